@@ -1,0 +1,7 @@
+//! The options: one table, its sources, its checks. Pure: text in, [`Settings`] out.
+
+#![forbid(unsafe_code)]
+
+pub mod settings;
+
+pub use settings::*;

@@ -1,0 +1,149 @@
+//! What the server was told to do, checked and typed: the product of this crate, read by every other part.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where to listen, as `--bind` says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Bind {
+    /// `127.0.0.1:8000`, `[::1]:8000`.
+    Inet(SocketAddr),
+    /// `localhost:8000`: resolved when the socket is opened.
+    Host(String, u16),
+    /// `:8000`: every IPv4 and IPv6 address.
+    Any(u16),
+    /// `unix:/run/app.sock`.
+    Unix(PathBuf),
+    /// `fd://3`: inherited.
+    Fd(i32),
+}
+
+/// Which protocols a listener accepts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BindProtocol {
+    /// The first byte of each connection decides.
+    #[default]
+    Auto,
+    /// HTTP only.
+    Http,
+    /// uwsgi only.
+    Uwsgi,
+}
+
+/// A number of processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Count {
+    /// One for each CPU that this process may use (affinity and control group quota).
+    Auto,
+    /// This many.
+    Fixed(usize),
+}
+
+/// An address range in CIDR form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    /// The network address.
+    pub address: IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+/// Peers by address: `127.0.0.1,10.0.0.0/8,unix,*`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Peers {
+    /// `*`: everybody.
+    pub everyone: bool,
+    /// `unix`: every unix socket.
+    pub unix: bool,
+    /// Address ranges.
+    pub networks: Vec<Network>,
+    /// Whether the user named these peers, rather than the default doing so.
+    pub explicit: bool,
+}
+
+/// What is written to the log, from least to most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogLevel {
+    /// Failures of the server or an application.
+    Error,
+    /// What an operator should look at.
+    Warning,
+    /// Starts, stops, reloads.
+    Info,
+    /// Each step.
+    Debug,
+}
+
+/// Which requests are written to the access log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessLog {
+    /// All on a terminal; elsewhere 5xx and slow ones.
+    Auto,
+    /// All.
+    On,
+    /// None.
+    Off,
+}
+
+/// Bounds on what one client may send; each has an answer of its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of the request line; 414 beyond.
+    pub request_line: usize,
+    /// Bytes of the whole head; 431 beyond.
+    pub head: usize,
+    /// Number of request fields; 431 beyond.
+    pub fields: usize,
+    /// Bytes of a request body; 413 beyond.
+    pub body: u64,
+    /// Bytes of a body held in memory; the rest goes to a temporary file.
+    pub body_memory: usize,
+}
+
+/// Everything, with every default filled in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The application, as it was written on the command line; none means "look for one".
+    pub app: Option<String>,
+    /// Where to listen; never empty.
+    pub bind: Vec<Bind>,
+    /// The protocols of every listener.
+    pub bind_protocol: BindProtocol,
+    /// Worker processes.
+    pub workers: Count,
+    /// Threads in each worker, at least 1.
+    pub threads: usize,
+    /// The directory to change to before the application is loaded.
+    pub chdir: Option<PathBuf>,
+    /// Directories put before the import path.
+    pub pythonpath: Vec<PathBuf>,
+    /// Variables put into the environment of the workers.
+    pub env: Vec<(String, String)>,
+    /// The least important level that is logged.
+    pub log_level: LogLevel,
+    /// Which requests are logged.
+    pub access_log: AccessLog,
+    /// How long a worker that is told to stop may finish its requests.
+    pub graceful_timeout: Duration,
+    /// How long a worker may take to become ready.
+    pub boot_timeout: Duration,
+    /// How long an idle keep-alive connection is kept.
+    pub keep_alive: Duration,
+    /// How long a request head may take to arrive; 408 beyond.
+    pub head_timeout: Duration,
+    /// How long no byte of a body or an answer may move before the connection is given up.
+    pub io_timeout: Duration,
+    /// Length of the kernel's queue of connections to accept; none means min(somaxconn, 4096).
+    pub backlog: Option<u32>,
+    /// Access mode of unix sockets.
+    pub socket_mode: u32,
+    /// Peers whose forwarding headers are believed.
+    pub forwarded_allow_ips: Peers,
+    /// Peers besides unix sockets and loopback that may speak uwsgi.
+    pub uwsgi_allow_from: Peers,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Where bodies too large for memory are spooled; none means the system's temporary directory.
+    pub temp_dir: Option<PathBuf>,
+}

@@ -1,0 +1,181 @@
+//! What a worker runs ([`App`]), what it hands over ([`Request`]) and how the answer comes back ([`Respond`]).
+//! Implemented by `tapster-wsgi` for Python callables, and by Rust closures in the tests of `tapster-worker`.
+
+use std::io::Read;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+
+use crate::{ResponseHead, Vars};
+
+/// An application: one call answers one request on the calling thread.
+pub trait App: Send + Sync + 'static {
+    /// Answers one request. Must call [`Respond::finish`] or [`Respond::abort`] before it returns; a return without
+    /// either, and a panic, count as an abort.
+    fn call(&self, request: &mut Request, respond: &mut dyn Respond);
+
+    /// Runs `wait`, which may block, with the interpreter's lock released.
+    fn unlocked(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
+    /// Runs the application's own signal handlers, if any are due. Called on the main thread.
+    fn run_signal_handlers(&self) {}
+}
+
+/// Which protocol a request arrived by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// HTTP/1.0 or HTTP/1.1.
+    #[default]
+    Http,
+    /// The uwsgi protocol, one request a connection.
+    Uwsgi,
+}
+
+/// `wsgi.url_scheme`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scheme {
+    /// `http`
+    #[default]
+    Http,
+    /// `https`, by TLS, by a uwsgi variable or by a trusted proxy's word.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Endpoint {
+    /// An internet address and port.
+    Inet(IpAddr, u16),
+    /// A unix socket, by its path (empty for the unnamed end of a client).
+    Unix(String),
+}
+
+/// One complete request: all variables, and the whole body or a reader for it.
+#[derive(Default)]
+pub struct Request {
+    /// The CGI variables.
+    pub vars: Vars,
+    /// The body, all of it there.
+    pub body: Body,
+    /// The scheme the client used.
+    pub scheme: Scheme,
+    /// The protocol it came by.
+    pub protocol: Protocol,
+}
+
+/// A request body. Its length is known: a request is dispatched when it is complete.
+#[derive(Default)]
+pub enum Body {
+    /// No body, or an empty one.
+    #[default]
+    Empty,
+    /// In memory.
+    Memory(Vec<u8>),
+    /// Elsewhere (a temporary file): a reader at its start, and how many bytes it gives.
+    Reader(Box<dyn Read + Send>, u64),
+}
+
+impl Body {
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Empty => 0,
+            Body::Memory(bytes) => bytes.len() as u64,
+            Body::Reader(_, length) => *length,
+        }
+    }
+
+    /// Whether there is no byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What is known of the length of a response body when its head goes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodySize {
+    /// This many bytes will be written; becomes Content-Length if the application set none.
+    Known(u64),
+    /// Unknown: chunked on HTTP/1.1, until close elsewhere, unless the application set Content-Length.
+    Unknown,
+}
+
+/// When body bytes should leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flush {
+    /// Now: the application is streaming (PEP 3333 "Buffering and Streaming").
+    Now,
+    /// With [`Respond::finish`] or when the buffer is full: more is at hand.
+    Later,
+}
+
+/// Body bytes that the application owns; what cannot be written at once is kept by reference, not copied.
+pub trait Chunk {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+    /// A handle that keeps them alive after the call; dropped on any thread.
+    fn keep(&self) -> Box<dyn Kept>;
+}
+
+/// Bytes that stay alive until the client has taken them.
+pub trait Kept: Send {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+/// Plain memory as a chunk: keeping it copies it.
+impl Chunk for [u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+    fn keep(&self) -> Box<dyn Kept> {
+        Box::new(self.to_vec())
+    }
+}
+
+impl Kept for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Why a write was refused. The application's iterable is closed and not asked for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteError {
+    /// The client is gone.
+    Disconnected,
+    /// More bytes than Content-Length announced: the rest was dropped (RFC 9110 §8.6).
+    TooLong,
+}
+
+/// The way back to the client for one request; belongs to the thread that runs it.
+///
+/// Order of calls: `start` once, `write`/`send_file` any number of times, then `finish` or `abort`.
+pub trait Respond {
+    /// Takes the final head. The server adds `Date`, `Server`, framing and `Connection` fields. Nothing is
+    /// sent before the first `write` that flushes, or `finish`.
+    fn start(&mut self, head: &ResponseHead, size: BodySize);
+    /// Whether `start` was called.
+    fn started(&self) -> bool;
+    /// Body bytes. May wait for a slow client (with the interpreter unlocked) when too much is queued.
+    /// Bytes for a HEAD request, a 204 or a 304 are dropped.
+    fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError>;
+    /// `length` bytes of a file from `offset`, by sendfile where the system has it.
+    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError>;
+    /// The answer is whole. A body shorter than its Content-Length ends the connection so that the client sees it.
+    fn finish(&mut self);
+    /// The answer failed. If it was started the connection ends without the chunked terminator, so that the
+    /// truncation shows; if not, a plain 500 is sent.
+    fn abort(&mut self);
+}

@@ -1,0 +1,1 @@
+//! uwsgi packet to variables.

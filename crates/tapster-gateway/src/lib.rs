@@ -1,0 +1,20 @@
+//! The seam between protocols and applications: CGI variables, a request, a response head, and the traits
+//! [`App`] and [`Respond`]. Pure: no I/O, no clock, no Python.
+//!
+//! An HTTP/1 head, a uwsgi packet, the hop from front to worker and the WSGI `environ` hold the same content in
+//! four dresses: an ordered list of CGI variables plus a byte stream. [`Vars`] is that list; [`from_http`] and
+//! [`from_uwsgi`] are the only places that build it.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod from_http;
+pub mod from_uwsgi;
+pub mod response;
+pub mod variable;
+pub mod vars;
+
+pub use app::{App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Protocol, Request, Respond, Scheme, WriteError};
+pub use response::{HeadError, ResponseHead};
+pub use variable::Variable;
+pub use vars::{Name, Vars};

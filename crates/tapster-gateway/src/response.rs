@@ -1,0 +1,162 @@
+//! The head of a response as the application gives it: checked on the way in, so that nothing it says can split
+//! or desynchronise the stream (RFC 9110 §5.5, RFC 9112 §4).
+
+use std::fmt;
+
+/// Why a status or a response field was refused. It is the application's fault: a 500 with its traceback in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HeadError {
+    /// The status does not start with three digits from 100 to 599 and a space or the end.
+    Status(String),
+    /// A field name that is no token (RFC 9110 §5.6.2).
+    FieldName(String),
+    /// CR, LF or NUL in the value of the named field.
+    FieldValue(String),
+    /// A connection-level field that belongs to the server (PEP 3333 "Other HTTP Features").
+    HopByHop(String),
+    /// A Content-Length that is no number, or given twice.
+    ContentLength(String),
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeadError::Status(text) => {
+                write!(out, "status {text:?} is not of the form \"200 OK\": three digits, a space, a reason without control bytes")
+            }
+            HeadError::FieldName(name) => write!(out, "response header name {name:?} is not a token (RFC 9110 §5.6.2)"),
+            HeadError::FieldValue(name) => {
+                write!(out, "value of response header {name:?} has a control byte (CR, LF or NUL)")
+            }
+            HeadError::HopByHop(name) => {
+                write!(out, "response header {name:?} is hop-by-hop: it belongs to the server (PEP 3333)")
+            }
+            HeadError::ContentLength(value) => {
+                write!(out, "Content-Length {value:?} is not one whole number")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HeadError {}
+
+/// A checked status line and fields. Reused from request to request.
+#[derive(Default, Debug)]
+pub struct ResponseHead {
+    status: u16,
+    text: Vec<u8>,
+    content_length: Option<u64>,
+    has_date: bool,
+    has_server: bool,
+}
+
+impl ResponseHead {
+    /// Starts a new head with a status such as `200 OK`; the application's reason phrase is kept.
+    pub fn begin(&mut self, status: &[u8]) -> Result<(), HeadError> {
+        *self = ResponseHead { text: std::mem::take(&mut self.text), ..ResponseHead::default() };
+        self.text.clear();
+        let refused = || HeadError::Status(latin1(status));
+        let [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..] = status else {
+            return Err(refused());
+        };
+        if !(reason.is_empty() || reason[0] == b' ') || !reason.iter().all(|&byte| is_field_byte(byte)) {
+            return Err(refused());
+        }
+        self.status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+        self.text.extend_from_slice(status);
+        if reason.is_empty() {
+            self.text.push(b' ');
+        }
+        self.text.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    /// Adds a field. Bytes of the value are sent as they are (latin-1 in WSGI).
+    pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        if name.is_empty() || !name.iter().all(|&byte| is_token_byte(byte)) {
+            return Err(HeadError::FieldName(latin1(name)));
+        }
+        if !value.iter().all(|&byte| is_field_byte(byte)) {
+            return Err(HeadError::FieldValue(latin1(name)));
+        }
+        self.note(name, value)?;
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(b": ");
+        self.text.extend_from_slice(value);
+        self.text.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    /// The status code, 100 to 599.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// `200 OK\r\n` and the fields, each ended by CRLF: what follows `HTTP/1.1 ` on the wire.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The Content-Length that the application set.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// Whether the application set `Date`.
+    pub fn has_date(&self) -> bool {
+        self.has_date
+    }
+
+    /// Whether the application set `Server`.
+    pub fn has_server(&self) -> bool {
+        self.has_server
+    }
+
+    /// Remembers the fields that framing depends on and refuses those that are the server's.
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name.len() {
+            4 if is("date") => self.has_date = true,
+            6 if is("server") => self.has_server = true,
+            14 if is("content-length") => {
+                let refused = || HeadError::ContentLength(latin1(value));
+                if self.content_length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+                    return Err(refused());
+                }
+                let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                self.content_length = Some(number.ok_or_else(refused)?);
+            }
+            2 | 7 | 10 | 16..=19 if HOP_BY_HOP.iter().any(|known| is(known)) => {
+                return Err(HeadError::HopByHop(latin1(name)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Fields that a WSGI application must not send (PEP 3333, `wsgiref.util.is_hop_by_hop`).
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A `tchar` of RFC 9110 §5.6.2.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z')
+}
+
+/// Visible bytes, space, tab and obs-text (RFC 9110 §5.5).
+fn is_field_byte(byte: u8) -> bool {
+    byte >= 0x20 && byte != 0x7f || byte == b'\t'
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}

@@ -1,0 +1,178 @@
+//! An ordered list of CGI variables over one byte buffer, reused from request to request.
+
+use crate::Variable;
+
+/// The name of a variable: known, or spelt out (`HTTP_X_TENANT`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name<'a> {
+    /// One that has a number of its own.
+    Known(Variable),
+    /// Any other, as CGI spells it.
+    Other(&'a [u8]),
+}
+
+impl<'a> Name<'a> {
+    /// The name as CGI spells it.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Name::Known(variable) => variable.name().as_bytes(),
+            Name::Other(bytes) => bytes,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum EntryName {
+    Known(Variable),
+    Other(Span),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name: EntryName,
+    value: Span,
+}
+
+const ABSENT: u16 = u16::MAX;
+
+/// CGI variables in the order they were added; each name occurs once. Values are bytes (latin-1 to PEP 3333).
+#[derive(Clone, Debug)]
+pub struct Vars {
+    text: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Where each known variable stands in `entries`.
+    places: [u16; Variable::COUNT],
+}
+
+impl Default for Vars {
+    fn default() -> Self {
+        Vars { text: Vec::new(), entries: Vec::new(), places: [ABSENT; Variable::COUNT] }
+    }
+}
+
+impl Vars {
+    /// Forgets all variables and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.entries.clear();
+        self.places = [ABSENT; Variable::COUNT];
+    }
+
+    /// How many variables there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of a known variable.
+    pub fn get(&self, variable: Variable) -> Option<&[u8]> {
+        let place = self.places[variable.index()];
+        (place != ABSENT).then(|| self.slice(self.entries[usize::from(place)].value))
+    }
+
+    /// The value of a variable by its CGI name.
+    pub fn get_named(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(found, _)| found.as_bytes() == name).map(|(_, value)| value)
+    }
+
+    /// All variables, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, &[u8])> {
+        self.entries.iter().map(|entry| (self.name(entry), self.slice(entry.value)))
+    }
+
+    /// Sets a variable: the last value given wins, at the place of the first.
+    pub fn set(&mut self, name: Name<'_>, value: &[u8]) {
+        let value = self.store(value);
+        self.put(name, value);
+    }
+
+    /// Adds a request field: a second one of the same name is joined to the first by `separator`
+    /// (RFC 9110 §5.3; `; ` for Cookie, RFC 6265 §5.4).
+    pub fn join(&mut self, name: Name<'_>, value: &[u8], separator: &[u8]) {
+        let Some(place) = self.place(name) else {
+            self.set(name, value);
+            return;
+        };
+        let first = self.entries[place].value;
+        let start = self.text.len();
+        self.text.extend_from_within(first.start as usize..first.end as usize);
+        self.text.extend_from_slice(separator);
+        self.text.extend_from_slice(value);
+        self.entries[place].value = Span { start: start as u32, end: self.text.len() as u32 };
+    }
+
+    /// Sets a variable to what `write` appends to the buffer it is given (decoded paths, upper-cased names).
+    pub fn set_with(&mut self, name: Name<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len() as u32;
+        write(&mut self.text);
+        let value = Span { start, end: self.text.len() as u32 };
+        self.put(name, value);
+    }
+
+    /// Removes a variable, if it is there.
+    pub fn remove(&mut self, name: Name<'_>) {
+        let Some(place) = self.place(name) else { return };
+        self.entries.remove(place);
+        for known in &mut self.places {
+            if *known == place as u16 {
+                *known = ABSENT;
+            } else if *known != ABSENT && *known > place as u16 {
+                *known -= 1;
+            }
+        }
+    }
+
+    fn put(&mut self, name: Name<'_>, value: Span) {
+        if let Some(place) = self.place(name) {
+            self.entries[place].value = value;
+            return;
+        }
+        let name = match name {
+            Name::Known(variable) => {
+                self.places[variable.index()] = self.entries.len() as u16;
+                EntryName::Known(variable)
+            }
+            Name::Other(bytes) => EntryName::Other(self.store(bytes)),
+        };
+        self.entries.push(Entry { name, value });
+    }
+
+    fn place(&self, name: Name<'_>) -> Option<usize> {
+        match name {
+            Name::Known(variable) => {
+                let place = self.places[variable.index()];
+                (place != ABSENT).then_some(usize::from(place))
+            }
+            Name::Other(bytes) => self.entries.iter().position(
+                |entry| matches!(entry.name, EntryName::Other(span) if self.slice(span) == bytes),
+            ),
+        }
+    }
+
+    fn name(&self, entry: &Entry) -> Name<'_> {
+        match entry.name {
+            EntryName::Known(variable) => Name::Known(variable),
+            EntryName::Other(span) => Name::Other(self.slice(span)),
+        }
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(bytes);
+        Span { start, end: self.text.len() as u32 }
+    }
+}
