@@ -1,7 +1,28 @@
 //! The options: one table, its sources, its checks. Pure: text in, [`Settings`] out.
+//!
+//! [`load`] is what a program calls; [`options`] is the table; the sources are `command_line`, `environment`, `file`.
 
 #![forbid(unsafe_code)]
 
+mod bind;
+mod command_line;
+mod environment;
+mod error;
+mod file;
+mod help;
+mod load;
+mod nearest;
+pub mod option;
+pub mod options;
+mod origin;
+mod peers;
 pub mod settings;
+mod show;
+pub mod values;
 
+pub use error::{ConfigError, Invalid};
+pub use file::{Files, NoFiles};
+pub use load::{Command, Loaded, Value, defaults, load};
+pub use options::OPTIONS;
+pub use origin::{Given, Origin};
 pub use settings::*;

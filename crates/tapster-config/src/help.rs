@@ -1,0 +1,118 @@
+//! `tapster --help` and `--help-all`, from the table: at most 80 columns.
+
+use crate::option::{Fallback, Group, Kind, OptionSpec};
+use crate::options::OPTIONS;
+
+const WIDTH: usize = 80;
+/// Where the explanations begin.
+const INDENT: usize = 29;
+
+const HEAD: &str = "\
+Usage: tapster [APP] [OPTIONS]
+       tapster config show [APP] [OPTIONS]
+
+Serves a WSGI application over HTTP and uwsgi.
+
+Examples:
+  tapster app:app
+  tapster wsgiref.simple_server:demo_app
+  tapster -b unix:/run/app.sock -w auto mysite.wsgi
+";
+
+/// The help with the common options.
+pub(crate) fn common() -> String {
+    let mut text = body(|option| option.common);
+    text.push_str("\nMore options: tapster --help-all. ");
+    text.push_str(SOURCES);
+    text
+}
+
+/// The help with every option.
+pub(crate) fn all() -> String {
+    let mut text = body(|_| true);
+    text.push('\n');
+    text.push_str(SOURCES);
+    text.push_str(SYNTAX);
+    text
+}
+
+const SOURCES: &str = "Each option can also be a variable
+(TAPSTER_GRACEFUL_TIMEOUT=30s) or a key in tapster.toml, or in [tool.tapster] of
+pyproject.toml (graceful-timeout = \"30s\"). Flags win over variables, variables
+over the file. tapster config show prints what holds, and why.
+";
+
+const SYNTAX: &str = "
+TIME is 500ms, 30s, 5m or 1h; a bare number is seconds. SIZE is 64KiB, 10M, 1GiB
+or a number of bytes.
+";
+
+fn body(shown: impl Fn(&OptionSpec) -> bool) -> String {
+    let mut text = HEAD.to_owned();
+    for group in Group::ALL {
+        let rows: Vec<_> = OPTIONS.iter().filter(|option| option.group == *group && shown(option)).collect();
+        if !rows.is_empty() {
+            text.push_str(&format!("\n{}:\n", group.title()));
+            rows.iter().for_each(|option| text.push_str(&entry(option)));
+        }
+    }
+    text
+}
+
+/// One option: its spelling, then its explanation folded beside it.
+fn entry(option: &OptionSpec) -> String {
+    let spelling = spelling(option);
+    let mut text = format!("  {spelling}");
+    let mut column = text.chars().count();
+    if column + 2 > INDENT {
+        text.push('\n');
+        column = 0;
+    }
+    for line in fold(&explanation(option), WIDTH - INDENT) {
+        text.push_str(&" ".repeat(INDENT - column));
+        text.push_str(&line);
+        text.push('\n');
+        column = 0;
+    }
+    text
+}
+
+fn spelling(option: &OptionSpec) -> String {
+    let flag = match option.short {
+        Some(letter) => format!("-{letter}, {}", option.flag()),
+        None if option.is_positional() => return option.flag(),
+        None => format!("    {}", option.flag()),
+    };
+    if option.is_switch() { flag } else { format!("{flag} {}", option.metavar) }
+}
+
+fn explanation(option: &OptionSpec) -> String {
+    let mut text = option.help.to_owned();
+    if let Kind::Choice(choices) = option.kind {
+        let words: Vec<_> = choices.iter().map(|choice| choice.word).collect();
+        text.push_str(&format!(": {}", words.join(", ")));
+    }
+    match option.fallback {
+        _ if option.is_switch() => {}
+        Fallback::Value(value) => text.push_str(&format!(" [{value}]")),
+        Fallback::Words(words) => text.push_str(&format!(" [{words}]")),
+    }
+    text
+}
+
+/// Breaks text into lines of at most `width` columns, between words.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(line) if used == 0 => line.push_str(word),
+            Some(line) if used + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

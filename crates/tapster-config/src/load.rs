@@ -1,0 +1,162 @@
+//! From the sources to settings: command line > environment > file > default, each value with its origin.
+
+use crate::command_line::{self, Asked};
+use crate::environment;
+use crate::error::{ConfigError, Invalid};
+use crate::file::{self, Files, FromFile};
+use crate::option::{Fallback, Kind, List, OptionSpec, Switch};
+use crate::options::{OPTIONS, blank};
+use crate::origin::{Given, Origin};
+use crate::settings::Settings;
+use crate::{help, show};
+
+/// What the user asked for.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve an application.
+    Serve(Box<Loaded>),
+    /// Print this help.
+    Help(String),
+    /// Print this complete help.
+    HelpAll(String),
+    /// Print the version.
+    Version,
+    /// Print every value with its origin: this text.
+    ConfigShow(String),
+}
+
+/// Settings, and where each came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Everything, checked, with every default filled in.
+    pub settings: Settings,
+    /// For each option of the table that is a setting, in its order, what was used.
+    pub values: Vec<Value>,
+    /// The configuration file that was read.
+    pub file: Option<String>,
+}
+
+/// What was used for one option.
+#[derive(Debug)]
+pub struct Value {
+    /// The name of the option.
+    pub name: &'static str,
+    /// What holds, and where it was written; empty when the option has no value.
+    pub given: Vec<Given>,
+}
+
+impl Loaded {
+    /// Where the value of the option came from.
+    pub fn origin(&self, name: &str) -> &Origin {
+        let value = self.values.iter().find(|value| value.name == name);
+        value.and_then(|value| value.given.last()).map_or(&Origin::Default, |given| &given.origin)
+    }
+}
+
+/// Reads the arguments after the program's name, the environment as pairs, and the configuration file.
+///
+/// # Errors
+/// For the first option, value or file that is not right.
+pub fn load(
+    arguments: &[String],
+    environment: &[(String, String)],
+    files: &dyn Files,
+) -> Result<Command, ConfigError> {
+    let line = command_line::read(arguments)?;
+    match line.asked {
+        Asked::Print(Switch::Help) => return Ok(Command::Help(help::common())),
+        Asked::Print(Switch::HelpAll) => return Ok(Command::HelpAll(help::all())),
+        Asked::Print(Switch::Version) => return Ok(Command::Version),
+        Asked::Serve | Asked::ConfigShow => {}
+    }
+    let variables = environment::read(environment)?;
+    let file = configuration_file(&line.given, &variables, files)?;
+    let mut layers = vec![file.given, variables, line.given];
+    if !layers.iter().flatten().any(|(option, _)| matches!(option.kind, Kind::Bind(_))) {
+        layers[0].extend(environment::port(environment)?);
+    }
+    let loaded = resolve(&layers, file.path)?;
+    match line.asked {
+        Asked::ConfigShow => Ok(Command::ConfigShow(show::values(&loaded))),
+        _ => Ok(Command::Serve(Box::new(loaded))),
+    }
+}
+
+/// The settings when nothing is given anywhere.
+///
+/// # Errors
+/// Never with the table as it is: a test reads every default.
+pub fn defaults() -> Result<Settings, ConfigError> {
+    resolve(&[], None).map(|loaded| loaded.settings)
+}
+
+type Layer = Vec<(&'static OptionSpec, Given)>;
+
+fn configuration_file(line: &Layer, variables: &Layer, files: &dyn Files) -> Result<FromFile, ConfigError> {
+    let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
+    let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
+    match asked.and_then(|(_, given)| given.texts.first()) {
+        Some(path) => file::named(path, files),
+        None => file::found(files),
+    }
+}
+
+/// Puts the layers, weakest first, over the defaults.
+fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, ConfigError> {
+    let mut settings = blank();
+    let mut values = Vec::new();
+    for option in OPTIONS.iter().filter(|option| option.in_file()) {
+        let given = winners(option, layers);
+        apply(option, &given, &mut settings)?;
+        values.push(Value { name: option.name, given });
+    }
+    Ok(Loaded { settings, values, file })
+}
+
+/// What holds for an option: all of its strongest layer, the last of it for a single value, and all layers for pairs.
+fn winners(option: &OptionSpec, layers: &[Layer]) -> Vec<Given> {
+    let of_layer = |layer: &Layer| -> Vec<Given> {
+        let same = layer.iter().filter(|(known, _)| known.name == option.name);
+        same.map(|(_, given)| given.clone()).collect()
+    };
+    let given = match option.kind {
+        Kind::Pair(_) => layers.iter().flat_map(of_layer).collect(),
+        _ => layers.iter().rev().map(of_layer).find(|given| !given.is_empty()).unwrap_or_default(),
+    };
+    match (given.is_empty(), option.list, &option.fallback) {
+        (true, _, Fallback::Value(text)) => {
+            vec![Given { texts: option.split(text), origin: Origin::Default }]
+        }
+        (false, List::One, _) => given.into_iter().last().into_iter().collect(),
+        _ => given,
+    }
+}
+
+fn apply(option: &OptionSpec, given: &[Given], settings: &mut Settings) -> Result<(), ConfigError> {
+    for Given { texts, origin } in given {
+        if let Kind::Peers(field) = option.kind {
+            field(settings).explicit = *origin != Origin::Default;
+        }
+        for text in texts {
+            let applied = option.kind.apply(settings, text);
+            applied.map_err(|invalid| located(option, origin, invalid))?;
+        }
+    }
+    let empty = matches!(option.kind, Kind::Bind(_)) && settings.bind.is_empty();
+    match given.first() {
+        Some(first) if empty => {
+            Err(located(option, &first.origin, Invalid::new("the list of addresses is empty")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn located(option: &OptionSpec, origin: &Origin, invalid: Invalid) -> ConfigError {
+    let place = match origin {
+        Origin::Default => option.name.to_owned(),
+        Origin::File { path, line } => format!("{path}:{line}: {}", option.name),
+        Origin::Variable(name) | Origin::Flag(name) => name.clone(),
+    };
+    let hint = invalid.hint.unwrap_or_else(|| format!("expected {}", option.kind.allowed()));
+    ConfigError::new(format!("{place}: {}", invalid.message)).hint(hint)
+}

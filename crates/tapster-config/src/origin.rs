@@ -1,0 +1,41 @@
+//! Where a value came from: every value keeps its origin, for errors and for `tapster config show`.
+
+use std::fmt;
+
+/// Where a value was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Nobody wrote it.
+    Default,
+    /// A line of a configuration file, counted from 1.
+    File {
+        /// The file, as it was named.
+        path: String,
+        /// The line of the value.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A flag on the command line, as it was spelled (`-w`, `--workers`), or `APP`.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::Flag(flag) => write!(f, "command line, {flag}"),
+        }
+    }
+}
+
+/// One time that one option was given: its texts, not yet checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// One text, or for a list any number of them.
+    pub texts: Vec<String>,
+    /// Where they were written.
+    pub origin: Origin,
+}
