@@ -1,1 +1,15 @@
-//! tapster-sys.
+//! Every system call of Tapster as a small safe type. With `tapster-wsgi`'s `ffi.rs` this is the only room where
+//! `unsafe` may be written; each block says why it is sound.
+//!
+//! Knows nothing of HTTP, Python or the fleet. Linux is the home; macOS compiles, with what it lacks left out
+//! and said so.
+
+pub mod clock;
+pub mod inbox;
+pub mod memory;
+mod message;
+pub mod poll;
+pub mod port_holder;
+pub mod process;
+pub mod signal;
+pub mod socket;

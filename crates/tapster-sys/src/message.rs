@@ -1,0 +1,88 @@
+//! What processes of one server say to each other, in eight bytes. Written and read by every process.
+
+/// One message of an [`Inbox`](crate::inbox::Inbox). Supervisor and workers run the same code (they are forks of
+/// one process), so the layout needs no version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// Worker to supervisor: the application is loaded and requests are being served.
+    Ready,
+    /// Worker to supervisor: the application cannot be loaded; the reason is in the log.
+    BootFailed,
+    /// Supervisor to worker: accept nothing new, finish what runs within this time, then exit.
+    Drain {
+        /// Milliseconds until what still runs is given up.
+        timeout_ms: u32,
+    },
+    /// Supervisor to worker: exit now.
+    Stop,
+    /// Supervisor to worker: look at the listeners; a peer died and may have swallowed a wake-up.
+    Poke,
+    /// Worker to worker: serve this connection, whose descriptor comes beside the message.
+    Adopt {
+        /// The listener that accepted it, as an index into the listeners all workers have in the same order.
+        listener: u16,
+    },
+    /// Supervisor to worker: open the log files again (they were rotated).
+    Reopen,
+}
+
+/// Bytes of an encoded message.
+pub(crate) const SIZE: usize = 8;
+
+impl Message {
+    pub(crate) fn encode(self) -> [u8; SIZE] {
+        let (tag, value): (u32, u32) = match self {
+            Message::Ready => (1, 0),
+            Message::BootFailed => (2, 0),
+            Message::Drain { timeout_ms } => (3, timeout_ms),
+            Message::Stop => (4, 0),
+            Message::Poke => (5, 0),
+            Message::Adopt { listener } => (6, u32::from(listener)),
+            Message::Reopen => (7, 0),
+        };
+        let [a, b, c, d] = tag.to_ne_bytes();
+        let [e, f, g, h] = value.to_ne_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// None for bytes that no `encode` wrote.
+    pub(crate) fn decode([a, b, c, d, e, f, g, h]: [u8; SIZE]) -> Option<Message> {
+        let value = u32::from_ne_bytes([e, f, g, h]);
+        match u32::from_ne_bytes([a, b, c, d]) {
+            1 => Some(Message::Ready),
+            2 => Some(Message::BootFailed),
+            3 => Some(Message::Drain { timeout_ms: value }),
+            4 => Some(Message::Stop),
+            5 => Some(Message::Poke),
+            6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
+            7 => Some(Message::Reopen),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_survives_the_wire() {
+        for message in [
+            Message::Ready,
+            Message::BootFailed,
+            Message::Drain { timeout_ms: u32::MAX },
+            Message::Stop,
+            Message::Poke,
+            Message::Adopt { listener: u16::MAX },
+            Message::Reopen,
+        ] {
+            assert_eq!(Message::decode(message.encode()), Some(message));
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_are_no_message() {
+        assert_eq!(Message::decode([0; SIZE]), None);
+        assert_eq!(Message::decode([0xff; SIZE]), None);
+    }
+}

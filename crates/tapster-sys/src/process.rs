@@ -1,0 +1,96 @@
+//! Facts about processes and small orders to them. Used by the supervisor, and by each child as it starts.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use crate::signal::Signal;
+
+/// The number of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Pid(i32);
+
+impl Pid {
+    /// The calling process.
+    pub fn current() -> Pid {
+        Pid(rustix::process::getpid().as_raw_nonzero().get())
+    }
+
+    /// The parent of the calling process now; 0 when it is outside of this PID namespace.
+    pub fn parent() -> Pid {
+        Pid(rustix::process::Pid::as_raw(rustix::process::getppid()))
+    }
+
+    /// A number that is known to name a process.
+    pub const fn from_raw(number: i32) -> Pid {
+        Pid(number)
+    }
+
+    /// The number.
+    pub const fn as_raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A pipe, both ends close-on-exec: what is written to the second comes out of the first.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((reader.into(), writer.into()))
+}
+
+/// Keeps a descriptor from programs that this process executes.
+pub fn set_close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?)
+}
+
+/// Sends a signal. A process that has gone already counts as done: name only own children that were not reaped,
+/// so that the number cannot belong to a stranger.
+pub fn send_signal(pid: Pid, signal: Signal) -> io::Result<()> {
+    // Zero and negative numbers mean groups of processes.
+    if pid.0 <= 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: `kill` touches no memory of this process.
+    match unsafe { libc::kill(pid.0, signal.number()) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            error => Err(error),
+        },
+    }
+}
+
+/// Ends the calling process now: no destructors, no `atexit`, no flush of foreign buffers.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: never returns, touches nothing.
+    unsafe { libc::_exit(code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_a_child_and_a_gone_child_is_no_error() {
+        use std::os::unix::process::ExitStatusExt;
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        send_signal(pid, Signal::Kill).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        send_signal(pid, Signal::Kill).unwrap();
+        assert!(send_signal(Pid::from_raw(0), Signal::Kill).is_err());
+        assert!(send_signal(Pid::from_raw(-1), Signal::Kill).is_err());
+    }
+
+    #[test]
+    fn a_process_knows_itself_and_its_parent() {
+        assert_eq!(Pid::current().as_raw().cast_unsigned(), std::process::id());
+        assert_eq!(Pid::parent().as_raw().cast_unsigned(), std::os::unix::process::parent_id());
+    }
+}

@@ -1,0 +1,279 @@
+//! Listening sockets: opened once by the supervisor, inherited by everybody.
+
+mod inet;
+mod inherited;
+mod unix;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+/// The longest queue of connections to accept that is asked for when nothing else is said.
+const BACKLOG: u32 = 4096;
+
+/// Where to listen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// One address; port 0 lets the system choose.
+    Inet(SocketAddr),
+    /// Every address of a name.
+    Host(String, u16),
+    /// Every IPv4 and IPv6 address.
+    Any(u16),
+    /// A socket in the file system, with this access mode.
+    Unix(PathBuf, u32),
+    /// A descriptor inherited from the parent: a listening stream socket, or a bound one.
+    Descriptor(RawFd),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Inet(address) => address.fmt(f),
+            Place::Host(name, port) => write!(f, "{name}:{port}"),
+            Place::Any(port) => write!(f, ":{port}"),
+            Place::Unix(path, _) => write!(f, "unix:{}", path.display()),
+            Place::Descriptor(number) => write!(f, "fd://{number}"),
+        }
+    }
+}
+
+/// Where a listener does listen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Address {
+    /// An address and the true port.
+    Inet(SocketAddr),
+    /// An absolute path; empty for a socket without a name.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Inet(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How many connections may wait to be accepted: asked for, and granted by the system (`net.core.somaxconn`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backlog {
+    /// What was asked for.
+    pub wanted: u32,
+    /// What there is.
+    pub granted: u32,
+}
+
+impl Backlog {
+    fn new(wanted: Option<u32>) -> Backlog {
+        let wanted = wanted.unwrap_or(BACKLOG).max(1);
+        Backlog { wanted, granted: wanted.min(somaxconn()) }
+    }
+
+    /// Whether the system grants less than was asked for.
+    pub fn is_clipped(self) -> bool {
+        self.granted < self.wanted
+    }
+
+    fn as_raw(self) -> i32 {
+        i32::try_from(self.granted).unwrap_or(i32::MAX)
+    }
+}
+
+/// The longest queue that the system grants.
+fn somaxconn() -> u32 {
+    let text = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(128)
+}
+
+/// A listening stream socket: non-blocking, close-on-exec, without Nagle's delay (accepted sockets inherit that).
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    address: Address,
+    dual_stack: bool,
+    backlog: Backlog,
+    file: Option<unix::SocketFile>,
+}
+
+impl Listener {
+    /// Opens a place: one listener, or several for a name with several addresses or where one socket cannot serve
+    /// both IPv4 and IPv6. `backlog` defaults to 4096.
+    pub fn open(place: &Place, backlog: Option<u32>) -> Result<Vec<Listener>, OpenError> {
+        let backlog = Backlog::new(backlog);
+        let opened = match place {
+            Place::Inet(address) => inet::open(*address, backlog).map(|one| vec![one]),
+            Place::Host(name, port) => inet::open_host(name, *port, backlog),
+            Place::Any(port) => inet::open_any(*port, backlog),
+            Place::Unix(path, mode) => unix::open(path, *mode, backlog).map(|one| vec![one]),
+            Place::Descriptor(number) => inherited::open(*number, backlog).map(|one| vec![one]),
+        };
+        opened.map_err(|cause| OpenError { place: place.clone(), cause })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether it is a unix socket.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.address, Address::Unix(_))
+    }
+
+    /// Whether its peers are all on this machine: a unix socket, or a loopback address.
+    pub fn is_local(&self) -> bool {
+        match &self.address {
+            Address::Inet(address) => match address.ip() {
+                IpAddr::V4(ip) => ip.is_loopback(),
+                IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
+            },
+            Address::Unix(_) => true,
+        }
+    }
+
+    /// Whether it takes IPv4 and IPv6 connections (IPv4 peers then show as `::ffff:a.b.c.d`).
+    pub fn is_dual_stack(&self) -> bool {
+        self.dual_stack
+    }
+
+    /// Its queue.
+    pub fn backlog(&self) -> Backlog {
+        self.backlog
+    }
+
+    /// Another handle for the same socket. It does not own the socket's file.
+    pub fn try_clone(&self) -> io::Result<Listener> {
+        let socket = self.socket.try_clone()?;
+        let Listener { address, dual_stack, backlog, .. } = self;
+        let (address, dual_stack, backlog) = (address.clone(), *dual_stack, *backlog);
+        Ok(Listener { socket, address, dual_stack, backlog, file: None })
+    }
+
+    /// Removes the file of a unix socket, if this very process made it and it is still the one it made. To be
+    /// called when the server stops for good.
+    pub fn remove_file(&self) {
+        if let Some(file) = &self.file {
+            file.remove();
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Why a place cannot be listened on, in words for the operator.
+#[derive(Debug)]
+pub struct OpenError {
+    place: Place,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    System(io::Error),
+    InUse(Option<crate::port_holder::Holder>),
+    NotFound(String),
+    NotASocketFile,
+    ProbeFailed(io::Error),
+    NotOpen,
+    NotASocket,
+    NotAStream,
+    Reserved,
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Cause {
+        Cause::System(error)
+    }
+}
+
+impl From<rustix::io::Errno> for Cause {
+    fn from(error: rustix::io::Errno) -> Cause {
+        Cause::System(error.into())
+    }
+}
+
+impl OpenError {
+    /// The place.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether somebody else listens there.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.cause, Cause::InUse(_))
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: ", self.place)?;
+        match &self.cause {
+            Cause::System(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "permission denied{}", permission_hint(&self.place))
+            }
+            Cause::System(error) => error.fmt(f),
+            Cause::InUse(Some(holder)) => write!(f, "already in use by {holder}"),
+            Cause::InUse(None) => f.write_str("already in use by another process"),
+            Cause::NotFound(reason) => write!(f, "the name has no address ({reason})"),
+            Cause::NotASocketFile => f.write_str("the file exists and is not a socket; remove or rename it"),
+            Cause::ProbeFailed(error) => {
+                write!(
+                    f,
+                    "the file exists and it is unknown whether a server uses it ({error}); remove it if none does"
+                )
+            }
+            Cause::NotOpen => {
+                f.write_str("the descriptor is not open; nothing was inherited under this number")
+            }
+            Cause::NotASocket => f.write_str("the descriptor is not a socket"),
+            Cause::NotAStream => f.write_str("the descriptor is not a TCP or unix stream socket"),
+            Cause::Reserved => f.write_str("0, 1 and 2 are standard input, output and error"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+fn permission_hint(place: &Place) -> &'static str {
+    match place {
+        Place::Inet(address) if address.port() < 1024 => {
+            "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        }
+        Place::Host(_, port) | Place::Any(port) if *port < 1024 => {
+            "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        }
+        Place::Unix(..) => "; the directory is not writable for this user",
+        _ => "",
+    }
+}
+
+/// A new stream socket, close-on-exec and non-blocking.
+fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    return Ok(rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::empty(), None)?;
+        crate::process::set_close_on_exec(socket.as_fd())?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        Ok(socket)
+    }
+}
+
+#[cfg(test)]
+mod tests;
