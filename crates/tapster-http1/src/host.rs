@@ -1,0 +1,53 @@
+//! `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2): what Host and the authority of a target may say.
+
+use std::net::Ipv6Addr;
+
+use crate::syntax;
+
+/// Whether `text` is a host with an optional port. An empty host is refused, as RFC 9110 §4.2.1 asks of http URIs,
+/// and so are user information and lists.
+pub(crate) fn is_valid(text: &[u8]) -> bool {
+    let (host, port) = match text {
+        [b'[', rest @ ..] => {
+            let Some(end) = memchr::memchr(b']', rest) else { return false };
+            let (address, port) = rest.split_at(end);
+            return is_ipv6(address) && is_port(port.get(1..).unwrap_or_default());
+        }
+        _ => text.split_at(memchr::memchr(b':', text).unwrap_or(text.len())),
+    };
+    is_reg_name(host) && is_port(port)
+}
+
+fn is_ipv6(address: &[u8]) -> bool {
+    std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Nothing, or a colon and a number up to 65535 (RFC 3986 allows an empty one).
+fn is_port(text: &[u8]) -> bool {
+    match text {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => syntax::decimal(digits).is_some_and(|port| port <= u64::from(u16::MAX)),
+        _ => false,
+    }
+}
+
+/// `unreserved`, `sub-delims` and `pct-encoded`, at least one.
+fn is_reg_name(mut name: &[u8]) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    while let [first, rest @ ..] = name {
+        name = match (first, rest) {
+            (b'%', [high, low, rest @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            (b'%', _) => return false,
+            (byte, _) if is_name_byte(*byte) => rest,
+            _ => return false,
+        };
+    }
+    true
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
+}
