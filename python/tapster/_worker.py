@@ -1,0 +1,160 @@
+"""What a worker does in Python: load the application, start the threads, run the exit handlers.
+
+Called by the native module in the worker process, after the fork. No public API.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Callable
+
+from tapster.loading import AppError, load
+from tapster.loading.forms import WsgiCallable
+from tapster.loading.importing import put_first_on_path
+
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+"""Never blocked: faulthandler must see them on the thread that causes them."""
+
+_threads: list[threading.Thread] = []
+
+
+def boot(
+    app: str | None, chdir: str | None, pythonpath: list[str], env: list[tuple[str, str]]
+) -> tuple[WsgiCallable, str]:
+    """Load the application in this process; return its callable and its name (`app:app (Flask)`).
+
+    Changes to the directory `chdir`, which becomes the first place of the import path, before the
+    directories of `pythonpath` (relative ones are read from there). Raises `tapster.loading.AppError`,
+    whose text is meant for the log as it is, or KeyboardInterrupt.
+    """
+    _buffer_lines(sys.stdout, sys.stderr)
+    os.environ.update(env)
+    if any(name == "TZ" for name, _ in env):
+        time.tzset()
+    for directory in reversed([_change_directory(chdir), *pythonpath]):
+        put_first_on_path(directory)
+    loaded = load(app)
+    return loaded.callable, loaded.name
+
+
+def start_threads(serve: Callable[[int], None], count: int) -> None:
+    """Start `count` threads that call `serve(index)`, index from 0; return at once.
+
+    They are daemons, so that a request that never ends cannot keep the process, and signals are
+    blocked in them: the main thread runs the application's signal handlers.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    try:
+        for index in range(count):
+            thread = threading.Thread(target=serve, args=(index,), name=f"tapster-{index + 1}", daemon=True)
+            thread.start()
+            _threads.append(thread)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def join_threads(timeout: float) -> list[str]:
+    """Wait at most `timeout` seconds in all for the threads; return the names of those still running."""
+    deadline = time.monotonic() + timeout
+    for thread in _threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread.name for thread in _threads if thread.is_alive()]
+
+
+def install_wakeup_fd(fd: int) -> None:
+    """Have a byte written to `fd`, which must not block, for each signal with a Python handler.
+
+    Main thread only.
+    """
+    signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+
+
+def run_exit_handlers(timeout: float = 5.0) -> None:
+    """Do what CPython does at exit, short of ending the interpreter: the caller ends the process then.
+
+    Waits for the application's own non-daemon threads, runs its `atexit` functions (`logging.shutdown`
+    and the executors are among them), flushes stdout and stderr. When that takes longer than `timeout`
+    seconds, says on stderr what it waits for, and ends the process with status 0. Main thread only.
+    """
+    finished = threading.Event()
+    watchdog = threading.Thread(
+        target=_end_when_late, args=(finished, timeout), name="tapster-exit-watchdog", daemon=True
+    )
+    watchdog.start()
+    try:
+        # The order is Py_FinalizeEx's: threads (and the executors' hooks), then atexit, then the streams.
+        getattr(threading, "_shutdown", _nothing)()
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+        _flush()
+    finally:
+        finished.set()
+
+
+def _end_when_late(finished: threading.Event, timeout: float) -> None:
+    if finished.wait(timeout):
+        return
+    left = _threads_left()
+    frame = sys._current_frames().get(  # pyright: ignore[reportPrivateUsage]
+        threading.main_thread().ident or 0
+    )
+    stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+    named = f", threads still running: {', '.join(left)}" if left else ""
+    sys.stderr.write(
+        f"tapster: exit handlers of process {os.getpid()} not finished after {timeout:g} s{named}; "
+        f"ending it. The main thread is in:\n{stack}"
+    )
+    _flush()
+    os._exit(0)
+
+
+def _threads_left() -> list[str]:
+    """The application's threads that an exit waits for."""
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread()
+    ]
+
+
+def _change_directory(chdir: str | None) -> str:
+    """Change to `chdir`; return the directory as it was named, so that a symlink to a release stays one."""
+    if chdir is not None:
+        try:
+            os.chdir(chdir)
+        except OSError as error:
+            raise AppError(
+                f"cannot change to the directory {chdir}: {error.strerror}",
+                hint="`--chdir` names the directory that the application is loaded from",
+            ) from None
+        if os.path.isabs(chdir):
+            return chdir
+    return os.getcwd()
+
+
+def _buffer_lines(*streams: object) -> None:
+    """Let `print()` show up in a container's log at once, whatever stdout is."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def _flush() -> None:
+    streams: Iterable[object] = (sys.stdout, sys.stderr)
+    for stream in streams:
+        if isinstance(stream, io.TextIOBase) and not stream.closed:
+            # When the reader of the log has gone, there is nowhere to say so.
+            with suppress(OSError):
+                stream.flush()
+
+
+def _nothing() -> None:
+    """In place of a hook that this version of Python does not have."""
