@@ -1,1 +1,24 @@
-//! tapster-observe.
+//! What a running server shows of itself: the scoreboard (counters in shared memory), the log and the access log.
+//! Used by the supervisor and by every worker; knows neither sockets nor Python, and has no unsafe code.
+
+#![forbid(unsafe_code)]
+
+pub mod access;
+mod direct;
+mod drain;
+mod escape;
+mod hand;
+mod level;
+mod line;
+pub mod log;
+mod output;
+pub mod scoreboard;
+mod timestamp;
+mod worker_board;
+
+pub use access::{AccessEvent, AccessMode, AccessPolicy};
+pub use level::Level;
+pub use log::{Log, LogOptions};
+pub use output::Output;
+pub use scoreboard::{Scoreboard, ScoreboardError, words_needed};
+pub use worker_board::{WorkerBoard, WorkerState};

@@ -1,0 +1,68 @@
+//! Writing without a thread: the supervisor's way, which must have none when it forks. A line is written if its
+//! output takes it at once, else it is dropped and counted.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::hand::{Hand, Written, count_lines};
+use crate::line::{Record, Style};
+use crate::log::Stream;
+use crate::output::Output;
+
+pub(crate) struct Direct {
+    outputs: [Output; 2],
+    style: Style,
+    hands: Mutex<[Hand; 2]>,
+    /// Lines lost since it was last said.
+    unsaid: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Direct {
+    pub(crate) fn new(outputs: [Output; 2], style: Style) -> Direct {
+        let (unsaid, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
+        Direct { outputs, style, hands: Mutex::default(), unsaid, dropped }
+    }
+
+    /// Writes one record, or drops what cannot be written of it. Never waits.
+    pub(crate) fn push(&self, stream: Stream, record: &[u8]) {
+        // Whoever finds it taken is in a process forked in the middle of a line, or one of several threads that have
+        // no writer: dropping a line is better than waiting for ever.
+        let Ok(mut hands) = self.hands.try_lock() else {
+            self.count(count_lines(record));
+            return;
+        };
+        self.say_dropped(&mut hands[Stream::Messages as usize]);
+        self.write(&mut hands[stream as usize], stream, record.to_vec());
+    }
+
+    /// How many lines were dropped, ever.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    fn say_dropped(&self, hand: &mut Hand) {
+        let unsaid = self.unsaid.swap(0, Relaxed);
+        if unsaid > 0 && self.write(hand, Stream::Messages, Record::dropped(self.style, unsaid)) > 0 {
+            // The notice itself is no line that was lost.
+            self.unsaid.store(unsaid, Relaxed);
+            self.dropped.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn write(&self, hand: &mut Hand, stream: Stream, mut lines: Vec<u8>) -> u64 {
+        hand.take(&mut lines);
+        let lost = match hand.write(&self.outputs[stream as usize]) {
+            Written::All => 0,
+            Written::Blocked => hand.give_up(),
+            Written::Failed(lost) => lost,
+        };
+        self.count(lost);
+        lost
+    }
+
+    fn count(&self, lines: u64) {
+        self.unsaid.fetch_add(lines, Relaxed);
+        self.dropped.fetch_add(lines, Relaxed);
+    }
+}

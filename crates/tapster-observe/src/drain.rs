@@ -1,0 +1,195 @@
+//! The bounded queue between the threads that log and the one thread that writes. A request only ever appends bytes
+//! to memory; when nobody reads the log, lines are dropped and counted, and the count is logged once there is room.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::hand::{Hand, Written, count_lines};
+use crate::line::{Record, Style};
+use crate::log::Stream;
+use crate::output::{Output, wait_until_writable};
+
+/// After a write, lines that are not urgent wait this long for company: one write for many lines.
+const GATHER: Duration = Duration::from_millis(5);
+/// How often the writer looks for lines to one output while the other is blocked.
+const BLOCKED: Duration = Duration::from_millis(100);
+/// The writer only moves bytes.
+const STACK: usize = 128 * 1024;
+
+/// The queue and its writer, a thread that starts with the first line.
+pub(crate) struct Queue {
+    outputs: [Output; 2],
+    style: Style,
+    /// Bytes that may wait for each of the two outputs.
+    capacity: usize,
+    on_start: fn(),
+    state: Mutex<State>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes those who wait for all to be written.
+    drained: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whole lines that the writer has not taken.
+    waiting: [Vec<u8>; 2],
+    /// The writer has taken lines and not yet written them.
+    in_hand: bool,
+    /// Lines lost since it was last said.
+    unsaid: u64,
+    dropped: u64,
+    writer: Writer,
+    urgent: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Writer {
+    #[default]
+    NotStarted,
+    /// Comes back for more by itself.
+    Working,
+    /// Waits for any line.
+    Idle,
+    /// Waits a little for more lines, unless one is urgent.
+    Gathering,
+}
+
+/// There is no writer thread, and none can be started.
+pub(crate) struct NoWriter;
+
+impl Queue {
+    pub(crate) fn new(outputs: [Output; 2], style: Style, capacity: usize, on_start: fn()) -> Arc<Queue> {
+        let (state, work, drained) = (Mutex::default(), Condvar::new(), Condvar::new());
+        Arc::new(Queue { outputs, style, capacity, on_start, state, work, drained })
+    }
+
+    /// Adds one record, or counts its lines as dropped. Never waits for an output.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        stream: Stream,
+        record: &[u8],
+        urgent: bool,
+    ) -> Result<(), NoWriter> {
+        let mut state = self.lock();
+        if state.writer == Writer::NotStarted {
+            self.start_writer()?;
+            state.writer = Writer::Working;
+        }
+        let waiting = &mut state.waiting[stream as usize];
+        if waiting.len() + record.len() > self.capacity {
+            state.drop_lines(count_lines(record));
+            return Ok(());
+        }
+        waiting.extend_from_slice(record);
+        let many = waiting.len() > self.capacity / 2;
+        state.urgent |= urgent || many;
+        let wake = state.writer == Writer::Idle || state.writer == Writer::Gathering && state.urgent;
+        drop(state);
+        if wake {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until all is written, at most this long. Says whether all is.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        state.urgent = true;
+        self.work.notify_one();
+        let waited = self.drained.wait_timeout_while(state, timeout, |state| !state.is_drained());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_drained()
+    }
+
+    /// How many lines were dropped, ever.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn start_writer(self: &Arc<Self>) -> Result<(), NoWriter> {
+        let queue = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("tapster-log".into()).stack_size(STACK);
+        thread.spawn(move || queue.write_forever()).map(drop).map_err(|_| NoWriter)
+    }
+
+    fn write_forever(&self) {
+        (self.on_start)();
+        let mut hands = [Hand::default(), Hand::default()];
+        loop {
+            self.take(&mut hands);
+            let blocked = self.write(&mut hands);
+            if !blocked.is_empty() {
+                wait_until_writable(&blocked, BLOCKED);
+            }
+        }
+    }
+
+    /// Takes what waits for each output that has nothing in hand; sleeps when there is nothing to do at all.
+    fn take(&self, hands: &mut [Hand; 2]) {
+        let mut state = self.lock();
+        if hands.iter().all(Hand::is_empty) {
+            state = self.sleep(state);
+        }
+        let said_with = hands[Stream::Messages as usize].is_empty() && !state.nothing_waits();
+        for (hand, waiting) in hands.iter_mut().zip(&mut state.waiting) {
+            if hand.is_empty() {
+                hand.take(waiting);
+            }
+        }
+        // Said only beside other lines: a broken output would lose the notice, and the loss be worth a notice.
+        if said_with && state.unsaid > 0 {
+            hands[Stream::Messages as usize].add(&Record::dropped(self.style, state.unsaid));
+            state.unsaid = 0;
+        }
+    }
+
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.in_hand = false;
+        if state.nothing_waits() {
+            self.drained.notify_all();
+            state.writer = Writer::Idle;
+            let woken = self.work.wait_while(state, |state| state.nothing_waits());
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        } else if !state.urgent {
+            state.writer = Writer::Gathering;
+            let woken = self.work.wait_timeout_while(state, GATHER, |state| !state.urgent);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.writer = Writer::Working;
+        state.urgent = false;
+        state.in_hand = true;
+        state
+    }
+
+    /// Writes until all is written or blocked; says which outputs are blocked.
+    fn write(&self, hands: &mut [Hand; 2]) -> Vec<&Output> {
+        let mut blocked = Vec::new();
+        for (hand, output) in hands.iter_mut().zip(&self.outputs) {
+            match hand.write(output) {
+                Written::All => {}
+                Written::Blocked => blocked.push(output),
+                Written::Failed(lost) => self.lock().drop_lines(lost),
+            }
+        }
+        blocked
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn nothing_waits(&self) -> bool {
+        self.waiting.iter().all(Vec::is_empty)
+    }
+
+    fn is_drained(&self) -> bool {
+        !self.in_hand && self.nothing_waits()
+    }
+
+    fn drop_lines(&mut self, count: u64) {
+        self.unsaid += count;
+        self.dropped += count;
+    }
+}

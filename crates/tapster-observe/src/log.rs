@@ -1,0 +1,211 @@
+//! The log of a process: messages to standard error, requests to standard output. Logging never makes a request (or
+//! the supervisor) wait for whoever reads the log: what cannot be written is dropped, counted, and the count is logged.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::direct::Direct;
+use crate::drain::Queue;
+use crate::line::{Record, Style};
+use crate::{AccessEvent, AccessMode, AccessPolicy, Level, Output};
+
+/// Which of the two outputs a line goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stream {
+    /// Messages of the server and the application.
+    Messages = 0,
+    /// The access log.
+    Requests = 1,
+}
+
+/// What a log is told when it is made.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// The least important level that is written.
+    pub level: Level,
+    /// Which requests are written.
+    pub access: AccessMode,
+    /// Where messages go.
+    pub messages: Output,
+    /// Where requests go.
+    pub requests: Output,
+    /// How many bytes may wait for each output in a worker before lines are dropped.
+    pub capacity: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> LogOptions {
+        LogOptions {
+            level: Level::default(),
+            access: AccessMode::default(),
+            messages: Output::Stderr,
+            requests: Output::Stdout,
+            capacity: 1024 * 1024,
+        }
+    }
+}
+
+/// The log. Clones share everything.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: LogOptions,
+    styles: [Style; 2],
+    policy: AccessPolicy,
+    direct: Direct,
+    /// The queue and the process whose thread empties it.
+    queue: Option<(Arc<Queue>, u32)>,
+}
+
+impl Log {
+    /// A log without a thread, for the supervisor: a line is written at once if its output takes it without waiting.
+    pub fn new(options: LogOptions) -> Log {
+        Log::with_queue(options, |_, _| None)
+    }
+
+    /// A log with the same options for this process, usually a forked worker, whose lines are written by a thread of
+    /// its own. The thread starts with the first line and runs `on_start` first (to block signals: a thread
+    /// inherits the mask of the one that logs first).
+    pub fn threaded(&self, on_start: fn()) -> Log {
+        Log::with_queue(self.shared.options.clone(), |options, style| {
+            Some((Queue::new(outputs(options), style, options.capacity, on_start), std::process::id()))
+        })
+    }
+
+    fn with_queue(
+        options: LogOptions,
+        queue: impl FnOnce(&LogOptions, Style) -> Option<(Arc<Queue>, u32)>,
+    ) -> Log {
+        let outputs = outputs(&options);
+        let styles = outputs.each_ref().map(style_for);
+        let policy = AccessPolicy::new(options.access, styles[Stream::Requests as usize] == Style::Short);
+        let style = styles[Stream::Messages as usize];
+        let queue = queue(&options, style);
+        let direct = Direct::new(outputs, style);
+        Log { shared: Arc::new(Shared { options, styles, policy, direct, queue }) }
+    }
+
+    /// Whether messages of this level are written.
+    pub fn wants(&self, level: Level) -> bool {
+        level <= self.shared.options.level
+    }
+
+    /// Logs a failure.
+    pub fn error(&self, message: fmt::Arguments<'_>) {
+        self.message(Level::Error, message);
+    }
+
+    /// Logs what an operator should look at.
+    pub fn warning(&self, message: fmt::Arguments<'_>) {
+        self.message(Level::Warning, message);
+    }
+
+    /// Logs a start, a stop, a reload.
+    pub fn info(&self, message: fmt::Arguments<'_>) {
+        self.message(Level::Info, message);
+    }
+
+    /// Logs a step.
+    pub fn debug(&self, message: fmt::Arguments<'_>) {
+        self.message(Level::Debug, message);
+    }
+
+    /// Logs one line. Control characters in it, newlines too, are escaped.
+    pub fn message(&self, level: Level, message: fmt::Arguments<'_>) {
+        self.block(level, message, b"");
+    }
+
+    /// Logs a line and, below it, text of many lines (a traceback, an application's own words), each indented. Lines of
+    /// one block stay together, unless several processes write longer blocks than a pipe takes in one piece (4 KiB).
+    pub fn block(&self, level: Level, message: fmt::Arguments<'_>, text: &[u8]) {
+        if !self.wants(level) {
+            return;
+        }
+        with_record(|record| {
+            record.begin(self.shared.styles[Stream::Messages as usize], level);
+            record.message(message);
+            if !text.trim_ascii().is_empty() {
+                record.block(text);
+            }
+            record.finish();
+            self.push(Stream::Messages, record.as_bytes(), level <= Level::Warning);
+        });
+    }
+
+    /// Whether a request with this status that took this long is written: ask before collecting what
+    /// [`Log::access`] needs.
+    pub fn wants_access(&self, status: u16, duration: Duration) -> bool {
+        self.shared.policy.wants(status, duration)
+    }
+
+    /// Writes a request to the access log, if it is one that is wanted.
+    pub fn access(&self, event: &AccessEvent<'_>) {
+        if !self.wants_access(event.status, event.duration) {
+            return;
+        }
+        with_record(|record| {
+            event.write(record, self.shared.styles[Stream::Requests as usize]);
+            record.finish();
+            self.push(Stream::Requests, record.as_bytes(), false);
+        });
+    }
+
+    /// Waits until all lines are written, at most this long. Says whether all are; the rest is lost with the process.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.own_queue().is_none_or(|queue| queue.flush(timeout))
+    }
+
+    /// How many lines were dropped, because an output was not read, full or broken.
+    pub fn dropped(&self) -> u64 {
+        self.shared.direct.dropped() + self.own_queue().map_or(0, |queue| queue.dropped())
+    }
+
+    fn push(&self, stream: Stream, record: &[u8], urgent: bool) {
+        let queued = self.own_queue().is_some_and(|queue| queue.push(stream, record, urgent).is_ok());
+        if !queued {
+            self.shared.direct.push(stream, record);
+        }
+    }
+
+    /// The queue, unless this process was forked from the one that empties it (by the application): there its writer
+    /// does not exist and its lock may be held for ever.
+    fn own_queue(&self) -> Option<&Arc<Queue>> {
+        let (queue, owner) = self.shared.queue.as_ref()?;
+        (*owner == std::process::id()).then_some(queue)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+fn outputs(options: &LogOptions) -> [Output; 2] {
+    [options.messages.clone(), options.requests.clone()]
+}
+
+fn style_for(output: &Output) -> Style {
+    if output.is_terminal() { Style::Short } else { Style::Full }
+}
+
+/// Lends memory that the thread keeps for its lines. A line logged while another is formatted gets memory of its own.
+fn with_record(compose: impl FnOnce(&mut Record)) {
+    /// More than this is given back: a long traceback must not stay in every thread.
+    const KEPT: usize = 16 * 1024;
+    thread_local! {
+        static MEMORY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    let mut record = Record::reusing(MEMORY.try_with(Cell::take).unwrap_or_default());
+    compose(&mut record);
+    let memory = record.into_bytes();
+    if memory.capacity() <= KEPT {
+        // A thread that ends has no memory to keep any more.
+        let _ = MEMORY.try_with(|kept| kept.set(memory));
+    }
+}

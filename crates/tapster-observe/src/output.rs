@@ -1,0 +1,130 @@
+//! Where lines go, and how they get there without waiting: a piece is written only when the descriptor takes it now.
+
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::line::MAX_LINE;
+
+/// A descriptor that takes log lines.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// Any other, such as an opened log file (in append mode) or a pipe.
+    Descriptor(Arc<OwnedFd>),
+}
+
+impl Output {
+    /// Whether a person reads it.
+    pub fn is_terminal(&self) -> bool {
+        self.as_fd().is_terminal()
+    }
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Output::Stderr => rustix::stdio::stderr(),
+            Output::Stdout => rustix::stdio::stdout(),
+            Output::Descriptor(descriptor) => descriptor.as_fd(),
+        }
+    }
+}
+
+/// What became of an attempt to write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Progress {
+    /// This many bytes are written, whole lines unless the descriptor took less.
+    Wrote(usize),
+    /// It would have had to wait.
+    Blocked,
+    /// The descriptor is broken, closed or full.
+    Failed,
+}
+
+/// Writes the beginning of `lines`, as many whole lines as go into one piece, if the descriptor takes them now.
+pub(crate) fn write_some(output: &Output, lines: &[u8]) -> Progress {
+    if !wait_until_writable(&[output], Duration::ZERO) {
+        return Progress::Blocked;
+    }
+    loop {
+        match write_now(output, piece(lines)) {
+            Ok(count) => return Progress::Wrote(count),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Progress::Blocked,
+            Err(_) => return Progress::Failed,
+        }
+    }
+}
+
+/// Another process may have filled the pipe since it was polled, so a pipe is asked not to block where the system can.
+#[cfg(target_os = "linux")]
+fn write_now(output: &Output, bytes: &[u8]) -> Result<usize, Errno> {
+    use rustix::fs::{FileType, fstat};
+    use rustix::io::{IoSlice, ReadWriteFlags, pwritev2, write};
+
+    /// "At the current position", which is the only one a pipe has.
+    const CURRENT: u64 = u64::MAX;
+
+    let pipe = fstat(output).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    if !pipe {
+        return write(output, bytes);
+    }
+    match pwritev2(output, &[IoSlice::new(bytes)], CURRENT, ReadWriteFlags::NOWAIT) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write(output, bytes),
+        result => result,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_now(output: &Output, bytes: &[u8]) -> Result<usize, Errno> {
+    rustix::io::write(output, bytes)
+}
+
+/// Waits until one of them takes bytes or is broken; says whether one is.
+pub(crate) fn wait_until_writable(outputs: &[&Output], timeout: Duration) -> bool {
+    let mut polled: Vec<PollFd<'_>> =
+        outputs.iter().map(|output| PollFd::from_borrowed_fd(output.as_fd(), PollFlags::OUT)).collect();
+    let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+    // An interruption counts as "not yet": every caller asks again later.
+    matches!(poll(&mut polled, Some(&timeout)), Ok(ready) if ready > 0)
+}
+
+/// The longest run of whole lines at the start that a pipe takes in one piece.
+fn piece(lines: &[u8]) -> &[u8] {
+    let most = &lines[..lines.len().min(MAX_LINE)];
+    match most.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => &most[..=end],
+        None => most,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_made_of_whole_lines() {
+        assert_eq!(piece(b"a\nb\n"), b"a\nb\n");
+        let long = [b"x".repeat(3000), b"\n".to_vec(), b"y".repeat(3000), b"\n".to_vec()].concat();
+        assert_eq!(piece(&long).len(), 3001);
+        assert_eq!(piece(&[]), b"");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_a_failure_and_a_full_one_is_not() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let output = Output::Descriptor(Arc::new(writer));
+        while let Progress::Wrote(_) = write_some(&output, &[b'x'; MAX_LINE]) {}
+        assert_eq!(write_some(&output, b"x\n"), Progress::Blocked);
+        drop(reader);
+        assert_eq!(write_some(&output, b"x\n"), Progress::Failed);
+    }
+}

@@ -1,0 +1,168 @@
+//! The scoreboard: counters of every worker and thread in memory that all processes of a server share.
+//! Written by workers (and the supervisor), read by anybody who has the memory: peers, the supervisor, tools.
+//!
+//! It is an array of 64-bit words in native byte order, each read and written atomically and relaxed: a reader sees
+//! every word whole, but not all words of one instant. The layout, so that other programs can read it too:
+//!
+//! ```text
+//! word  head (16 words)                      word  worker (16 words, then its threads)    word  thread (8 words)
+//!    0  MAGIC                                   0  process id, 0 while empty                 0  microseconds at which its
+//!    1  VERSION                                 1  WorkerState                                  request began, 0 when idle
+//!    2  words of the head                       2  open connections                          1  requests ended
+//!    3  workers                                 3  times it was started                      2  of these, status 1xx
+//!    4  threads of each worker                  4  requests ended before this process        3  … 2xx
+//!    5  words of a worker with its threads      5  refusals: answers without the app         4  … 3xx
+//!    6  words of a worker before its threads    6…10  of these, status 1xx…5xx               5  … 4xx
+//!    7  words of a thread                      11…15  reserved                               6  … 5xx
+//!  8…15 reserved                                                                             7  reserved
+//! ```
+//!
+//! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::WorkerBoard;
+
+/// First word of the memory: `TAPSTER` and a zero byte, read as a little-endian number.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
+
+/// Version of the layout; changes whenever a word changes its meaning.
+pub const VERSION: u64 = 1;
+
+/// Words before the first worker.
+pub(crate) const HEAD_WORDS: usize = 16;
+/// Words of a worker before its first thread: two cache lines, for processors that fetch lines in pairs.
+pub(crate) const WORKER_WORDS: usize = 16;
+/// Words of a thread: one cache line.
+pub(crate) const THREAD_WORDS: usize = 8;
+
+/// Shared memory as this crate wants it: words that somebody else mapped and keeps mapped.
+pub type Words = Arc<dyn Deref<Target = [AtomicU64]> + Send + Sync>;
+
+/// How many words a scoreboard for this many workers, of this many threads each, takes.
+pub const fn words_needed(workers: usize, threads: usize) -> usize {
+    HEAD_WORDS + workers * worker_stride(threads)
+}
+
+/// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
+const fn worker_stride(threads: usize) -> usize {
+    (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(WORKER_WORDS)
+}
+
+/// The counters of all workers. Clones show the same memory.
+#[derive(Clone)]
+pub struct Scoreboard {
+    words: Words,
+    workers: usize,
+    threads: usize,
+}
+
+impl Scoreboard {
+    /// Makes a scoreboard of zeroed memory, which must hold [`words_needed`] words.
+    pub fn new(words: Words, workers: usize, threads: usize) -> Result<Scoreboard, ScoreboardError> {
+        check_size(&words, workers, threads)?;
+        let sizes = [HEAD_WORDS, workers, threads, worker_stride(threads), WORKER_WORDS, THREAD_WORDS];
+        for (place, size) in sizes.into_iter().enumerate() {
+            words[2 + place].store(size as u64, Relaxed);
+        }
+        words[1].store(VERSION, Relaxed);
+        words[0].store(MAGIC, Relaxed);
+        Ok(Scoreboard { words, workers, threads })
+    }
+
+    /// Opens a scoreboard that [`Scoreboard::new`] made, in this process or another.
+    pub fn open(words: Words) -> Result<Scoreboard, ScoreboardError> {
+        let head = |place: usize| words.get(place).map_or(0, |word| word.load(Relaxed));
+        if head(0) != MAGIC {
+            return Err(ScoreboardError::NotAScoreboard);
+        }
+        if head(1) != VERSION {
+            return Err(ScoreboardError::OtherVersion(head(1)));
+        }
+        let (workers, threads) = (head(3) as usize, head(4) as usize);
+        check_size(&words, workers, threads)?;
+        Ok(Scoreboard { words, workers, threads })
+    }
+
+    /// How many workers it has room for.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// How many threads each worker has.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The counters of one worker.
+    ///
+    /// # Panics
+    /// When `slot` is not below [`Scoreboard::workers`].
+    pub fn worker(&self, slot: usize) -> WorkerBoard {
+        assert!(slot < self.workers, "worker slot {slot} of a scoreboard for {}", self.workers);
+        let first = HEAD_WORDS + slot * worker_stride(self.threads);
+        WorkerBoard::new(Arc::clone(&self.words), first, self.threads)
+    }
+
+    /// The counters of all workers, by slot.
+    pub fn iter(&self) -> impl Iterator<Item = WorkerBoard> {
+        (0..self.workers).map(|slot| self.worker(slot))
+    }
+}
+
+impl fmt::Debug for Scoreboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scoreboard({} workers of {} threads)", self.workers, self.threads)
+    }
+}
+
+fn check_size(words: &[AtomicU64], workers: usize, threads: usize) -> Result<(), ScoreboardError> {
+    let per_worker = threads.checked_mul(THREAD_WORDS).and_then(|words| words.checked_add(2 * WORKER_WORDS));
+    let needed = match per_worker.and_then(|words| words.checked_mul(workers)) {
+        Some(_) => words_needed(workers, threads),
+        None => usize::MAX,
+    };
+    if words.len() < needed {
+        return Err(ScoreboardError::TooSmall { words: words.len(), needed });
+    }
+    Ok(())
+}
+
+/// Why memory is not a scoreboard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScoreboardError {
+    /// There are fewer words than [`words_needed`] asks for.
+    TooSmall {
+        /// Words that are there.
+        words: usize,
+        /// Words that are needed.
+        needed: usize,
+    },
+    /// The memory does not begin with [`MAGIC`].
+    NotAScoreboard,
+    /// The layout has this version, and this program knows [`VERSION`].
+    OtherVersion(u64),
+}
+
+impl fmt::Display for ScoreboardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScoreboardError::TooSmall { words, needed } => {
+                write!(f, "the scoreboard needs {needed} words of memory and was given {words}")
+            }
+            ScoreboardError::NotAScoreboard => f.write_str("this memory is not a scoreboard of Tapster"),
+            ScoreboardError::OtherVersion(version) => {
+                write!(f, "the scoreboard has layout {version}, this program reads layout {VERSION}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ScoreboardError {}
+
+#[cfg(test)]
+mod tests;

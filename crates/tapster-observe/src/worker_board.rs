@@ -1,0 +1,221 @@
+//! One worker's part of the scoreboard. Its threads write it on every request, so each call is a few plain stores;
+//! peers, the supervisor and tools read it.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words};
+
+const PID: usize = 0;
+const STATE: usize = 1;
+const CONNECTIONS: usize = 2;
+const STARTS: usize = 3;
+const REQUESTS_BEFORE: usize = 4;
+const REFUSALS: usize = 5;
+
+const STARTED: usize = 0;
+const ENDED: usize = 1;
+
+/// Status classes 1xx to 5xx.
+const CLASSES: usize = 5;
+
+/// What a worker is doing, as its slot says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WorkerState {
+    /// No process: never started, or ended.
+    Gone = 0,
+    /// Started, and not yet able to serve.
+    Booting = 1,
+    /// Accepting and serving.
+    Ready = 2,
+    /// Finishing its requests, accepting no connection.
+    Draining = 3,
+}
+
+impl WorkerState {
+    fn from_word(word: u64) -> WorkerState {
+        match word {
+            1 => WorkerState::Booting,
+            2 => WorkerState::Ready,
+            3 => WorkerState::Draining,
+            _ => WorkerState::Gone,
+        }
+    }
+
+    /// The state in one lower-case word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WorkerState::Gone => "gone",
+            WorkerState::Booting => "booting",
+            WorkerState::Ready => "ready",
+            WorkerState::Draining => "draining",
+        }
+    }
+}
+
+/// The counters of one worker. Clones show the same memory.
+#[derive(Clone)]
+pub struct WorkerBoard {
+    words: Words,
+    first: usize,
+    threads: usize,
+}
+
+impl WorkerBoard {
+    pub(crate) fn new(words: Words, first: usize, threads: usize) -> WorkerBoard {
+        WorkerBoard { words, first, threads }
+    }
+
+    /// Gives the slot to a new process, which is booting. What belongs to a process (connections, running requests)
+    /// is forgotten, what belongs to the server (requests by status) goes on counting.
+    pub fn reset(&self, pid: u32) {
+        for thread in 0..self.threads {
+            if let Some(words) = self.thread(thread) {
+                words[STARTED].store(0, Relaxed);
+            }
+        }
+        let worker = self.worker();
+        worker[CONNECTIONS].store(0, Relaxed);
+        worker[REQUESTS_BEFORE].store(self.requests_total(), Relaxed);
+        worker[STARTS].fetch_add(1, Relaxed);
+        worker[STATE].store(WorkerState::Booting as u64, Relaxed);
+        worker[PID].store(u64::from(pid), Relaxed);
+    }
+
+    /// Says what the worker is doing. [`WorkerState::Gone`] also empties what belonged to the process.
+    pub fn set_state(&self, state: WorkerState) {
+        let worker = self.worker();
+        worker[STATE].store(state as u64, Relaxed);
+        if state == WorkerState::Gone {
+            worker[PID].store(0, Relaxed);
+            worker[CONNECTIONS].store(0, Relaxed);
+            (0..self.threads)
+                .filter_map(|thread| self.thread(thread))
+                .for_each(|words| words[STARTED].store(0, Relaxed));
+        }
+    }
+
+    /// Says that a thread begins a request, at this time of the monotonic clock. Only the thread itself, or
+    /// whoever acts in its place, may call this and [`WorkerBoard::end`]. A thread that is not in the table is not counted.
+    #[inline]
+    pub fn begin(&self, thread: usize, now_micros: u64) {
+        if let Some(words) = self.thread(thread) {
+            words[STARTED].store(now_micros.max(1), Relaxed);
+        }
+    }
+
+    /// Says that a thread ends its request, answered with this status.
+    #[inline]
+    pub fn end(&self, thread: usize, status: u16) {
+        if let Some(words) = self.thread(thread) {
+            words[STARTED].store(0, Relaxed);
+            // One writer: a load and a store are enough, and cost a fifth of an atomic addition.
+            add_alone(&words[ENDED]);
+            add_alone(&words[ENDED + class(status)]);
+        }
+    }
+
+    /// Counts an answer that the worker gave without the application (400, 408, 503 …). Any thread may call it.
+    pub fn refused(&self, status: u16) {
+        let worker = self.worker();
+        worker[REFUSALS].fetch_add(1, Relaxed);
+        worker[REFUSALS + class(status)].fetch_add(1, Relaxed);
+    }
+
+    /// Counts connections opened (positive) or closed (negative). Any thread may call it.
+    #[inline]
+    pub fn connections_changed(&self, delta: i64) {
+        self.worker()[CONNECTIONS].fetch_add(delta as u64, Relaxed);
+    }
+
+    /// The process in this slot; none when there is none.
+    pub fn pid(&self) -> Option<u32> {
+        u32::try_from(self.worker()[PID].load(Relaxed)).ok().filter(|pid| *pid != 0)
+    }
+
+    /// What the worker is doing.
+    pub fn state(&self) -> WorkerState {
+        WorkerState::from_word(self.worker()[STATE].load(Relaxed))
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> u64 {
+        // A decrement may be seen before its increment.
+        (self.worker()[CONNECTIONS].load(Relaxed) as i64).max(0) as u64
+    }
+
+    /// Threads that are in a request.
+    pub fn busy_threads(&self) -> usize {
+        (0..self.threads).filter(|thread| self.started_micros(*thread).is_some()).count()
+    }
+
+    /// When a thread began the request it is in, in microseconds of the monotonic clock; none when it is in none.
+    pub fn started_micros(&self, thread: usize) -> Option<u64> {
+        self.thread(thread).map(|words| words[STARTED].load(Relaxed)).filter(|micros| *micros != 0)
+    }
+
+    /// Requests that the application answered in this process.
+    pub fn requests(&self) -> u64 {
+        self.requests_total().saturating_sub(self.worker()[REQUESTS_BEFORE].load(Relaxed))
+    }
+
+    /// Requests that the application answered in this slot, in all its processes.
+    pub fn requests_total(&self) -> u64 {
+        self.thread_words().map(|words| words[ENDED].load(Relaxed)).sum()
+    }
+
+    /// Answers in this slot, in all its processes, the refusals too: 1xx, 2xx, 3xx, 4xx, 5xx.
+    pub fn statuses(&self) -> [u64; CLASSES] {
+        let refusals = &self.worker()[REFUSALS + 1..];
+        std::array::from_fn(|class| {
+            let answers: u64 = self.thread_words().map(|words| words[ENDED + 1 + class].load(Relaxed)).sum();
+            answers + refusals[class].load(Relaxed)
+        })
+    }
+
+    /// How often a process was started in this slot after the first.
+    pub fn restarts(&self) -> u64 {
+        self.worker()[STARTS].load(Relaxed).saturating_sub(1)
+    }
+
+    fn worker(&self) -> &[AtomicU64] {
+        &self.words[self.first..self.first + WORKER_WORDS]
+    }
+
+    fn thread_words(&self) -> impl Iterator<Item = &[AtomicU64; THREAD_WORDS]> {
+        (0..self.threads).filter_map(|thread| self.thread(thread))
+    }
+
+    #[inline]
+    fn thread(&self, thread: usize) -> Option<&[AtomicU64; THREAD_WORDS]> {
+        if thread >= self.threads {
+            return None;
+        }
+        let first = self.first + WORKER_WORDS + thread * THREAD_WORDS;
+        self.words.get(first..)?.first_chunk()
+    }
+}
+
+impl fmt::Debug for WorkerBoard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerBoard")
+            .field("pid", &self.pid())
+            .field("state", &self.state())
+            .field("connections", &self.connections())
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
+    }
+}
+
+/// 1 for 1xx to 5 for 5xx. What no HTTP status is counts as a failure of the server.
+fn class(status: u16) -> usize {
+    match status / 100 {
+        class @ 1..=4 => usize::from(class),
+        _ => 5,
+    }
+}
+
+fn add_alone(word: &AtomicU64) {
+    word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
+}

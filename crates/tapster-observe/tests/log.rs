@@ -1,0 +1,184 @@
+//! The log over real pipes: a reader that stopped never stops who logs, lines arrive whole, and losses are told.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside the functions that clippy knows as tests")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tapster_observe::{AccessEvent, AccessMode, Level, Log, LogOptions, Output};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn pipe() -> (File, Output) {
+    let (reader, writer): (OwnedFd, OwnedFd) = rustix::pipe::pipe().unwrap();
+    (File::from(reader), Output::Descriptor(Arc::new(writer)))
+}
+
+fn options(messages: Output, requests: Output) -> LogOptions {
+    LogOptions { messages, requests, access: AccessMode::On, level: Level::Info, capacity: 64 * 1024 }
+}
+
+fn request(target: &[u8]) -> AccessEvent<'_> {
+    AccessEvent {
+        peer: b"127.0.0.1",
+        method: b"GET",
+        target,
+        protocol: b"HTTP/1.1",
+        status: 200,
+        bytes: 0,
+        duration: Duration::ZERO,
+        referer: None,
+        user_agent: None,
+    }
+}
+
+/// All lines until every writer is closed.
+fn lines(reader: File) -> Vec<String> {
+    lines_until(reader, |_| false)
+}
+
+/// All lines until the first that is `last`, that one too.
+fn lines_until(reader: File, last: impl Fn(&str) -> bool) -> Vec<String> {
+    until(&mut BufReader::new(reader), last)
+}
+
+fn until(reader: &mut impl BufRead, last: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    while !lines.last().is_some_and(|line| last(line)) {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 {
+            break;
+        }
+        lines.push(line.trim_end_matches('\n').to_owned());
+    }
+    lines
+}
+
+#[test]
+fn messages_and_requests_go_to_their_outputs() {
+    let ((errors, messages), (access, requests)) = (pipe(), pipe());
+    let log = Log::new(options(messages, requests));
+    log.debug(format_args!("not wanted"));
+    log.info(format_args!("ready"));
+    log.block(Level::Error, format_args!("failed"), b"Traceback:\n  line\n");
+    log.access(&request(b"/x"));
+    drop(log);
+    let errors = lines(errors);
+    let pid = std::process::id();
+    assert!(errors[0].ends_with(&format!(" +0000 [{pid}] [info] ready")), "{errors:?}");
+    assert!(errors[1].ends_with(" [error] failed"), "{errors:?}");
+    assert_eq!(errors[2..], ["    Traceback:", "      line"]);
+    assert!(lines(access)[0].contains("\"GET /x HTTP/1.1\" 200"));
+}
+
+#[test]
+fn without_a_thread_a_stopped_reader_costs_lines_and_no_time() {
+    let ((reader, messages), (_access, requests)) = (pipe(), pipe());
+    let log = Log::new(options(messages, requests));
+    let began = Instant::now();
+    for number in 0..5000 {
+        log.info(format_args!("line {number} {:060}", 0));
+    }
+    assert!(began.elapsed() < PATIENCE);
+    let lost = log.dropped();
+    assert!(lost > 0 && lost < 5000, "{lost}");
+
+    let reading = thread::spawn(move || lines_until(reader, |line| line.contains("log lines were dropped")));
+    while !reading.is_finished() {
+        assert!(began.elapsed() < PATIENCE);
+        log.info(format_args!("after"));
+        thread::yield_now();
+    }
+    assert!(reading.join().unwrap().iter().all(|line| line.contains("] [")), "a torn line");
+}
+
+#[test]
+fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
+    let ((reader, messages), (_access, requests)) = (pipe(), pipe());
+    let log = Log::new(options(messages, requests)).threaded(|| {});
+    let began = Instant::now();
+    for number in 0..20_000 {
+        log.info(format_args!("line {number} {:060}", 0));
+    }
+    assert!(began.elapsed() < PATIENCE);
+    let lost = log.dropped();
+    assert!(lost > 0 && lost < 20_000, "{lost}");
+    assert!(!log.flush(Duration::from_millis(20)), "nobody read, so not all can be written");
+
+    let mut reader = BufReader::new(reader);
+    let before = until(&mut reader, |line| line.contains("log lines were dropped"));
+    let notice = before.last().unwrap();
+    let told: u64 = notice.split("] ").last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert_eq!((told, before.len() as u64 - 1), (lost, 20_000 - lost), "each line is written or counted");
+    log.info(format_args!("after"));
+    assert!(log.flush(PATIENCE));
+}
+
+#[test]
+fn a_blocked_access_log_does_not_hold_up_messages() {
+    let ((errors, messages), (_access, requests)) = (pipe(), pipe());
+    let log = Log::new(options(messages, requests)).threaded(|| {});
+    for _ in 0..5000 {
+        log.access(&request(b"/"));
+    }
+    log.error(format_args!("seen"));
+    let mut line = String::new();
+    BufReader::new(errors).read_line(&mut line).unwrap();
+    assert!(line.ends_with("[error] seen\n") || line.contains("dropped"), "{line}");
+}
+
+#[test]
+fn lines_of_many_threads_and_logs_on_one_pipe_are_never_torn() {
+    const EACH: usize = 2000;
+    let (reader, output) = pipe();
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let options = LogOptions { capacity: 64 << 20, ..options(output.clone(), output.clone()) };
+            let log = Log::new(options).threaded(|| {});
+            thread::spawn(move || {
+                for number in 0..EACH {
+                    log.info(format_args!("{writer} {number} <{}>", "x".repeat(number % 900)));
+                    log.access(&request(&[b"/", "y".repeat(number % 700).as_bytes()].concat()));
+                }
+                assert!(log.flush(PATIENCE));
+                assert_eq!(log.dropped(), 0);
+            })
+        })
+        .collect();
+    let read: Vec<String> = BufReader::new(reader).lines().take(4 * 2 * EACH).map(Result::unwrap).collect();
+    for line in &read {
+        let message = line.contains("[info]") && line.ends_with('>') && line.matches('<').count() == 1;
+        let request = line.starts_with("127.0.0.1 - - [") && line.ends_with("\"-\" \"-\" 0.000000");
+        assert!(message != request, "{line}");
+    }
+    for writer in writers {
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_closed_reader_is_counted_and_survived() {
+    let ((reader, messages), (_access, requests)) = (pipe(), pipe());
+    drop(reader);
+    let direct = Log::new(options(messages, requests));
+    direct.info(format_args!("lost"));
+    direct.info(format_args!("lost"));
+    assert_eq!(direct.dropped(), 2);
+    let threaded = direct.threaded(|| {});
+    threaded.info(format_args!("lost"));
+    assert!(threaded.flush(PATIENCE));
+    assert_eq!(threaded.dropped(), 1);
+}
+
+#[test]
+fn a_log_that_nobody_used_has_no_thread() {
+    let ((mut reader, messages), (_access, requests)) = (pipe(), pipe());
+    let log = Log::new(options(messages, requests)).threaded(|| panic!("started"));
+    assert!(log.flush(PATIENCE));
+    drop(log);
+    assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+}
