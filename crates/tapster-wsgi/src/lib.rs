@@ -1,1 +1,24 @@
-//! tapster-wsgi.
+//! The Python room: [`gateway::App`](tapster_gateway::App) for a WSGI callable (PEP 3333). Read `call.rs` first.
+//!
+//! Everything here runs in a worker, on a Python thread that leads or answers a request, attached to the
+//! interpreter. What a request goes through, by file: `call` (one request, top to bottom), `environ` and `interned`
+//! (variables to a dict), `input` and `errors_stream` (what the dict holds), `start_response`, `response` and
+//! `file_wrapper` (what the application gives back), `failure` (what it raised, to the log). All `unsafe` is in `ffi`.
+
+#![deny(unsafe_code)]
+
+mod application;
+mod call;
+mod environ;
+mod errors_stream;
+mod failure;
+#[allow(unsafe_code, reason = "the one file that talks to the C API")]
+mod ffi;
+mod file_wrapper;
+pub mod fork;
+mod input;
+mod interned;
+mod response;
+mod start_response;
+
+pub use application::{Application, Options};

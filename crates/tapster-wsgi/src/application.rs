@@ -1,0 +1,61 @@
+//! The application that a worker serves: the callable, what its environ always holds, and where its failures go.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::prelude::*;
+use tapster_gateway::{App, Request, Respond};
+use tapster_observe::{Level, Log};
+
+use crate::environ::Template;
+use crate::{call, failure, ffi};
+
+/// What an application is told of the server, and the log for what it does wrong.
+pub struct Options {
+    /// `wsgi.multithread`: other threads of this worker may call the application at the same time.
+    pub multithread: bool,
+    /// `wsgi.multiprocess`: other workers may call it at the same time.
+    pub multiprocess: bool,
+    /// Where tracebacks and warnings about the application go.
+    pub log: Log,
+}
+
+/// A WSGI callable with all that is the same for each of its requests.
+pub struct Application {
+    pub(crate) callable: Py<PyAny>,
+    pub(crate) template: Template,
+    pub(crate) log: Log,
+}
+
+impl Application {
+    /// Prepares `callable` for serving. It is not called. Fails only when Python is out of memory or its standard
+    /// library is broken.
+    pub fn new(py: Python<'_>, callable: Py<PyAny>, options: Options) -> PyResult<Application> {
+        failure::prepare(py)?;
+        let template = Template::new(py, options.multithread, options.multiprocess)?;
+        Ok(Application { callable, template, log: options.log })
+    }
+}
+
+impl App for Application {
+    fn call(&self, request: &mut Request, respond: &mut dyn Respond) {
+        Python::attach(|py| call::answer(self, py, request, respond));
+    }
+
+    fn unlocked(&self, wait: &mut dyn FnMut()) {
+        ffi::unlocked(wait);
+    }
+
+    fn run_signal_handlers(&self) {
+        Python::attach(|py| {
+            // A signal handler is the application's code, and may hold one of our own callables that panics.
+            if let Ok(Err(error)) = catch_unwind(AssertUnwindSafe(|| py.check_signals())) {
+                let trace = failure::traceback(py, &error);
+                self.log.block(
+                    Level::Error,
+                    format_args!("a signal handler of the application failed"),
+                    trace.as_bytes(),
+                );
+            }
+        });
+    }
+}

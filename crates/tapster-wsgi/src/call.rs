@@ -1,0 +1,77 @@
+//! One request, top to bottom: the environ, the call, the answer, `close()`. The file to read first.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::prelude::*;
+use tapster_gateway::{Request, Respond};
+
+use crate::application::Application;
+use crate::environ::Environ;
+use crate::failure::{Failure, Subject};
+use crate::ffi;
+use crate::response::{self, Outgoing};
+use crate::start_response::StartResponse;
+
+/// Answers one request with the application's answer, or with a 500 and its traceback in the log.
+pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, respond: &mut dyn Respond) {
+    let prepared =
+        app.template.environ(py, request).and_then(|environ| Ok((environ, StartResponse::create(py)?)));
+    match prepared {
+        Ok((environ, start)) => {
+            exchange(app, &environ, &start, request, respond);
+            environ.end(request);
+            StartResponse::end(&start);
+        }
+        Err(error) => settle(app, py, request, respond, Err(Failure::Raised(error))),
+    }
+}
+
+/// Calls the application, sends what it returns, ends the answer, and closes what it returned: always, and once.
+fn exchange(
+    app: &Application,
+    environ: &Environ<'_>,
+    start: &Bound<'_, StartResponse>,
+    request: &Request,
+    respond: &mut dyn Respond,
+) {
+    let py = start.py();
+    let callable = app.callable.bind(py);
+    let returned = guarded(|| Ok(ffi::lend(respond, || callable.call1((&environ.dict, start)))?));
+    let (iterable, outcome) = match returned {
+        Ok(iterable) => {
+            let sent = guarded(|| response::send(&iterable, &mut Outgoing::new(start, respond)));
+            (Some(iterable), sent)
+        }
+        Err(failure) => (None, Err(failure)),
+    };
+    let outcome = StartResponse::judge(start, outcome);
+    settle(app, py, request, respond, outcome);
+    StartResponse::remark(start, &app.log, request);
+    StartResponse::close(start);
+    if let Some(Err(failure)) = iterable.map(|iterable| guarded(|| Ok(response::close(&iterable)?))) {
+        failure.report(py, &app.log, &Subject::of(request), "close() failed, after the answer was sent");
+    }
+}
+
+/// Ends the answer: whole, or logged and cut short.
+fn settle(
+    app: &Application,
+    py: Python<'_>,
+    request: &Request,
+    respond: &mut dyn Respond,
+    outcome: Result<(), Failure>,
+) {
+    let Err(failure) = outcome else { return respond.finish() };
+    let consequence = match respond.started() {
+        true => "failed after its head was sent: connection closed",
+        false => "failed: answered with 500",
+    };
+    failure.report(py, &app.log, &Subject::of(request), consequence);
+    respond.abort();
+}
+
+/// Runs `step` and turns a panic into a failure. PyO3 turns a panic in one of our callables into an exception and
+/// back into a panic when that exception is fetched, which is where this catches it.
+fn guarded<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or(Err(Failure::Panicked))
+}

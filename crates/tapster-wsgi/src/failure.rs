@@ -1,0 +1,123 @@
+//! What went wrong in a request, and how the log tells it: method, path, and the application's own traceback.
+
+use std::fmt;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
+use tapster_gateway::{Request, Variable};
+use tapster_observe::{Level, Log};
+
+/// Why a request did not get the application's whole answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The application raised, or broke PEP 3333 in a way that we say with an exception.
+    Raised(PyErr),
+    /// The client went away. Nobody's fault, so nobody is told.
+    Disconnected,
+    /// A panic in this server; its message is on stderr already.
+    Panicked,
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Failure {
+        Failure::Raised(error)
+    }
+}
+
+impl Failure {
+    /// Logs it as one block, unless it is a client that left.
+    pub(crate) fn report(&self, py: Python<'_>, log: &Log, subject: &Subject<'_>, consequence: &str) {
+        match self {
+            Failure::Raised(error) => {
+                log.block(
+                    Level::Error,
+                    format_args!("{subject} {consequence}"),
+                    traceback(py, error).as_bytes(),
+                );
+            }
+            Failure::Disconnected => log.debug(format_args!("{subject} ended early: the client is gone")),
+            Failure::Panicked => {
+                log.error(format_args!(
+                    "{subject} {consequence}: a panic in tapster, which is a bug; please report it"
+                ));
+            }
+        }
+    }
+}
+
+/// Which request a log line is about: `GET /path`, without the query (it may hold secrets).
+pub(crate) struct Subject<'a> {
+    method: &'a [u8],
+    path: &'a [u8],
+}
+
+impl<'a> Subject<'a> {
+    /// The subject of `request`.
+    pub(crate) fn of(request: &'a Request) -> Subject<'a> {
+        let get = |variable| request.vars.get(variable);
+        let uri = get(Variable::RequestUri).or_else(|| get(Variable::PathInfo)).unwrap_or(b"/");
+        let path = uri.split(|&byte| byte == b'?').next().unwrap_or(uri);
+        Subject { method: get(Variable::RequestMethod).unwrap_or(b"?"), path }
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.method.escape_ascii(), self.path.escape_ascii())
+    }
+}
+
+/// Imports what [`traceback`] needs while there is still a stack, memory and a working file system.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    format_exception(py).map(drop)
+}
+
+/// The exception as Python prints it: no frames of ours are in it, because native code has none.
+pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
+    let formatted = format_exception(py).and_then(|format| {
+        let lines = format.call1((error.get_type(py), error.value(py), error.traceback(py)))?;
+        let text = PyString::new(py, "").call_method1(intern!(py, "join"), (lines,))?;
+        Ok(text.cast::<PyString>()?.to_string_lossy().trim_end().to_owned())
+    });
+    // The traceback module fails on exceptions whose own attributes raise: the type's name is always there.
+    formatted.unwrap_or_else(|_| error.get_type(py).to_string())
+}
+
+fn format_exception(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FUNCTION.import(py, "traceback", "format_exception")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tapster_gateway::Name;
+
+    fn request(variables: &[(Variable, &[u8])]) -> Request {
+        let mut request = Request::default();
+        for &(variable, value) in variables {
+            request.vars.set(Name::Known(variable), value);
+        }
+        request
+    }
+
+    #[test]
+    fn a_subject_has_no_query() {
+        let request =
+            request(&[(Variable::RequestMethod, b"GET"), (Variable::RequestUri, b"/a%20b?token=secret")]);
+        assert_eq!(Subject::of(&request).to_string(), "GET /a%20b");
+    }
+
+    #[test]
+    fn control_bytes_in_a_subject_are_escaped() {
+        let request = request(&[(Variable::RequestMethod, b"GET"), (Variable::PathInfo, b"/a\nb\x1b")]);
+        assert_eq!(Subject::of(&request).to_string(), "GET /a\\nb\\x1b");
+    }
+
+    #[test]
+    fn a_subject_of_nothing_is_still_a_subject() {
+        assert_eq!(Subject::of(&Request::default()).to_string(), "? /");
+    }
+}

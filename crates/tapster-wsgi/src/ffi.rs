@@ -1,0 +1,155 @@
+//! The only file that talks to the C API and the only one with `unsafe`: each function is safe to call, and says why.
+
+use std::cell::Cell;
+use std::io;
+use std::mem::transmute;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::string::PyStringData;
+use pyo3::types::{PyBytes, PyString};
+use tapster_gateway::{Chunk, Kept, Respond};
+
+/// A str of the bytes as latin-1 (PEP 3333 "Unicode Issues").
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: attached; the pointer and length are a slice's, which has at most isize::MAX bytes; no error handler
+    // is needed, because every byte is a latin-1 character.
+    let object =
+        unsafe { ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as isize, ptr::null()) };
+    // SAFETY: a new reference to a str, or null with an exception set.
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked()) }
+}
+
+/// As [`latin1`], and interned, so that look-ups by the application's literals compare pointers only.
+pub(crate) fn interned<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let mut object = latin1(py, bytes)?.into_ptr();
+    // SAFETY: attached; `object` is an owned reference to an exact str, replaced by an owned reference to its twin.
+    unsafe {
+        ffi::PyUnicode_InternInPlace(&raw mut object);
+        Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked())
+    }
+}
+
+/// The characters of a str as latin-1 bytes, without a copy; `None` if one is outside of it.
+pub(crate) fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Option<&'a [u8]>> {
+    // SAFETY: strings are immutable, so the buffer stays as it is while `text` is borrowed. CPython keeps a string
+    // in the narrowest kind that holds it, so the other kinds have a character beyond U+00FF.
+    match unsafe { text.data() }? {
+        PyStringData::Ucs1(bytes) => Ok(Some(bytes)),
+        PyStringData::Ucs2(_) | PyStringData::Ucs4(_) => Ok(None),
+    }
+}
+
+/// A bytes object as a [`Chunk`]: keeping it keeps a reference.
+pub(crate) struct SharedBytes<'a, 'py>(&'a Bound<'py, PyBytes>);
+
+impl<'a, 'py> SharedBytes<'a, 'py> {
+    /// The chunk of an object.
+    pub(crate) fn new(bytes: &'a Bound<'py, PyBytes>) -> SharedBytes<'a, 'py> {
+        SharedBytes(bytes)
+    }
+}
+
+impl Chunk for SharedBytes<'_, '_> {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn keep(&self) -> Box<dyn Kept> {
+        let bytes = NonNull::from(self.0.as_bytes());
+        Box::new(KeptBytes { bytes, _object: self.0.clone().unbind() })
+    }
+}
+
+/// A reference to a bytes object, usable on any thread, attached or not. Dropped on a thread that is not attached, the
+/// reference is released by the next thread that attaches (PyO3's reference pool).
+struct KeptBytes {
+    bytes: NonNull<[u8]>,
+    _object: Py<PyBytes>,
+}
+
+// SAFETY: a bytes object's memory is immutable and stays until the last reference, one of which is held here, is gone;
+// `Py` itself is Send.
+unsafe impl Send for KeptBytes {}
+
+impl Kept for KeptBytes {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: as for Send above; `_object` lives as long as the slice that is given out.
+        unsafe { slice::from_raw_parts(self.bytes.as_ptr().cast(), self.bytes.len()) }
+    }
+}
+
+thread_local! {
+    /// The way back to the client that is lent to `write()` while the application's code runs on this thread.
+    static LENT: Cell<Option<NonNull<dyn Respond>>> = const { Cell::new(None) };
+}
+
+/// Puts a former loan back, also when the code that it was lent to panics.
+struct Restore(Option<NonNull<dyn Respond>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        LENT.set(self.0);
+    }
+}
+
+/// Runs `work`, which may call the application, with `respond` usable through [`with_lent`].
+pub(crate) fn lend<R>(respond: &mut dyn Respond, work: impl FnOnce() -> R) -> R {
+    let pointer = NonNull::from(respond);
+    // SAFETY: only the lifetime is erased. The pointer is used by `with_lent` alone, on this thread, and is gone from
+    // the cell before `lend` returns, hence while the exclusive borrow of `respond` lasts.
+    let pointer = unsafe { transmute::<NonNull<dyn Respond + '_>, NonNull<dyn Respond + 'static>>(pointer) };
+    let _restore = Restore(LENT.replace(Some(pointer)));
+    work()
+}
+
+/// Runs `work` with what this thread was lent; `None` if that is nothing.
+pub(crate) fn with_lent<R>(work: impl FnOnce(&mut dyn Respond) -> R) -> Option<R> {
+    let pointer = LENT.take();
+    let _restore = Restore(pointer);
+    // SAFETY: `lend` is on this thread's stack with an exclusive borrow that it does not use meanwhile; the cell is
+    // empty while `work` runs, so that no second reference can come of it.
+    pointer.map(|mut pointer| work(unsafe { pointer.as_mut() }))
+}
+
+/// Runs `wait` with the interpreter's lock released, if this thread holds it.
+pub(crate) fn unlocked(wait: &mut dyn FnMut()) {
+    if attached() {
+        let wait = AnyClosure(wait);
+        Python::attach(|py| py.detach(move || wait.run()));
+    } else {
+        wait();
+    }
+}
+
+/// Whether this thread is attached to the interpreter.
+fn attached() -> bool {
+    // SAFETY: both may be called on any thread. A thread that never ran Python has no state of its own; the first
+    // question is needed because the second is always answered with yes once a subinterpreter was made.
+    unsafe { !ffi::PyGILState_GetThisThreadState().is_null() && ffi::PyGILState_Check() == 1 }
+}
+
+/// A closure that may run detached. [`Python::detach`] asks for Send, as a stand-in for "holds nothing of Python".
+struct AnyClosure<'a>(&'a mut dyn FnMut());
+
+// SAFETY: `detach` runs the closure on the same thread. It comes from `tapster-worker`, which knows nothing of Python;
+// the objects that it may own (`KeptBytes`) can be used and dropped detached.
+unsafe impl Send for AnyClosure<'_> {}
+
+impl AnyClosure<'_> {
+    fn run(self) {
+        (self.0)();
+    }
+}
+
+/// A descriptor of our own for the file that the application's number stands for.
+pub(crate) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    if descriptor < 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: not -1, and borrowed for this one call, which fails with EBADF on a descriptor that is not open.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
+}

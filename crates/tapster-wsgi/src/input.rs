@@ -1,0 +1,201 @@
+//! `wsgi.input` (PEP 3333 "Input and Error Streams"): the request's body with the reading methods of `io.BytesIO`.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Mutex;
+
+use memchr::memchr;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyBytes, PyList};
+use tapster_gateway::Body;
+
+/// Bytes that are read ahead of a body on disk: enough that a line costs no system call of its own.
+const READ_AHEAD: usize = 65536;
+
+/// The body of one request, or the one that all requests without a body share: nothing can be changed in that.
+#[pyclass(frozen, module = "tapster", name = "Input")]
+pub(crate) struct Input {
+    source: Option<Mutex<Source>>,
+}
+
+enum Source {
+    Memory { bytes: Vec<u8>, position: usize },
+    File { reader: BufReader<Box<dyn Read + Send>>, left: u64 },
+    Ended,
+}
+
+#[pymethods]
+impl Input {
+    #[pyo3(signature = (size=None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.with(py, |source| source.read(py, limit(size)))
+    }
+
+    #[pyo3(signature = (size=None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.with(py, |source| source.line(py, limit(size)))
+    }
+
+    #[pyo3(signature = (hint=None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+        let enough = hint.filter(|&hint| hint > 0).map_or(usize::MAX, |hint| hint as usize);
+        let lines = PyList::empty(py);
+        let mut total = 0;
+        while total < enough {
+            let line = self.readline(py, None)?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            total += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.readline(py, None)?;
+        Ok(if line.as_bytes().is_empty() { None } else { Some(line) })
+    }
+}
+
+impl Input {
+    /// The input of requests without a body.
+    pub(crate) fn empty() -> Input {
+        Input { source: None }
+    }
+
+    /// The input of a request with a body.
+    pub(crate) fn new(body: Body) -> Input {
+        let source = match body {
+            Body::Empty => return Input::empty(),
+            Body::Memory(bytes) => Source::Memory { bytes, position: 0 },
+            Body::Reader(reader, left) => {
+                Source::File { reader: BufReader::with_capacity(READ_AHEAD, reader), left }
+            }
+        };
+        Input { source: Some(Mutex::new(source)) }
+    }
+
+    /// Ends the input with its request. Gives back the memory of a body that was in memory.
+    pub(crate) fn end(&self, py: Python<'_>) -> Body {
+        let Some(source) = &self.source else { return Body::Empty };
+        let mut source = source.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner);
+        match std::mem::replace(&mut *source, Source::Ended) {
+            Source::Memory { bytes, .. } => Body::Memory(bytes),
+            Source::File { .. } | Source::Ended => Body::Empty,
+        }
+    }
+
+    fn with<'py>(
+        &self,
+        py: Python<'py>,
+        work: impl FnOnce(&mut Source) -> PyResult<Bound<'py, PyBytes>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let Some(source) = &self.source else { return Ok(PyBytes::new(py, b"")) };
+        work(&mut source.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Source {
+    fn read<'py>(&mut self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        match self {
+            Source::Memory { bytes, position } => Ok(PyBytes::new(py, advance(bytes, position, limit))),
+            Source::File { reader, left } => {
+                let length = limit.min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let bytes =
+                    PyBytes::new_with(py, length, |buffer| Ok(py.detach(|| reader.read_exact(buffer))?))?;
+                *left -= length as u64;
+                Ok(bytes)
+            }
+            Source::Ended => Err(ended()),
+        }
+    }
+
+    fn line<'py>(&mut self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        match self {
+            Source::Memory { bytes, position } => {
+                let rest = &bytes[*position..];
+                let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+                Ok(PyBytes::new(py, advance(bytes, position, length.min(limit))))
+            }
+            Source::File { reader, left } => {
+                let limit = (*left).min(limit as u64);
+                let line = py.detach(|| read_line(reader, limit))?;
+                *left -= line.len() as u64;
+                Ok(PyBytes::new(py, &line))
+            }
+            Source::Ended => Err(ended()),
+        }
+    }
+}
+
+/// The next bytes, at most `limit` of them.
+fn advance<'a>(bytes: &'a [u8], position: &mut usize, limit: usize) -> &'a [u8] {
+    let rest = &bytes[*position..];
+    let taken = &rest[..rest.len().min(limit)];
+    *position += taken.len();
+    taken
+}
+
+/// A line with its end, at most `limit` bytes of it. The body's end before that is an error: it is known to be longer.
+fn read_line(reader: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    reader.take(limit).read_until(b'\n', &mut line)?;
+    if (line.len() as u64) < limit && !line.ends_with(b"\n") {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the request body ended before its length"));
+    }
+    Ok(line)
+}
+
+/// What `io` makes of a size: None and negative mean all.
+fn limit(size: Option<isize>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
+}
+
+fn ended() -> PyErr {
+    PyValueError::new_err("wsgi.input was read after its request had ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advance_gives_at_most_what_is_there() {
+        let mut position = 0;
+        assert_eq!(advance(b"abcdef", &mut position, 4), b"abcd");
+        assert_eq!(advance(b"abcdef", &mut position, 0), b"");
+        assert_eq!(advance(b"abcdef", &mut position, usize::MAX), b"ef");
+        assert_eq!(advance(b"abcdef", &mut position, 1), b"");
+    }
+
+    #[test]
+    fn none_and_negative_sizes_mean_all() {
+        assert_eq!(limit(None), usize::MAX);
+        assert_eq!(limit(Some(-1)), usize::MAX);
+        assert_eq!(limit(Some(isize::MIN)), usize::MAX);
+        assert_eq!(limit(Some(0)), 0);
+        assert_eq!(limit(Some(7)), 7);
+    }
+
+    #[test]
+    fn a_line_ends_with_its_newline_the_limit_or_the_body() {
+        let mut reader = io::Cursor::new(b"one\ntwo\nthree".to_vec());
+        assert_eq!(read_line(&mut reader, 13).unwrap(), b"one\n");
+        assert_eq!(read_line(&mut reader, 2).unwrap(), b"tw");
+        assert_eq!(read_line(&mut reader, 7).unwrap(), b"o\n");
+        assert_eq!(read_line(&mut reader, 5).unwrap(), b"three");
+        assert_eq!(read_line(&mut reader, 0).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_body_that_ends_early_is_an_error() {
+        let mut reader = io::Cursor::new(b"thr".to_vec());
+        assert_eq!(read_line(&mut reader, 5).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
