@@ -1,6 +1,7 @@
 //! What a worker runs ([`App`]), what it hands over ([`Request`]) and how the answer comes back ([`Respond`]).
 //! Implemented by `tapster-wsgi` for Python callables, and by Rust closures in the tests of `tapster-worker`.
 
+use std::fmt;
 use std::io::Read;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
@@ -59,6 +60,16 @@ pub enum Endpoint {
     Inet(IpAddr, u16),
     /// A unix socket, by its path (empty for the unnamed end of a client).
     Unix(String),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Inet(IpAddr::V4(address), port) => write!(out, "{address}:{port}"),
+            Endpoint::Inet(IpAddr::V6(address), port) => write!(out, "[{address}]:{port}"),
+            Endpoint::Unix(path) => write!(out, "unix:{path}"),
+        }
+    }
 }
 
 /// One complete request: all variables, and the whole body or a reader for it.

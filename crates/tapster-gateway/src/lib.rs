@@ -8,13 +8,20 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod connection;
+pub mod forwarded;
 pub mod from_http;
 pub mod from_uwsgi;
+mod lookup;
+mod percent;
 pub mod response;
 pub mod variable;
 pub mod vars;
 
-pub use app::{App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Protocol, Request, Respond, Scheme, WriteError};
+pub use app::{
+    App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Protocol, Request, Respond, Scheme, WriteError,
+};
+pub use connection::Connection;
 pub use response::{HeadError, ResponseHead};
 pub use variable::Variable;
 pub use vars::{Name, Vars};

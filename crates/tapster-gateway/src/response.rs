@@ -22,9 +22,14 @@ impl fmt::Display for HeadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HeadError::Status(text) => {
-                write!(out, "status {text:?} is not of the form \"200 OK\": three digits, a space, a reason without control bytes")
+                write!(
+                    out,
+                    "status {text:?} is not of the form \"200 OK\": three digits, a space, a reason without control bytes"
+                )
             }
-            HeadError::FieldName(name) => write!(out, "response header name {name:?} is not a token (RFC 9110 §5.6.2)"),
+            HeadError::FieldName(name) => {
+                write!(out, "response header name {name:?} is not a token (RFC 9110 §5.6.2)")
+            }
             HeadError::FieldValue(name) => {
                 write!(out, "value of response header {name:?} has a control byte (CR, LF or NUL)")
             }
@@ -120,7 +125,8 @@ impl ResponseHead {
             6 if is("server") => self.has_server = true,
             14 if is("content-length") => {
                 let refused = || HeadError::ContentLength(latin1(value));
-                if self.content_length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+                if self.content_length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit)
+                {
                     return Err(refused());
                 }
                 let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());

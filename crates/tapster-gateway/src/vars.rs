@@ -1,5 +1,7 @@
 //! An ordered list of CGI variables over one byte buffer, reused from request to request.
 
+use std::ops::Range;
+
 use crate::Variable;
 
 /// The name of a variable: known, or spelt out (`HTTP_X_TENANT`).
@@ -99,16 +101,43 @@ impl Vars {
     /// Adds a request field: a second one of the same name is joined to the first by `separator`
     /// (RFC 9110 §5.3; `; ` for Cookie, RFC 6265 §5.4).
     pub fn join(&mut self, name: Name<'_>, value: &[u8], separator: &[u8]) {
-        let Some(place) = self.place(name) else {
-            self.set(name, value);
-            return;
-        };
-        let first = self.entries[place].value;
+        match self.place(name) {
+            None => self.set(name, value),
+            Some(place) => self.join_at(place, value, separator),
+        }
+    }
+
+    /// Adds a request field that no known variable carries, by its field name: `X-Tenant` is `HTTP_X_TENANT`.
+    /// A second one of the same name is joined to the first.
+    pub(crate) fn join_field(&mut self, field: &[u8], value: &[u8], separator: &[u8]) {
         let start = self.text.len();
-        self.text.extend_from_within(first.start as usize..first.end as usize);
-        self.text.extend_from_slice(separator);
-        self.text.extend_from_slice(value);
-        self.entries[place].value = Span { start: start as u32, end: self.text.len() as u32 };
+        self.text.extend_from_slice(b"HTTP_");
+        self.text
+            .extend(field.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
+        let name = Span { start: start as u32, end: self.text.len() as u32 };
+        match self.place(Name::Other(self.slice(name))) {
+            None => {
+                let value = self.store(value);
+                self.entries.push(Entry { name: EntryName::Other(name), value });
+            }
+            Some(place) => {
+                self.text.truncate(start);
+                self.join_at(place, value, separator);
+            }
+        }
+    }
+
+    /// Sets a variable to a part of the present value of another, which is shared, not copied. A part that
+    /// reaches beyond the value ends with it; an absent variable counts as empty.
+    pub(crate) fn alias(&mut self, name: Name<'_>, from: Variable, part: Range<usize>) {
+        let place = self.places[from.index()];
+        let span = match self.entries.get(usize::from(place)) {
+            Some(entry) if place != ABSENT => entry.value,
+            _ => Span { start: 0, end: 0 },
+        };
+        let length = (span.end - span.start) as usize;
+        let (start, end) = (part.start.min(length) as u32, part.end.min(length) as u32);
+        self.put(name, Span { start: span.start + start, end: span.start + end.max(start) });
     }
 
     /// Sets a variable to what `write` appends to the buffer it is given (decoded paths, upper-cased names).
@@ -117,6 +146,22 @@ impl Vars {
         write(&mut self.text);
         let value = Span { start, end: self.text.len() as u32 };
         self.put(name, value);
+    }
+
+    /// [`Vars::set_with`] for a `write` that can fail; then the variable is as it was.
+    pub(crate) fn try_set_with<E>(
+        &mut self,
+        name: Name<'_>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.text.len();
+        if let Err(error) = write(&mut self.text) {
+            self.text.truncate(start);
+            return Err(error);
+        }
+        let value = Span { start: start as u32, end: self.text.len() as u32 };
+        self.put(name, value);
+        Ok(())
     }
 
     /// Removes a variable, if it is there.
@@ -130,6 +175,18 @@ impl Vars {
                 *known -= 1;
             }
         }
+    }
+
+    fn join_at(&mut self, place: usize, value: &[u8], separator: &[u8]) {
+        let first = self.entries[place].value;
+        let mut start = first.start;
+        if first.end as usize != self.text.len() {
+            start = self.text.len() as u32;
+            self.text.extend_from_within(first.start as usize..first.end as usize);
+        }
+        self.text.extend_from_slice(separator);
+        self.text.extend_from_slice(value);
+        self.entries[place].value = Span { start, end: self.text.len() as u32 };
     }
 
     fn put(&mut self, name: Name<'_>, value: Span) {
@@ -153,9 +210,10 @@ impl Vars {
                 let place = self.places[variable.index()];
                 (place != ABSENT).then_some(usize::from(place))
             }
-            Name::Other(bytes) => self.entries.iter().position(
-                |entry| matches!(entry.name, EntryName::Other(span) if self.slice(span) == bytes),
-            ),
+            Name::Other(bytes) => self
+                .entries
+                .iter()
+                .position(|entry| matches!(entry.name, EntryName::Other(span) if self.slice(span) == bytes)),
         }
     }
 

@@ -1,0 +1,117 @@
+//! What a trusted proxy says of the client: the scheme, and, where it was asked for, the address. From peers that
+//! are not trusted these fields change nothing.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use tapster_http1::syntax;
+
+use crate::vars::{Name, Vars};
+use crate::{Scheme, Variable, connection};
+
+/// Whom to believe. The addresses come from `--forwarded-allow-ips`.
+#[derive(Clone, Copy)]
+pub struct Trust<'a> {
+    /// Whether the peer that sent the request is trusted.
+    pub peer: bool,
+    /// Which addresses are proxies, if REMOTE_ADDR is to be the client's: only when the option was given.
+    pub proxies: Option<&'a dyn Fn(IpAddr) -> bool>,
+}
+
+/// Applies X-Forwarded-Proto, or Forwarded where that is absent, to the scheme; and X-Forwarded-For to
+/// REMOTE_ADDR and REMOTE_PORT, if `trust.proxies` is given.
+///
+/// The nearest proxy's word, the right-most element, counts for the scheme. REMOTE_ADDR becomes the right-most
+/// hop that is no trusted proxy, or the left-most if all are. An element that is no address ends the search: what
+/// is left of it was not written by a proxy we know.
+pub fn apply(vars: &mut Vars, scheme: &mut Scheme, trust: &Trust<'_>) {
+    if !trust.peer {
+        return;
+    }
+    if let Some(told) = forwarded_scheme(vars) {
+        *scheme = told;
+    }
+    if let Some((address, port)) = trust.proxies.and_then(|proxies| client(vars, proxies)) {
+        connection::set_address(vars, Name::Known(Variable::RemoteAddr), address);
+        match port {
+            Some(port) => vars.set(Name::Known(Variable::RemotePort), port.to_string().as_bytes()),
+            None => vars.remove(Name::Known(Variable::RemotePort)),
+        }
+    }
+}
+
+fn forwarded_scheme(vars: &Vars) -> Option<Scheme> {
+    match vars.get(Variable::HttpXForwardedProto) {
+        Some(value) => syntax::list(value).next_back().and_then(named_scheme),
+        None => last_proto(vars.get(Variable::HttpForwarded)?).and_then(named_scheme),
+    }
+}
+
+fn named_scheme(name: &[u8]) -> Option<Scheme> {
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    match name {
+        _ if is("https") || is("wss") => Some(Scheme::Https),
+        _ if is("http") || is("ws") => Some(Scheme::Http),
+        _ => None,
+    }
+}
+
+/// `proto` of the last element of a Forwarded field (RFC 7239 §4).
+fn last_proto(value: &[u8]) -> Option<&[u8]> {
+    let element = split_outside_quotes(value, b',').last()?;
+    split_outside_quotes(element, b';').find_map(|pair| {
+        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let (name, value) = pair.split_at(equals);
+        let value = syntax::trim_ows(value.get(1..)?);
+        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        syntax::trim_ows(name).eq_ignore_ascii_case(b"proto").then_some(value)
+    })
+}
+
+/// Splits where `separator` stands outside a quoted-string (RFC 9110 §5.6.4).
+fn split_outside_quotes(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |&byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => return byte == separator && !quoted,
+        }
+        false
+    })
+}
+
+/// The client by X-Forwarded-For, if REMOTE_ADDR is a trusted proxy's (or a unix peer's, which has none).
+fn client(vars: &Vars, proxies: &dyn Fn(IpAddr) -> bool) -> Option<(IpAddr, Option<u16>)> {
+    let peer = vars.get(Variable::RemoteAddr).filter(|address| !address.is_empty());
+    if peer.is_some_and(|peer| !parse_address(peer).is_some_and(proxies)) {
+        return None;
+    }
+    let mut client = None;
+    for element in syntax::list(vars.get(Variable::HttpXForwardedFor)?).rev() {
+        let Some((address, port)) = parse_hop(element) else { break };
+        client = Some((address, port));
+        if !proxies(address) {
+            break;
+        }
+    }
+    client
+}
+
+/// `192.0.2.1`, `192.0.2.1:8080`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:8080`.
+fn parse_hop(element: &[u8]) -> Option<(IpAddr, Option<u16>)> {
+    if let Some(address) = parse_address(element) {
+        return Some((address, None));
+    }
+    let text = std::str::from_utf8(element).ok()?;
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return Some((address.parse::<Ipv6Addr>().map(IpAddr::from).ok()?.to_canonical(), None));
+    }
+    let hop: std::net::SocketAddr = text.parse().ok()?;
+    Some((hop.ip().to_canonical(), Some(hop.port())))
+}
+
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(address.to_canonical())
+}
