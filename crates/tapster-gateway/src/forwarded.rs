@@ -8,35 +8,22 @@ use tapster_http1::syntax;
 use crate::vars::{Name, Vars};
 use crate::{Scheme, Variable, connection};
 
-/// Whom to believe. The addresses come from `--forwarded-allow-ips`.
-#[derive(Clone, Copy)]
-pub struct Trust<'a> {
-    /// Whether the peer that sent the request is trusted.
-    pub peer: bool,
-    /// Which addresses are proxies, if REMOTE_ADDR is to be the client's: only when the option was given.
-    pub proxies: Option<&'a dyn Fn(IpAddr) -> bool>,
-}
-
-/// Applies X-Forwarded-Proto, or Forwarded where that is absent, to the scheme; and X-Forwarded-For to
-/// REMOTE_ADDR and REMOTE_PORT, if `trust.proxies` is given.
+/// Believes what the peer, a trusted proxy, says of its client: gives the scheme that X-Forwarded-Proto names, or
+/// Forwarded where that is absent, else `http`; and sets REMOTE_ADDR and REMOTE_PORT by X-Forwarded-For, if
+/// `proxies` (which addresses are trusted proxies) is given. Not to be called for a peer that is not trusted.
 ///
 /// The nearest proxy's word, the right-most element, counts for the scheme. REMOTE_ADDR becomes the right-most
 /// hop that is no trusted proxy, or the left-most if all are. An element that is no address ends the search: what
-/// is left of it was not written by a proxy we know.
-pub fn apply(vars: &mut Vars, scheme: &mut Scheme, trust: &Trust<'_>) {
-    if !trust.peer {
-        return;
-    }
-    if let Some(told) = forwarded_scheme(vars) {
-        *scheme = told;
-    }
-    if let Some((address, port)) = trust.proxies.and_then(|proxies| client(vars, proxies)) {
+/// is left of it was not written by a proxy we know. REMOTE_PORT is removed where the hop names none.
+pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Scheme {
+    if let Some((address, port)) = proxies.and_then(|proxies| client(vars, proxies)) {
         connection::set_address(vars, Name::Known(Variable::RemoteAddr), address);
         match port {
             Some(port) => vars.set(Name::Known(Variable::RemotePort), port.to_string().as_bytes()),
             None => vars.remove(Name::Known(Variable::RemotePort)),
         }
     }
+    forwarded_scheme(vars).unwrap_or_default()
 }
 
 fn forwarded_scheme(vars: &Vars) -> Option<Scheme> {

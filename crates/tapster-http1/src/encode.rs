@@ -1,6 +1,8 @@
 //! What the server writes: the head of an answer with the server's own fields, chunk frames, and the answers it
 //! gives on its own (RFC 9112 §4, §6, §7.1, §9.6).
 
+pub use crate::date::DateCache;
+
 /// `100 Continue`, to be sent before a body that the client holds back (RFC 9110 §10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -35,7 +37,7 @@ pub enum Connection {
 /// The fields that the server adds to an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerFields<'a> {
-    /// A value from [`DateCache`](crate::date::DateCache), unless the application set Date.
+    /// A value from [`DateCache`], unless the application set Date.
     pub date: Option<&'a [u8]>,
     /// Whether to add `Server: tapster`.
     pub server: bool,
@@ -115,33 +117,27 @@ pub fn chunk_header(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// An answer of the server's own: to a request it refused, or that the application never saw.
+/// The server's fields in an answer of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnAnswer<'a> {
-    /// The status code.
-    pub status: u16,
-    /// Why, in the server's words (a [`Refusal::reason`](crate::Refusal::reason)), never the client's. May be empty.
-    pub reason: &'a str,
-    /// A value from [`DateCache`](crate::date::DateCache).
+pub struct RefusalFields<'a> {
+    /// A value from [`DateCache`].
     pub date: Option<&'a [u8]>,
     /// Whether to add `Server: tapster`.
     pub server: bool,
-    /// Whether the request was HEAD: its answer has no body (RFC 9110 §9.3.2).
-    pub head_only: bool,
 }
 
-/// Appends a whole answer that ends the connection: one line of plain text, Content-Length, `Connection: close`.
-pub fn refusal_response(out: &mut Vec<u8>, answer: &OwnAnswer<'_>) {
-    let OwnAnswer { status, reason, date, server, head_only } = *answer;
+/// Appends a whole answer of the server's own, which ends the connection: to a request it refused, or that the
+/// application never saw. The body is one line of plain text: the status and why, `reason`, in the server's words
+/// (a [`Refusal::reason`](crate::Refusal::reason)), never the client's; it may be empty.
+pub fn refusal_response(out: &mut Vec<u8>, status: u16, reason: &str, fields: &RefusalFields<'_>) {
     let separator = if reason.is_empty() { "" } else { ": " };
     let text = format!("{status:03} {}{separator}{reason}\n", reason_phrase(status));
     status_line(out, status);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\n");
+    let RefusalFields { date, server } = *fields;
     let body = BodyField::Length(text.len() as u64);
     server_fields(out, &ServerFields { date, server, body, connection: Connection::Close });
-    if !head_only {
-        out.extend_from_slice(text.as_bytes());
-    }
+    out.extend_from_slice(text.as_bytes());
 }
 
 fn status_line(out: &mut Vec<u8>, status: u16) {

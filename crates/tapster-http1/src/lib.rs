@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chunked;
-pub mod date;
+mod date;
 pub mod encode;
 pub mod framing;
 pub mod head;
@@ -13,17 +13,14 @@ mod host;
 mod limits;
 mod lines;
 mod refusal;
-pub mod response;
 mod span;
 pub mod syntax;
 pub mod target;
 
 pub use chunked::ChunkedDecoder;
-pub use date::DateCache;
 pub use framing::{BodyLength, Framing, framing};
 pub use head::{Field, Head, Version};
 pub use limits::Limits;
 pub use refusal::Refusal;
-pub use response::{ResponseFacts, ResponseFraming};
 pub use span::Span;
 pub use target::{Form, Target};

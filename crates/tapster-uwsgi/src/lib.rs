@@ -20,6 +20,9 @@ pub use refusal::Refusal;
 /// Bytes of the packet header.
 pub const HEADER: usize = 4;
 
+/// Bytes of the largest packet: what its header can say, and all of it is taken.
+pub const MAX_PACKET: usize = HEADER + u16::MAX as usize;
+
 /// `modifier1` of a request for a WSGI application.
 pub const REQUEST: u8 = 0;
 
