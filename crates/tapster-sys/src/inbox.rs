@@ -22,8 +22,8 @@ const KIND: SocketType = SocketType::DGRAM;
 
 /// One end of a pair: what one end sends the other receives, whole and in order. Non-blocking and close-on-exec.
 ///
-/// The kernel keeps about `net.unix.max_dgram_qlen` (10 or more) unread messages for each direction; `send` says
-/// `WouldBlock` beyond.
+/// The kernel keeps a bounded number of unread messages for each direction (a few hundred on Linux: a socket's send
+/// buffer); `send` says `WouldBlock` beyond. All handles of one end share that room.
 #[derive(Debug)]
 pub struct Inbox {
     socket: OwnedFd,

@@ -5,6 +5,9 @@
 //! and said so.
 
 pub mod clock;
+pub mod container;
+pub mod cpu;
+pub mod fork;
 pub mod inbox;
 pub mod memory;
 mod message;
@@ -13,3 +16,4 @@ pub mod port_holder;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod wait;

@@ -66,6 +66,29 @@ pub fn send_signal(pid: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Has the system send this process a signal when its parent ends. The parent may have ended before: look at
+/// [`Pid::parent`] afterwards. Does nothing where there is no such thing (macOS).
+pub fn set_parent_death_signal(signal: Signal) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let signal = rustix::process::Signal::from_named_raw(signal.number());
+        rustix::process::set_parent_process_death_signal(signal)?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = signal;
+    Ok(())
+}
+
+/// Names the calling thread, and with it the process when it is the first, as `ps -o comm` and `top` show it.
+/// At most 15 bytes are kept. Does nothing on macOS.
+pub fn set_name(name: &str) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_name(&std::ffi::CString::new(name)?)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
+    Ok(())
+}
+
 /// Ends the calling process now: no destructors, no `atexit`, no flush of foreign buffers.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: never returns, touches nothing.
@@ -86,6 +109,18 @@ mod tests {
         send_signal(pid, Signal::Kill).unwrap();
         assert!(send_signal(Pid::from_raw(0), Signal::Kill).is_err());
         assert!(send_signal(Pid::from_raw(-1), Signal::Kill).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_has_the_name_it_was_given() {
+        std::thread::spawn(|| {
+            set_name("tapster: a long name").unwrap();
+            let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+            assert_eq!(name, "tapster: a long\n");
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

@@ -1,0 +1,117 @@
+//! fork(2), made safe by a proof that the process has one thread. Called by the supervisor (through CPython's hooks).
+
+use std::io;
+use std::marker::PhantomData;
+
+use crate::process::Pid;
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forked {
+    /// The parent, with the number of its new child.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// The proof that the process has one thread. A child of many threads would inherit locks that nobody in it will
+/// ever release.
+///
+/// It cannot be sent to another thread. Nothing keeps its holder from starting a thread before it is used: take it
+/// where you fork.
+#[derive(Debug)]
+pub struct SingleThreaded {
+    not_send: PhantomData<*const ()>,
+}
+
+impl SingleThreaded {
+    /// Counts the threads of this process.
+    ///
+    /// # Errors
+    /// When there are more than this one; the message names them.
+    pub fn prove() -> io::Result<SingleThreaded> {
+        let others = other_threads()?;
+        if others.is_empty() {
+            return Ok(SingleThreaded { not_send: PhantomData });
+        }
+        let message = format!("cannot fork a process that has other threads: {}", others.join(", "));
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, message))
+    }
+}
+
+/// Forks the process. The child begins with a copy of everything but pending signals.
+pub fn fork(_proof: SingleThreaded) -> io::Result<Forked> {
+    // SAFETY: the process has one thread, so no lock is held by a thread that the child lacks.
+    unsafe { fork_any() }
+}
+
+/// Forks the process, however many threads it has.
+///
+/// # Safety
+/// When there are other threads the child may call only what is async-signal-safe (signal-safety(7)) until it
+/// executes a program or exits: no allocation, no lock, no Python.
+pub unsafe fn fork_any() -> io::Result<Forked> {
+    // SAFETY: the caller's promise.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        child => Ok(Forked::Parent(Pid::from_raw(child))),
+    }
+}
+
+/// The names of all threads but the calling one.
+#[cfg(target_os = "linux")]
+fn other_threads() -> io::Result<Vec<String>> {
+    let own = rustix::thread::gettid().as_raw_nonzero().get();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/task")? {
+        let entry = entry?;
+        if entry.file_name().to_str().and_then(|name| name.parse().ok()) != Some(own) {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            names.push(name.trim_end().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The names of all threads but the calling one, which macOS does not tell: only how many there are.
+#[cfg(target_vendor = "apple")]
+fn other_threads() -> io::Result<Vec<String>> {
+    // SAFETY: all zero is a valid value of this plain structure.
+    let mut info: libc::proc_taskinfo = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::proc_taskinfo>() as i32;
+    let pid = Pid::current().as_raw();
+    // SAFETY: `info` has room for `size` bytes.
+    let filled = unsafe { libc::proc_pidinfo(pid, libc::PROC_PIDTASKINFO, 0, (&raw mut info).cast(), size) };
+    if filled != size {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((1..info.pti_threadnum).map(|_| "a thread".to_owned()).collect())
+}
+
+/// Systems that do not tell are refused rather than guessed at.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn other_threads() -> io::Result<Vec<String>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_is_refused_by_name() {
+        let (stop, wait) = std::sync::mpsc::channel::<()>();
+        let (say, hear) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("gossip".to_owned());
+        let thread = thread.spawn(move || {
+            say.send(()).unwrap();
+            wait.recv().unwrap_err();
+        });
+        hear.recv().unwrap();
+        let error = SingleThreaded::prove().unwrap_err();
+        assert!(cfg!(not(target_os = "linux")) || error.to_string().contains("gossip"), "{error}");
+        drop(stop);
+        thread.unwrap().join().unwrap();
+    }
+}

@@ -1,0 +1,126 @@
+//! How child processes ended. The supervisor asks after each SIGCHLD.
+
+use std::fmt;
+use std::io;
+
+use crate::process::Pid;
+use crate::signal;
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal.
+    Signaled {
+        /// The system's number; [`signal::name`] has its name.
+        signal: i32,
+        /// Whether it left a core file.
+        core: bool,
+    },
+}
+
+impl Status {
+    /// From what waitpid(2) reports of an ended process.
+    fn from_raw(status: i32) -> Status {
+        match libc::WIFSIGNALED(status) {
+            true => Status::Signaled { signal: libc::WTERMSIG(status), core: libc::WCOREDUMP(status) },
+            false => Status::Exited(libc::WEXITSTATUS(status)),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Exited(code) => write!(f, "exited with code {code}"),
+            Status::Signaled { signal, core } => {
+                write!(f, "was killed by {}", signal::name(*signal))?;
+                f.write_str(if *core { " (core dumped)" } else { "" })
+            }
+        }
+    }
+}
+
+/// Takes the status of a child that has ended; none while it runs.
+///
+/// # Errors
+/// When it is no child of this process, or was reaped already.
+pub fn reap(child: Pid) -> io::Result<Option<Status>> {
+    Ok(wait_without_blocking(child.as_raw())?.map(|(_, status)| status))
+}
+
+/// Takes the status of any one child that has ended, known or not (orphans become children of PID 1). None when no
+/// child has ended or there is none.
+pub fn reap_any() -> io::Result<Option<(Pid, Status)>> {
+    match wait_without_blocking(-1) {
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+        result => result,
+    }
+}
+
+fn wait_without_blocking(pid: i32) -> io::Result<Option<(Pid, Status)>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is writable for the call.
+        match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
+            0 => return Ok(None),
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+            child => return Ok(Some((Pid::from_raw(child), Status::from_raw(status)))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::send_signal;
+    use crate::signal::Signal;
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+
+    /// Starts a shell, and reaps it once its standard output has closed, which is when it ends.
+    #[expect(clippy::zombie_processes, reason = "reaped by the function under test")]
+    fn status_of(script: &str) -> Status {
+        let mut command = Command::new("sh");
+        let mut child =
+            command.args(["-c", script]).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let output = OwnedFd::from(child.stdout.take().unwrap());
+        io::copy(&mut std::fs::File::from(output), &mut io::sink()).unwrap();
+        loop {
+            if let Some(status) = reap(pid).unwrap() {
+                assert!(reap(pid).is_err());
+                return status;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        assert_eq!(status_of("exit 0"), Status::Exited(0));
+        assert_eq!(status_of("exit 42"), Status::Exited(42));
+        let killed = Status::Signaled { signal: libc::SIGKILL, core: false };
+        assert_eq!(status_of("kill -KILL $$"), killed);
+        assert_eq!(killed.to_string(), "was killed by SIGKILL");
+        assert_eq!(Status::Exited(3).to_string(), "exited with code 3");
+        assert_eq!(
+            Status::Signaled { signal: libc::SIGSEGV, core: true }.to_string(),
+            "was killed by SIGSEGV (core dumped)"
+        );
+    }
+
+    #[test]
+    fn a_child_that_runs_has_no_status() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        assert_eq!(reap(pid).unwrap(), None);
+        send_signal(pid, Signal::Kill).unwrap();
+        child.wait().unwrap();
+        assert!(reap(pid).is_err());
+    }
+}

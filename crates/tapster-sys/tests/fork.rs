@@ -1,0 +1,139 @@
+//! Forks for real. A program of its own without the test harness, which has threads.
+
+use std::io::{Read, Write};
+use std::sync::atomic::Ordering;
+
+use tapster_sys::fork::{Forked, SingleThreaded, fork};
+use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::memory::SharedWords;
+use tapster_sys::poll::{self, Interest};
+use tapster_sys::process::{self, Pid};
+use tapster_sys::signal::{self, Signal, Signals};
+use tapster_sys::wait::{self, Status};
+
+use std::os::fd::AsFd;
+
+fn main() {
+    a_child_shares_memory_and_inboxes();
+    a_child_dies_with_its_parent();
+    signals_arrive_while_a_process_sleeps();
+    a_blocked_signal_is_kept_for_the_child();
+    unknown_children_are_reaped();
+    println!("fork: 5 tests passed");
+}
+
+/// Runs a closure in a child, which exits with its result.
+fn child(run: impl FnOnce() -> i32) -> Pid {
+    match fork(SingleThreaded::prove().unwrap()).unwrap() {
+        Forked::Parent(pid) => pid,
+        Forked::Child => process::exit_now(run()),
+    }
+}
+
+fn status_of(pid: Pid, signals: &Signals) -> Status {
+    loop {
+        if let Some(status) = wait::reap(pid).unwrap() {
+            return status;
+        }
+        poll::wait(&[(signals.as_fd(), Interest::Readable)], None).unwrap();
+        while signals.take().is_some() {}
+    }
+}
+
+fn a_child_shares_memory_and_inboxes() {
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let words = SharedWords::create("fork-test", 8).unwrap();
+    let (own, theirs) = Inbox::pair().unwrap();
+    let (parent, mut pipe_reader) = (Pid::current(), std::io::pipe().unwrap());
+    let pid = child(|| {
+        words[3].store(77, Ordering::SeqCst);
+        theirs.send(Message::Adopt { listener: 9 }, Some(pipe_reader.1.as_fd())).unwrap();
+        if Pid::parent() == parent { 5 } else { 6 }
+    });
+    assert_eq!(status_of(pid, &signals), Status::Exited(5));
+    assert_eq!(words[3].load(Ordering::SeqCst), 77);
+    let (message, descriptor) = own.receive().unwrap().unwrap();
+    assert_eq!(message, Message::Adopt { listener: 9 });
+    std::fs::File::from(descriptor.unwrap()).write_all(b"x").unwrap();
+    let mut byte = [0];
+    pipe_reader.0.read_exact(&mut byte).unwrap();
+    assert_eq!(&byte, b"x");
+}
+
+/// The grandchild holds the write end of a pipe: the pipe's end shows its death.
+fn a_child_dies_with_its_parent() {
+    if cfg!(not(target_os = "linux")) {
+        return;
+    }
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let pid = child(|| {
+        child(|| {
+            signal::set_default(&[Signal::Terminate]).unwrap();
+            process::set_parent_death_signal(Signal::Terminate).unwrap();
+            writer.write_all(b"ready").unwrap();
+            poll::wait(&[], None).unwrap();
+            0
+        });
+        reader.read_exact(&mut [0; 5]).unwrap();
+        0
+    });
+    drop(writer);
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+}
+
+fn signals_arrive_while_a_process_sleeps() {
+    let signals = Signals::catch(&[Signal::Child, Signal::Hangup]).unwrap();
+    let parent = Pid::current();
+    let pid = child(|| {
+        // A child's own stream starts empty and leaves its parent's alone.
+        let own = Signals::catch(&[Signal::User1]).unwrap();
+        process::send_signal(Pid::current(), Signal::User1).unwrap();
+        assert_eq!(own.take(), Some(Signal::User1));
+        process::send_signal(parent, Signal::Hangup).unwrap();
+        0
+    });
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        poll::wait(&[(signals.as_fd(), Interest::Readable)], None).unwrap();
+        taken.extend(std::iter::from_fn(|| signals.take()));
+    }
+    assert!(taken.contains(&Signal::Hangup) && taken.contains(&Signal::Child), "{taken:?}");
+    assert_eq!(wait::reap(pid).unwrap(), Some(Status::Exited(0)));
+}
+
+/// What the supervisor relies on: a signal sent between the fork and the child's own handlers is not lost.
+fn a_blocked_signal_is_kept_for_the_child() {
+    let signals = Signals::catch(&[Signal::Child, Signal::Terminate]).unwrap();
+    signal::block_all_in_this_thread().unwrap();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let pid = child(|| {
+        reader.read_exact(&mut [0]).unwrap();
+        signal::set_default(&Signal::CATCHABLE).unwrap();
+        signal::unblock_all_in_this_thread().unwrap();
+        0
+    });
+    signal::unblock_all_in_this_thread().unwrap();
+    process::send_signal(pid, Signal::Terminate).unwrap();
+    writer.write_all(b"x").unwrap();
+    let expected = Status::Signaled { signal: Signal::Terminate.number(), core: false };
+    assert_eq!(status_of(pid, &signals), expected);
+}
+
+fn unknown_children_are_reaped() {
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let pids = [child(|| 1), child(|| 2)];
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        poll::wait(&[(signals.as_fd(), Interest::Readable)], None).unwrap();
+        while signals.take().is_some() {}
+        while let Some((pid, status)) = wait::reap_any().unwrap() {
+            ended.push((pid, status));
+        }
+    }
+    for (place, pid) in pids.iter().enumerate() {
+        assert!(ended.contains(&(*pid, Status::Exited(place as i32 + 1))));
+    }
+    assert_eq!(wait::reap_any().unwrap(), None);
+}
