@@ -146,12 +146,21 @@ pub trait Kept: Send {
 }
 
 /// Plain memory as a chunk: keeping it copies it.
-impl Chunk for [u8] {
+impl Chunk for &[u8] {
     fn bytes(&self) -> &[u8] {
         self
     }
     fn keep(&self) -> Box<dyn Kept> {
         Box::new(self.to_vec())
+    }
+}
+
+impl Chunk for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+    fn keep(&self) -> Box<dyn Kept> {
+        Box::new(self.clone())
     }
 }
 

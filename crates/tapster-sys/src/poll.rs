@@ -1,7 +1,7 @@
 //! What mio leaves out: exclusive registration of shared listeners, and a plain poll for the supervisor.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -34,6 +34,16 @@ pub fn add_exclusive(_poll: BorrowedFd<'_>, _listener: BorrowedFd<'_>, _token: u
 #[cfg(not(target_os = "linux"))]
 pub fn remove(_poll: BorrowedFd<'_>, _listener: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Another handle for a poller that gives only its number.
+///
+/// # Errors
+/// When the process has no descriptor left.
+pub fn duplicate(poller: &impl AsRawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the number belongs to `poller`, which is borrowed, and so stays open, for the length of this call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(poller.as_raw_fd()) };
+    borrowed.try_clone_to_owned()
 }
 
 /// What to wait for on a descriptor.

@@ -1,1 +1,34 @@
-//! tapster-worker.
+//! The request engine of a worker process: sockets on one side, [`tapster_gateway::App`] on the other. It knows no
+//! Python and no async runtime; its tests run closures.
+//!
+//! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
+//! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
+//! application to the socket), [`monitor`] (when a call blocks), [`control`] (new clients, messages, drain).
+
+#![forbid(unsafe_code)]
+
+mod accept;
+mod answer;
+mod blocking;
+mod body;
+mod connection;
+mod control;
+mod deadline;
+mod drive;
+mod events;
+mod file;
+mod http;
+mod lane;
+mod monitor;
+mod outbound;
+mod parker;
+mod policy;
+mod receive;
+mod respond;
+mod serve;
+mod stream;
+mod token;
+mod uwsgi;
+mod worker;
+
+pub use worker::{Worker, WorkerParts};

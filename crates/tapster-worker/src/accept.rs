@@ -1,0 +1,138 @@
+//! Listeners as the loop polls them. All workers share the sockets: each new connection wakes one worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mio::net::{TcpListener, UnixListener};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use tapster_gateway::Endpoint;
+use tapster_sys::socket::{Address, Listener};
+
+use crate::stream::Stream;
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A new connection and both its ends.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) local: Endpoint,
+    pub(crate) peer: Endpoint,
+}
+
+/// One shared listener.
+pub(crate) struct Acceptor {
+    socket: Socket,
+    address: Address,
+    token: Token,
+    watched: AtomicBool,
+}
+
+impl Acceptor {
+    /// Takes its own handle of a shared listener; events carry `token`.
+    pub(crate) fn new(listener: &Listener, token: Token) -> io::Result<Acceptor> {
+        let fd = listener.as_fd().try_clone_to_owned()?;
+        let socket = if listener.is_unix() {
+            Socket::Unix(UnixListener::from_std(fd.into()))
+        } else {
+            Socket::Tcp(TcpListener::from_std(fd.into()))
+        };
+        Ok(Acceptor { socket, address: listener.address().clone(), token, watched: AtomicBool::new(false) })
+    }
+
+    /// Starts listening for connections, so that one of the processes that do is woken for each.
+    pub(crate) fn watch(&self, poll: BorrowedFd<'_>, registry: &Registry) -> io::Result<()> {
+        if self.watched.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        match tapster_sys::poll::add_exclusive(poll, self.fd(), self.token.0 as u64) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                registry.register(&mut SourceFd(&self.fd().as_raw_fd()), self.token, Interest::READABLE)
+            }
+            result => result,
+        }
+    }
+
+    /// Leaves new connections to the other processes.
+    pub(crate) fn leave(&self, poll: BorrowedFd<'_>, registry: &Registry) {
+        if !self.watched.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let left = match tapster_sys::poll::remove(poll, self.fd()) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                registry.deregister(&mut SourceFd(&self.fd().as_raw_fd()))
+            }
+            result => result,
+        };
+        // Not registered any more is what was wanted.
+        let _already = left;
+    }
+
+    /// The next connection; `WouldBlock` when there is none.
+    pub(crate) fn accept(&self) -> io::Result<Accepted> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                let local = self.local(|| stream.local_addr());
+                Ok(Accepted { local, peer: inet(peer), stream: Stream::Tcp(stream) })
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok(Accepted { local: self.unix(), peer: unnamed(), stream: Stream::Unix(stream) })
+            }
+        }
+    }
+
+    /// A connection that a peer process accepted on this listener.
+    pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Accepted> {
+        let stream = Stream::new(fd, matches!(self.socket, Socket::Unix(_)));
+        Ok(match &stream {
+            Stream::Tcp(tcp) => {
+                let local = self.local(|| tcp.local_addr());
+                Accepted { local, peer: inet(tcp.peer_addr()?), stream }
+            }
+            Stream::Unix(_) => Accepted { local: self.unix(), peer: unnamed(), stream },
+        })
+    }
+
+    /// The address that the client connected to: the listener's, unless that stands for many.
+    fn local(&self, ask: impl FnOnce() -> io::Result<SocketAddr>) -> Endpoint {
+        match &self.address {
+            Address::Inet(address) if !address.ip().is_unspecified() => inet(*address),
+            Address::Inet(address) => inet(ask().unwrap_or(*address)),
+            Address::Unix(_) => self.unix(),
+        }
+    }
+
+    fn unix(&self) -> Endpoint {
+        match &self.address {
+            Address::Unix(path) => Endpoint::Unix(text(path)),
+            Address::Inet(address) => inet(*address),
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+fn inet(address: SocketAddr) -> Endpoint {
+    Endpoint::Inet(address.ip().to_canonical(), address.port())
+}
+
+fn unnamed() -> Endpoint {
+    Endpoint::Unix(String::new())
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,113 @@
+//! One request answered: the token's part around the call, the call itself, the books. Runs on the thread that read
+//! the request, or on the one that took it from the queue.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tapster_gateway::{Body, Variable};
+use tapster_observe::AccessEvent;
+
+use crate::connection::{Connection, Exchange};
+use crate::drive::after_answer;
+use crate::respond::{Answer, Responder};
+use crate::serve::{self, Context};
+use crate::token::View;
+use crate::worker::Shared;
+
+/// Calls the application for the request in the scratch. Gives the connection back if it goes on here.
+pub(crate) fn answer(
+    shared: &Shared,
+    context: &mut Context,
+    mut connection: Box<Connection>,
+    mut exchange: Exchange,
+) -> Option<Box<Connection>> {
+    if shared.draining.load(Ordering::Relaxed) {
+        exchange.keep_alive = false;
+    }
+    let inside = before_call(shared, context);
+    let start = Instant::now();
+    let cpu = cpu_if_wanted(shared, context);
+    let thread = usize::from(context.holder);
+    shared.board.begin(thread, shared.micros(start));
+    let answer = call(shared, context, &mut connection, exchange);
+    shared.board.end(thread, answer.status);
+    context.now = Instant::now();
+    let wall = context.now.saturating_duration_since(start);
+    shared.lane.blocking.note(wall, cpu.and_then(|before| Some(cpu_time(context)?.saturating_sub(before))));
+    if let Some(inside) = inside {
+        context.leads = shared.lane.token.leave_app(inside);
+    }
+    note(shared, context, &answer, wall);
+    context.scratch.request.body = Body::Empty;
+    after_answer(shared, connection, answer.keep_alive)
+}
+
+/// The leader passes the token on if calls usually block; else it goes in with it, watched by the monitor.
+fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
+    if !context.leads {
+        return None;
+    }
+    let lane = &shared.lane;
+    if lane.blocking.is_usual() {
+        let next = lane.core().parked.pop();
+        if let Some(next) = next {
+            lane.token.hand_over(next);
+            context.leads = false;
+            shared.wake(next);
+            shared.wake_monitor();
+            return None;
+        }
+    }
+    let inside = lane.token.enter_app(context.holder);
+    shared.wake_monitor();
+    Some(inside)
+}
+
+fn cpu_if_wanted(shared: &Shared, context: &Context) -> Option<Duration> {
+    if shared.lane.blocking.wants_cpu_time() { cpu_time(context) } else { None }
+}
+
+fn cpu_time(context: &Context) -> Option<Duration> {
+    context.scratch.clock.and_then(|clock| clock.cpu_time().ok())
+}
+
+fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exchange: Exchange) -> Answer {
+    let Context { scratch, date, .. } = context;
+    let date = date.at(serve::unix_seconds());
+    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange);
+    let request = &mut scratch.request;
+    let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
+    if called.is_err() {
+        shared.log.error(format_args!("a request panicked inside the server; it is answered with 500"));
+    }
+    responder.end()
+}
+
+/// Log lines about an answer: the access log, and what the application did wrong.
+fn note(shared: &Shared, context: &Context, answer: &Answer, wall: Duration) {
+    let vars = &context.scratch.request.vars;
+    let method = vars.get(Variable::RequestMethod).unwrap_or_default();
+    let target = vars.get(Variable::RequestUri).unwrap_or_default();
+    if let Some(missing) = answer.short_by {
+        shared.log.warning(format_args!(
+            "{} {}: the application sent {missing} bytes less than its Content-Length; the connection was closed",
+            String::from_utf8_lossy(method),
+            String::from_utf8_lossy(target),
+        ));
+    }
+    if !shared.log.wants_access(answer.status, wall) {
+        return;
+    }
+    shared.log.access(&AccessEvent {
+        peer: vars.get(Variable::RemoteAddr).unwrap_or_default(),
+        method,
+        target,
+        protocol: vars.get(Variable::ServerProtocol).unwrap_or_default(),
+        status: answer.status,
+        bytes: answer.bytes,
+        duration: wall,
+        referer: vars.get(Variable::HttpReferer),
+        user_agent: vars.get(Variable::HttpUserAgent),
+    });
+}

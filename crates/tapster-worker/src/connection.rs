@@ -1,0 +1,302 @@
+//! One client connection: what it is in the middle of, and the step it can take with the bytes that are there.
+//! Owned by one thread at a time; between steps it rests in the lane.
+
+use std::io;
+use std::sync::Arc;
+
+use tapster_gateway::{Endpoint, Protocol, Request};
+use tapster_sys::clock::ThreadClock;
+
+use crate::outbound::Outbound;
+use crate::policy::Policy;
+use crate::receive::{self, Parsed, Receiving, Refused};
+use crate::stream::Stream;
+
+/// Reads before another connection gets its turn.
+const READS_PER_TURN: usize = 16;
+
+/// Bytes that a closing connection may still send before it is cut (RFC 9112 §9.6).
+const LINGER_BYTES: usize = 1 << 20;
+
+/// Buffers of one thread, reused by every connection it works on, so that an idle connection owns none.
+pub(crate) struct Scratch {
+    /// Unparsed bytes of the connection at hand; as large as the largest head plus one read.
+    pub(crate) read: Vec<u8>,
+    /// The head and small body of an answer.
+    pub(crate) out: Vec<u8>,
+    pub(crate) head: tapster_http1::Head,
+    /// The request that is complete.
+    pub(crate) request: Request,
+    /// CPU clock of the thread, where it could be had.
+    pub(crate) clock: Option<ThreadClock>,
+}
+
+impl Scratch {
+    pub(crate) fn new(policy: &Policy) -> Scratch {
+        let largest = policy.http.head.max(tapster_uwsgi::MAX_PACKET);
+        Scratch {
+            read: vec![0; largest + 64 * 1024],
+            out: Vec::with_capacity(32 * 1024),
+            head: tapster_http1::Head::default(),
+            request: Request::default(),
+            clock: ThreadClock::current().ok(),
+        }
+    }
+}
+
+/// Who is at both ends, and what that allows.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) local: Endpoint,
+    pub(crate) peer: Endpoint,
+    /// Whether this peer may speak uwsgi here.
+    pub(crate) may_speak_uwsgi: bool,
+    /// Whether this peer's forwarding fields are believed.
+    pub(crate) is_trusted_proxy: bool,
+}
+
+/// What a request needs of its connection when it is answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) protocol: Protocol,
+    pub(crate) http10: bool,
+    pub(crate) head_only: bool,
+    pub(crate) keep_alive: bool,
+}
+
+/// What a connection is in the middle of.
+pub(crate) enum State {
+    /// Between requests, or inside the next head.
+    Head,
+    /// Inside a body.
+    Body(Box<Receiving>),
+    /// A complete request waits for a thread.
+    Waiting(Box<(Request, Exchange)>),
+    /// The answer is written as far as the socket takes it; then the connection goes on or closes.
+    Flushing { keep_alive: bool, linger: bool },
+    /// The last answer is out; input is read and dropped so that the client sees it (no reset).
+    Lingering { left: usize },
+}
+
+/// What to do with the connection next.
+pub(crate) enum Step {
+    /// Nothing until the poller or a deadline says so.
+    Rest,
+    /// There may be more to read, but it is another connection's turn.
+    Yield,
+    /// A whole request stands in the scratch.
+    Dispatch(Exchange),
+    /// A bad request: answer and close.
+    Refuse(Refused),
+    /// A uwsgi ping: answer pong and close.
+    Pong,
+    /// Close without a word; the text says why, for the log's debug level.
+    Close(&'static str),
+}
+
+/// A client connection.
+pub(crate) struct Connection {
+    pub(crate) key: usize,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) facts: Facts,
+    /// Decided by the first byte, once.
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) state: State,
+    /// Bytes read and not yet used: a part of a head, or pipelined requests.
+    pub(crate) input: Vec<u8>,
+    /// `input` may hold a whole request.
+    pub(crate) unparsed: bool,
+    /// The last read emptied the socket.
+    pub(crate) drained: bool,
+    /// The poller saw room to write.
+    pub(crate) writable: bool,
+    /// The poller is asked for room to write.
+    pub(crate) watches_writes: bool,
+    /// The poller saw the client's FIN.
+    pub(crate) read_closed: bool,
+    pub(crate) outbound: Option<Arc<Outbound>>,
+    /// Which listener accepted it.
+    pub(crate) listener: u16,
+    /// Requests answered.
+    pub(crate) served: u64,
+}
+
+impl Connection {
+    pub(crate) fn new(key: usize, listener: u16, stream: Stream, facts: Facts) -> Connection {
+        Connection {
+            key,
+            stream: Arc::new(stream),
+            facts,
+            protocol: None,
+            state: State::Head,
+            input: Vec::new(),
+            unparsed: false,
+            drained: false,
+            writable: false,
+            watches_writes: false,
+            read_closed: false,
+            outbound: None,
+            listener,
+            served: 0,
+        }
+    }
+
+    /// Between requests, with nothing of the next one there: may be closed or given away without loss.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head) && self.input.is_empty()
+    }
+
+    /// Parses and reads until something is complete, nothing more is there, or the turn is over.
+    pub(crate) fn advance(&mut self, scratch: &mut Scratch, policy: &Policy) -> Step {
+        if matches!(self.state, State::Flushing { .. }) {
+            return Step::Rest;
+        }
+        if let State::Waiting(_) = self.state {
+            return self.take_waiting(scratch);
+        }
+        for _ in 0..READS_PER_TURN {
+            if self.unparsed {
+                self.unparsed = false;
+                let held = self.stash(scratch);
+                if let Some(step) = self.parse(scratch, held, policy) {
+                    return step;
+                }
+                if self.unparsed {
+                    continue;
+                }
+            }
+            if self.drained && !self.read_closed {
+                return Step::Rest;
+            }
+            match self.read(scratch) {
+                Ok(0) => return self.ended(),
+                Ok(filled) => {
+                    if let Some(step) = self.parse(scratch, filled, policy) {
+                        return step;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.drained = true;
+                    return Step::Rest;
+                }
+                Err(_) => return Step::Close("connection reset by the client"),
+            }
+        }
+        Step::Yield
+    }
+
+    fn take_waiting(&mut self, scratch: &mut Scratch) -> Step {
+        match std::mem::replace(&mut self.state, State::Head) {
+            State::Waiting(waiting) => {
+                let (request, exchange) = *waiting;
+                scratch.request = request;
+                Step::Dispatch(exchange)
+            }
+            other => {
+                self.state = other;
+                Step::Rest
+            }
+        }
+    }
+
+    /// Copies what was left over to the front of the read buffer.
+    fn stash(&mut self, scratch: &mut Scratch) -> usize {
+        let held = self.input.len();
+        scratch.read[..held].copy_from_slice(&self.input);
+        held
+    }
+
+    /// Reads behind what was left over; gives the number of bytes at hand, 0 at the end of the stream.
+    fn read(&mut self, scratch: &mut Scratch) -> io::Result<usize> {
+        let held = self.stash(scratch);
+        let room = &mut scratch.read[held..];
+        let count = self.stream.read(room)?;
+        self.drained = count < room.len();
+        Ok(if count == 0 { 0 } else { held + count })
+    }
+
+    /// Uses up the first `filled` bytes of the read buffer; what is left stays with the connection.
+    fn parse(&mut self, scratch: &mut Scratch, filled: usize, policy: &Policy) -> Option<Step> {
+        let (used, parsed) = match &mut self.state {
+            State::Lingering { left } => {
+                *left = left.saturating_sub(filled);
+                (filled, if *left == 0 { Parsed::Stop("sent too much while closing") } else { Parsed::More })
+            }
+            State::Body(receiving) => {
+                let (used, parsed) = receiving.feed(&scratch.read[..filled], policy);
+                (used, parsed)
+            }
+            State::Head | State::Waiting(_) | State::Flushing { .. } => {
+                receive::head(self, scratch, filled, policy)
+            }
+        };
+        self.keep(&scratch.read[used..filled]);
+        self.follow(parsed, scratch)
+    }
+
+    fn follow(&mut self, parsed: Parsed, scratch: &mut Scratch) -> Option<Step> {
+        match parsed {
+            Parsed::More => None,
+            Parsed::Request(exchange) => Some(self.dispatch(exchange)),
+            Parsed::BodyFollows(receiving) => {
+                if receiving.expects_continue && self.input.is_empty() {
+                    // A socket between requests has room; a client that sees no 100 sends its body all the same.
+                    let _late = self.stream.write(tapster_http1::encode::CONTINUE);
+                }
+                self.unparsed = !self.input.is_empty();
+                self.state = State::Body(receiving);
+                None
+            }
+            Parsed::BodyComplete => match std::mem::replace(&mut self.state, State::Head) {
+                State::Body(receiving) => match receiving.finish() {
+                    Ok((request, exchange)) => {
+                        scratch.request = request;
+                        Some(self.dispatch(exchange))
+                    }
+                    Err(refused) => Some(Step::Refuse(refused)),
+                },
+                other => {
+                    self.state = other;
+                    None
+                }
+            },
+            Parsed::Refused(refused) => Some(Step::Refuse(refused)),
+            Parsed::Pong => Some(Step::Pong),
+            Parsed::Stop(why) => Some(Step::Close(why)),
+        }
+    }
+
+    fn dispatch(&mut self, exchange: Exchange) -> Step {
+        self.unparsed = !self.input.is_empty();
+        Step::Dispatch(exchange)
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            // An idle connection owns no buffer.
+            self.input = Vec::new();
+        } else {
+            self.input.clear();
+            self.input.extend_from_slice(rest);
+        }
+    }
+
+    /// The client sent FIN: nothing more will come.
+    fn ended(&mut self) -> Step {
+        self.drained = true;
+        Step::Close(match self.state {
+            State::Head if self.input.is_empty() => "closed by the client",
+            State::Lingering { .. } => "closed",
+            State::Head => "the client closed in the middle of a request head",
+            _ => "the client closed in the middle of a request body",
+        })
+    }
+
+    /// Turns to reading and dropping what still comes, so that the last answer is not lost to a reset.
+    pub(crate) fn linger(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write);
+        self.input = Vec::new();
+        self.unparsed = false;
+        self.state = State::Lingering { left: LINGER_BYTES };
+    }
+}

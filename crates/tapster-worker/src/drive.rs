@@ -1,0 +1,201 @@
+//! One connection, driven as far as it goes: receive, answer, flush, rest or close. Run by the leader, by a thread
+//! that lost the token in the application, and by the monitor (which calls nothing).
+
+use std::sync::atomic::Ordering;
+
+
+use crate::answer;
+use crate::connection::{Connection, State, Step};
+use crate::outbound::Flushed;
+use crate::policy::Rest;
+use crate::receive::Refused;
+use crate::respond::refuse;
+use crate::serve::Context;
+use crate::token::Phase;
+use crate::worker::Shared;
+
+/// Requests of one connection answered before another gets its turn (pipelining).
+const REQUESTS_PER_TURN: u32 = 32;
+
+/// Drives a connection until it rests, closes, or somebody else has it.
+pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
+    let mut answered = 0;
+    loop {
+        let step = match flush(&mut connection) {
+            Some(step) => step,
+            None => connection.advance(&mut context.scratch, &shared.policy),
+        };
+        let next = match step {
+            Step::Rest => rest(shared, context, connection),
+            Step::Dispatch(exchange) if context.may_call() => {
+                answered += 1;
+                answer::answer(shared, context, connection, exchange)
+            }
+            Step::Dispatch(exchange) => {
+                let request = std::mem::take(&mut context.scratch.request);
+                connection.state = State::Waiting(Box::new((request, exchange)));
+                queue_for_thread(shared, context, connection);
+                None
+            }
+            Step::Yield => {
+                requeue(shared, context, connection);
+                None
+            }
+            Step::Refuse(refused) => refuse_and_close(shared, context, connection, &refused),
+            Step::Pong => {
+                let _gone = connection.stream.write(&tapster_uwsgi::PONG);
+                close(shared, connection, "answered a uwsgi ping");
+                None
+            }
+            Step::Close(why) => {
+                close(shared, connection, why);
+                None
+            }
+        };
+        match next {
+            Some(next) if answered >= REQUESTS_PER_TURN => return requeue(shared, context, next),
+            Some(next) => connection = next,
+            None => return,
+        }
+    }
+}
+
+/// Deals with a deadline that is over.
+pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
+    let why = match &connection.state {
+        State::Head if connection.input.is_empty() => "idle for too long",
+        State::Head => {
+            let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
+            return drive_on(shared, context, connection, &refused);
+        }
+        State::Body(_) => {
+            let refused = Refused::new(408, "the request body stopped arriving (--io-timeout)");
+            return drive_on(shared, context, connection, &refused);
+        }
+        State::Flushing { .. } => "the client stopped reading the answer (--io-timeout)",
+        State::Lingering { .. } => "closed",
+        State::Waiting(_) => return requeue(shared, context, connection),
+    };
+    if let Some(outbound) = connection.outbound.take() {
+        outbound.give_up();
+    }
+    close(shared, connection, why);
+}
+
+fn drive_on(shared: &Shared, context: &mut Context, connection: Box<Connection>, refused: &Refused) {
+    if let Some(connection) = refuse_and_close(shared, context, connection, refused) {
+        drive(shared, context, connection);
+    }
+}
+
+/// Goes on with an answer that the socket did not take at once.
+fn flush(connection: &mut Connection) -> Option<Step> {
+    let State::Flushing { keep_alive, linger } = connection.state else { return None };
+    connection.writable = false;
+    let flushed = connection.outbound.as_ref().map_or(Flushed::Empty, |outbound| outbound.flush());
+    match flushed {
+        Flushed::Progress | Flushed::Stuck => Some(Step::Rest),
+        Flushed::Gone => Some(Step::Close("the client went away before the answer was out")),
+        Flushed::Empty => {
+            connection.outbound = None;
+            connection.state = State::Head;
+            if keep_alive {
+                return None;
+            }
+            if linger {
+                connection.linger();
+                return None;
+            }
+            Some(Step::Close("answered"))
+        }
+    }
+}
+
+/// Puts a connection to rest; gives it back if there is more to do at once.
+pub(crate) fn rest(shared: &Shared, context: &Context, connection: Box<Connection>) -> Option<Box<Connection>> {
+    let rest = match &connection.state {
+        State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
+        State::Head => Rest::Head,
+        State::Body(_) => Rest::Body,
+        State::Flushing { .. } => Rest::Flush,
+        State::Lingering { .. } => Rest::Linger,
+        State::Waiting(_) => Rest::Ours,
+    };
+    shared.lane.core().rest(connection, rest, context.now, &shared.policy)
+}
+
+/// Puts a connection behind the others; wakes the leader if it sleeps.
+fn requeue(shared: &Shared, context: &Context, connection: Box<Connection>) {
+    shared.lane.core().requeue(connection, context.now);
+    if !context.leads {
+        shared.lane.wake_poller();
+    }
+}
+
+/// The monitor found a whole request: a parked thread gets it and the token, or it waits for the first free one.
+fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connection>) {
+    let mut core = shared.lane.core();
+    core.wait_for_thread(connection, context.now);
+    let Some(thread) = core.parked.pop() else { return };
+    let seen = shared.lane.token.view();
+    let granted = seen.holder() == context.holder
+        && seen.phase() == Phase::Leading
+        && shared.lane.token.take(seen, thread);
+    drop(core);
+    // Without the token it still takes what waits.
+    let _leads_now = granted;
+    shared.wake(thread);
+}
+
+/// Answers a request that is not served, logs why, and closes so that the answer still arrives.
+fn refuse_and_close(
+    shared: &Shared,
+    context: &mut Context,
+    mut connection: Box<Connection>,
+    refused: &Refused,
+) -> Option<Box<Connection>> {
+    shared.log.warning(format_args!("{}: refused with {}: {}", connection.facts.peer, refused.status, refused.reason));
+    shared.board.refused(refused.status);
+    let date = context.date().to_vec();
+    let out = &mut context.scratch.out;
+    out.clear();
+    refuse(out, refused.status, &refused.reason, &date, false);
+    let _gone = connection.stream.write(out);
+    connection.linger();
+    Some(connection)
+}
+
+/// Forgets a connection and closes its socket; shut down first, since a child of the application may hold a copy.
+pub(crate) fn close(shared: &Shared, connection: Box<Connection>, why: &str) {
+    shared.log.debug(format_args!("{}: {why}", connection.facts.peer));
+    shared.lane.core().remove(connection.key);
+    shared.board.connections_changed(-1);
+    connection.stream.shutdown(std::net::Shutdown::Both);
+    drop(connection);
+}
+
+/// What follows an answer.
+pub(crate) fn after_answer(
+    shared: &Shared,
+    mut connection: Box<Connection>,
+    keep_alive: bool,
+) -> Option<Box<Connection>> {
+    connection.served += 1;
+    let keep_alive = keep_alive && !shared.draining.load(Ordering::Relaxed);
+    let unread = !connection.input.is_empty();
+    let unsent = connection.outbound.as_ref().is_some_and(|outbound| outbound.queued() != Some(0));
+    if unsent {
+        connection.state = State::Flushing { keep_alive, linger: unread };
+        return Some(connection);
+    }
+    connection.outbound = None;
+    if keep_alive {
+        return Some(connection);
+    }
+    if unread {
+        connection.linger();
+        return Some(connection);
+    }
+    close(shared, connection, "answered");
+    None
+}

@@ -1,0 +1,68 @@
+//! A request head in HTTP/1 and the body that it announces.
+
+use tapster_gateway::{Body, Protocol, from_http};
+use tapster_http1::{BodyLength, ChunkedDecoder, Refusal, Version};
+
+use crate::body::BodyBuffer;
+use crate::connection::{Exchange, Facts, Scratch};
+use crate::policy::Policy;
+use crate::receive::{Parsed, Progress, Receiving, Refused, too_large};
+
+/// Parses the head at the front of the read buffer, and the body if all of it is there.
+pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: &Policy) -> (usize, Parsed) {
+    match whole_head(facts, scratch, filled, policy) {
+        Ok(Some(parsed)) => parsed,
+        Ok(None) => (0, Parsed::More),
+        Err(refusal) => (filled, Parsed::Refused(Refused::new(refusal.status(), refusal))),
+    }
+}
+
+fn whole_head(
+    facts: &Facts,
+    scratch: &mut Scratch,
+    filled: usize,
+    policy: &Policy,
+) -> Result<Option<(usize, Parsed)>, Refusal> {
+    let Scratch { read, head, request, .. } = scratch;
+    let buffer = &read[..filled];
+    if !head.parse(buffer, &policy.http)? {
+        return Ok(None);
+    }
+    let framing = tapster_http1::framing(head, buffer)?;
+    let connection = tapster_gateway::Connection { local: &facts.local, peer: &facts.peer };
+    request.vars.clear();
+    from_http::fill(&mut request.vars, head, buffer, &connection)?;
+    request.protocol = Protocol::Http;
+    request.body = Body::Empty;
+    policy.forwarded(facts, request);
+    let exchange = Exchange {
+        protocol: Protocol::Http,
+        http10: head.version == Version::Http10,
+        head_only: head.method.of(buffer) == b"HEAD",
+        keep_alive: framing.keep_alive,
+    };
+    let (progress, buffered) = match framing.body {
+        BodyLength::None | BodyLength::Length(0) => return Ok(Some((head.length, Parsed::Request(exchange)))),
+        BodyLength::Length(length) if length > policy.max_body => {
+            return Ok(Some((filled, Parsed::Refused(too_large(policy)))));
+        }
+        BodyLength::Length(length) => {
+            let at_hand = buffer.len() - head.length;
+            if length <= at_hand as u64 && at_hand <= policy.body_memory {
+                let end = head.length + length as usize;
+                request.body = Body::Memory(buffer[head.length..end].to_vec());
+                return Ok(Some((end, Parsed::Request(exchange))));
+            }
+            (Progress::Length(length), BodyBuffer::with_expected(length, policy.body_memory))
+        }
+        BodyLength::Chunked => (Progress::Chunked(ChunkedDecoder::default()), BodyBuffer::default()),
+    };
+    let receiving = Receiving {
+        request: std::mem::take(request),
+        exchange,
+        progress,
+        buffer: buffered,
+        expects_continue: framing.expect_continue,
+    };
+    Ok(Some((head.length, Parsed::BodyFollows(Box::new(receiving)))))
+}

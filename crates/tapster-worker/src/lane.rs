@@ -1,0 +1,311 @@
+//! The lane: one poller, one queue of ready connections, one token. Every thread of the pool and the monitor work on
+//! it; its lock is held for moments only, and never while the application or its interpreter may run.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Registry, Token as PollToken, Waker};
+use slab::Slab;
+
+use crate::blocking::Blocking;
+use crate::connection::{Connection, State};
+use crate::deadline::{Fired, Timer, Wheel};
+use crate::outbound::Outbound;
+use crate::policy::{Policy, Rest};
+use crate::token::{Holder, Token};
+
+/// What the poller saw of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) read_closed: bool,
+}
+
+impl Readiness {
+    fn any(self) -> bool {
+        self.readable || self.writable || self.read_closed
+    }
+
+    fn add(&mut self, other: Readiness) {
+        self.readable |= other.readable;
+        self.writable |= other.writable;
+        self.read_closed |= other.read_closed;
+    }
+}
+
+enum Place {
+    /// Nobody works on it.
+    Resting(Box<Connection>),
+    /// A thread has it; bytes it could not send stand here, so that the loop can flush them meanwhile.
+    Working(Option<Arc<Outbound>>),
+}
+
+/// A connection's entry in the lane.
+struct Slot {
+    place: Place,
+    /// Seen while a thread had it, or not yet looked at: edge-triggered events are never lost.
+    readiness: Readiness,
+    queued: bool,
+    timer: Timer,
+}
+
+/// What the lane's lock protects.
+pub(crate) struct Core {
+    slots: Slab<Slot>,
+    ready: VecDeque<usize>,
+    /// Connections with a whole request that found no free thread, oldest first.
+    waiting: VecDeque<usize>,
+    /// Threads without work, last parked first.
+    pub(crate) parked: Vec<Holder>,
+    wheel: Wheel,
+}
+
+/// One lane of a worker.
+pub(crate) struct Lane {
+    pub(crate) token: Token,
+    pub(crate) blocking: Blocking,
+    pub(crate) registry: Registry,
+    pub(crate) waker: Waker,
+    /// The leader is inside a poll that may block.
+    pub(crate) polling: AtomicBool,
+    core: Mutex<Core>,
+    poller: Mutex<Poller>,
+}
+
+/// The poller and its buffer of events: one thread's at a time.
+pub(crate) struct Poller {
+    pub(crate) poll: Poll,
+    pub(crate) events: Events,
+}
+
+impl Lane {
+    pub(crate) fn new(first: Holder, wake: PollToken) -> io::Result<Lane> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, wake)?;
+        let core = Core {
+            slots: Slab::new(),
+            ready: VecDeque::new(),
+            waiting: VecDeque::new(),
+            parked: Vec::new(),
+            wheel: Wheel::new(Instant::now()),
+        };
+        Ok(Lane {
+            token: Token::granted_to(first),
+            blocking: Blocking::default(),
+            registry,
+            waker,
+            polling: AtomicBool::new(false),
+            core: Mutex::new(core),
+            poller: Mutex::new(Poller { poll, events: Events::with_capacity(256) }),
+        })
+    }
+
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn poller(&self) -> MutexGuard<'_, Poller> {
+        self.poller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle of the poller for registrations that mio does not know.
+    pub(crate) fn poll_fd(&self) -> io::Result<OwnedFd> {
+        tapster_sys::poll::duplicate(&self.poller().poll)
+    }
+
+    /// Brings whoever polls back to the queue.
+    pub(crate) fn wake_poller(&self) {
+        if self.polling.load(Ordering::SeqCst) {
+            // Fails only when the poller itself is gone.
+            let _gone = self.waker.wake();
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Makes room for a new connection.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(usize) -> Option<Box<Connection>>) -> bool {
+        let entry = self.slots.vacant_entry();
+        match make(entry.key()) {
+            Some(connection) => {
+                entry.insert(Slot {
+                    place: Place::Resting(connection),
+                    readiness: Readiness::default(),
+                    queued: false,
+                    timer: Timer::default(),
+                });
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes what the poller saw. Gives the queue to flush if a thread has the connection and room was made.
+    pub(crate) fn saw(&mut self, key: usize, readiness: Readiness) -> Option<Arc<Outbound>> {
+        let slot = self.slots.get_mut(key)?;
+        slot.readiness.add(readiness);
+        match &slot.place {
+            Place::Resting(connection) => {
+                let waits_for_thread = matches!(connection.state, State::Waiting(_));
+                if !slot.queued && !waits_for_thread {
+                    slot.queued = true;
+                    self.ready.push_back(key);
+                }
+                None
+            }
+            Place::Working(outbound) if readiness.writable => outbound.clone(),
+            Place::Working(_) => None,
+        }
+    }
+
+    /// The next connection to work on: first whole requests that waited for a thread, if this one may call.
+    pub(crate) fn next(&mut self, may_call: bool) -> Option<Box<Connection>> {
+        if may_call {
+            if let Some(connection) = self.next_waiting() {
+                return Some(connection);
+            }
+        }
+        while let Some(key) = self.ready.pop_front() {
+            if let Some(connection) = self.take(key) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// The oldest whole request that waits for a thread.
+    pub(crate) fn next_waiting(&mut self) -> Option<Box<Connection>> {
+        while let Some(key) = self.waiting.pop_front() {
+            if let Some(connection) = self.take(key) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Whether [`Core::next`] would find something.
+    pub(crate) fn has_work(&self, may_call: bool) -> bool {
+        !self.ready.is_empty() || may_call && !self.waiting.is_empty()
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn take(&mut self, key: usize) -> Option<Box<Connection>> {
+        let slot = self.slots.get_mut(key)?;
+        slot.queued = false;
+        let Place::Resting(connection) = &slot.place else { return None };
+        let working = Place::Working(connection.outbound.clone());
+        match std::mem::replace(&mut slot.place, working) {
+            Place::Resting(mut connection) => {
+                apply(&mut slot.readiness, &mut connection);
+                Some(connection)
+            }
+            Place::Working(_) => None,
+        }
+    }
+
+    /// Lets the loop flush what a working thread could not send.
+    pub(crate) fn share_outbound(&mut self, key: usize, outbound: Arc<Outbound>) {
+        if let Some(Slot { place: Place::Working(shared), .. }) = self.slots.get_mut(key) {
+            *shared = Some(outbound);
+        }
+    }
+
+    /// Puts a connection to rest; gives it back at once if the poller saw something meanwhile.
+    pub(crate) fn rest(
+        &mut self,
+        mut connection: Box<Connection>,
+        rest: Rest,
+        now: Instant,
+        policy: &Policy,
+    ) -> Option<Box<Connection>> {
+        let key = connection.key;
+        let slot = self.slots.get_mut(key)?;
+        if slot.readiness.any() {
+            apply(&mut slot.readiness, &mut connection);
+            return Some(connection);
+        }
+        self.wheel.set(key, &mut slot.timer, now, policy.patience(rest));
+        slot.place = Place::Resting(connection);
+        None
+    }
+
+    /// Puts a connection behind the others that are ready.
+    pub(crate) fn requeue(&mut self, connection: Box<Connection>, now: Instant) {
+        let key = connection.key;
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.wheel.set(key, &mut slot.timer, now, None);
+            slot.place = Place::Resting(connection);
+            slot.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Queues a whole request until a thread is free.
+    pub(crate) fn wait_for_thread(&mut self, connection: Box<Connection>, now: Instant) {
+        let key = connection.key;
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.wheel.set(key, &mut slot.timer, now, None);
+            slot.place = Place::Resting(connection);
+            self.waiting.push_back(key);
+        }
+    }
+
+    /// Forgets a connection that a thread has.
+    pub(crate) fn remove(&mut self, key: usize) {
+        self.slots.try_remove(key);
+    }
+
+    /// Takes all connections whose deadline is over.
+    pub(crate) fn expired(&mut self, now: Instant, into: &mut Vec<Box<Connection>>) {
+        let mut due = Vec::new();
+        self.wheel.advance(now, &mut due);
+        for (key, fired) in due {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            // A thread that has the connection sets the deadline anew when it is done.
+            if self.wheel.judge(key, fired, &mut slot.timer) == Fired::Expired {
+                into.extend(self.take(key));
+            }
+        }
+    }
+
+    /// How long the poller may sleep.
+    pub(crate) fn sleep(&self, now: Instant) -> Option<Duration> {
+        self.wheel.wait(now)
+    }
+
+    /// Takes every connection that is between requests.
+    pub(crate) fn take_idle(&mut self) -> Vec<Box<Connection>> {
+        let idle: Vec<usize> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| match &slot.place {
+                Place::Resting(connection) => connection.is_idle() && !slot.readiness.any(),
+                Place::Working(_) => false,
+            })
+            .map(|(key, _)| key)
+            .collect();
+        idle.into_iter().filter_map(|key| self.take(key)).collect()
+    }
+}
+
+fn apply(readiness: &mut Readiness, connection: &mut Connection) {
+    if readiness.readable || readiness.read_closed {
+        connection.drained = false;
+    }
+    connection.read_closed |= readiness.read_closed;
+    connection.writable |= readiness.writable;
+    *readiness = Readiness::default();
+}

@@ -1,0 +1,123 @@
+//! The settings as the loop needs them: bounds, time-outs and whom to trust. Read by every thread, never changed.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tapster_config::{BindProtocol, Peers, Settings};
+use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
+
+use crate::connection::Facts;
+
+/// Why a connection rests, which decides how long it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rest {
+    /// Between requests.
+    Idle,
+    /// Inside a head.
+    Head,
+    /// Inside a body.
+    Body,
+    /// The client has to take the answer.
+    Flush,
+    /// Closing.
+    Linger,
+    /// A thread or a queue has it: its time is not the client's.
+    Ours,
+}
+
+/// How long a closing connection may take to notice.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Bounds and trust, from the settings.
+pub(crate) struct Policy {
+    pub(crate) http: tapster_http1::Limits,
+    pub(crate) uwsgi: tapster_uwsgi::Limits,
+    pub(crate) max_body: u64,
+    pub(crate) body_memory: usize,
+    pub(crate) temp_dir: PathBuf,
+    pub(crate) bind_protocol: BindProtocol,
+    pub(crate) io_timeout: Duration,
+    keep_alive: Duration,
+    head_timeout: Duration,
+    forwarded_allow_ips: Peers,
+    uwsgi_allow_from: Peers,
+}
+
+impl Policy {
+    pub(crate) fn new(settings: &Settings) -> Policy {
+        let limits = &settings.limits;
+        Policy {
+            http: tapster_http1::Limits {
+                request_line: limits.request_line,
+                head: limits.head,
+                fields: limits.fields,
+            },
+            uwsgi: tapster_uwsgi::Limits::default(),
+            max_body: limits.body,
+            body_memory: limits.body_memory,
+            temp_dir: settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+            bind_protocol: settings.bind_protocol,
+            io_timeout: settings.io_timeout,
+            keep_alive: settings.keep_alive,
+            head_timeout: settings.head_timeout,
+            forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
+            uwsgi_allow_from: settings.uwsgi_allow_from.clone(),
+        }
+    }
+
+    /// How long a connection may rest.
+    pub(crate) fn patience(&self, rest: Rest) -> Option<Duration> {
+        match rest {
+            Rest::Idle => Some(self.keep_alive),
+            Rest::Head => Some(self.head_timeout),
+            Rest::Body | Rest::Flush => Some(self.io_timeout),
+            Rest::Linger => Some(LINGER),
+            Rest::Ours => None,
+        }
+    }
+
+    /// What the two ends of a connection allow.
+    pub(crate) fn facts(&self, local: Endpoint, peer: Endpoint) -> Facts {
+        Facts {
+            may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),
+            is_trusted_proxy: trusts(&self.forwarded_allow_ips, &peer),
+            local,
+            peer,
+        }
+    }
+
+    /// uwsgi is believed from unix sockets, where both ends are loopback, and from listed networks: its variables
+    /// say who the client is.
+    fn may_speak_uwsgi(&self, local: &Endpoint, peer: &Endpoint) -> bool {
+        match (local, peer) {
+            (Endpoint::Unix(_), _) | (_, Endpoint::Unix(_)) => true,
+            (Endpoint::Inet(local, _), Endpoint::Inet(address, _)) => {
+                is_loopback(*local) && is_loopback(*address) || trusts(&self.uwsgi_allow_from, peer)
+            }
+        }
+    }
+
+    /// Believes what a trusted proxy says of the scheme and, when proxies were named, of the client.
+    pub(crate) fn forwarded(&self, facts: &Facts, request: &mut Request) {
+        request.scheme = Scheme::Http;
+        if facts.is_trusted_proxy {
+            let peers = &self.forwarded_allow_ips;
+            let trusts = |address: IpAddr| peers.everyone || peers.contains(&address);
+            let client = peers.explicit.then_some(&trusts as &dyn Fn(IpAddr) -> bool);
+            request.scheme = forwarded::apply(&mut request.vars, client);
+        }
+    }
+}
+
+fn trusts(peers: &Peers, endpoint: &Endpoint) -> bool {
+    peers.everyone
+        || match endpoint {
+            Endpoint::Unix(_) => peers.unix,
+            Endpoint::Inet(address, _) => peers.contains(address),
+        }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}

@@ -1,0 +1,158 @@
+//! From bytes to a complete request: which protocol, the head, the body. Pure decisions over buffers; the reading
+//! is `connection.rs`'s.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use tapster_config::BindProtocol;
+use tapster_gateway::{Protocol, Request};
+use tapster_http1::ChunkedDecoder;
+
+use crate::body::BodyBuffer;
+use crate::connection::{Connection, Exchange, Scratch};
+use crate::policy::Policy;
+use crate::{http, uwsgi};
+
+/// What came of the bytes at hand.
+pub(crate) enum Parsed {
+    /// Not enough yet.
+    More,
+    /// A whole request stands in the scratch.
+    Request(Exchange),
+    /// The head is whole, the body is not.
+    BodyFollows(Box<Receiving>),
+    /// The body that the connection holds is whole.
+    BodyComplete,
+    Refused(Refused),
+    Pong,
+    /// Close; nothing is answered.
+    Stop(&'static str),
+}
+
+/// A request that is not served, and why.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) reason: String,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, reason: impl fmt::Display) -> Refused {
+        Refused { status, reason: reason.to_string() }
+    }
+}
+
+/// The head at the front of the read buffer, in the protocol that its first byte says.
+pub(crate) fn head(
+    connection: &mut Connection,
+    scratch: &mut Scratch,
+    filled: usize,
+    policy: &Policy,
+) -> (usize, Parsed) {
+    let protocol = match connection.protocol {
+        Some(protocol) => protocol,
+        None => match protocol_of(scratch.read[0], connection, policy) {
+            Ok(protocol) => *connection.protocol.insert(protocol),
+            Err(parsed) => return (filled, parsed),
+        },
+    };
+    match protocol {
+        Protocol::Http => http::head(&connection.facts, scratch, filled, policy),
+        Protocol::Uwsgi => uwsgi::head(&connection.facts, scratch, filled, policy),
+    }
+}
+
+/// Design: 0, 30 and 100 are uwsgi modifiers, CR, LF and token characters begin HTTP, 0x16 begins TLS.
+fn protocol_of(first: u8, connection: &Connection, policy: &Policy) -> Result<Protocol, Parsed> {
+    let refuse = |status, reason: &str| Err(Parsed::Refused(Refused::new(status, reason)));
+    match first {
+        0 | 30 | 100 if policy.bind_protocol == BindProtocol::Http => {
+            refuse(400, "uwsgi packet on a listener for HTTP only (--bind-protocol http)")
+        }
+        0 | 30 | 100 if !connection.facts.may_speak_uwsgi => {
+            refuse(403, "uwsgi from a peer that is not allowed (--uwsgi-allow-from lists the others)")
+        }
+        0 | 30 | 100 => Ok(Protocol::Uwsgi),
+        0x16 => refuse(400, "TLS hello on a plain port: use http:// or put a TLS proxy in front"),
+        b'\r' | b'\n' | 0x21..=0x7e if policy.bind_protocol == BindProtocol::Uwsgi => {
+            refuse(400, "HTTP on a listener for uwsgi only (--bind-protocol uwsgi)")
+        }
+        b'\r' | b'\n' | 0x21..=0x7e => Ok(Protocol::Http),
+        other => Err(Parsed::Refused(Refused::new(
+            400,
+            format_args!("first byte {other:#04x} is neither HTTP nor a uwsgi packet with modifier 0, 30 or 100"),
+        ))),
+    }
+}
+
+/// How the end of a body is known.
+pub(crate) enum Progress {
+    /// This many bytes are missing.
+    Length(u64),
+    Chunked(ChunkedDecoder),
+}
+
+/// A request whose body is still arriving.
+pub(crate) struct Receiving {
+    pub(crate) request: Request,
+    pub(crate) exchange: Exchange,
+    pub(crate) progress: Progress,
+    pub(crate) buffer: BodyBuffer,
+    pub(crate) expects_continue: bool,
+}
+
+impl Receiving {
+    /// Takes body bytes; gives how many it used.
+    pub(crate) fn feed(&mut self, input: &[u8], policy: &Policy) -> (usize, Parsed) {
+        match &mut self.progress {
+            Progress::Length(missing) => {
+                let count = input.len().min(usize::try_from(*missing).unwrap_or(usize::MAX));
+                if let Err(refused) = store(&mut self.buffer, &input[..count], policy) {
+                    return (count, Parsed::Refused(refused));
+                }
+                *missing -= count as u64;
+                (count, if *missing == 0 { Parsed::BodyComplete } else { Parsed::More })
+            }
+            Progress::Chunked(decoder) => {
+                let mut decoded = Vec::with_capacity(input.len());
+                let (used, finished) = match decoder.decode(input, &mut decoded) {
+                    Ok(progress) => progress,
+                    Err(refusal) => {
+                        return (input.len(), Parsed::Refused(Refused::new(refusal.status(), refusal)));
+                    }
+                };
+                if self.buffer.len() + decoded.len() as u64 > policy.max_body {
+                    return (used, Parsed::Refused(too_large(policy)));
+                }
+                if let Err(refused) = store(&mut self.buffer, &decoded, policy) {
+                    return (used, Parsed::Refused(refused));
+                }
+                (used, if finished { Parsed::BodyComplete } else { Parsed::More })
+            }
+        }
+    }
+
+    /// The complete request.
+    pub(crate) fn finish(self) -> Result<(Request, Exchange), Refused> {
+        let Receiving { mut request, exchange, progress, buffer, .. } = self;
+        if let Progress::Chunked(_) = progress {
+            tapster_gateway::from_http::set_content_length(&mut request.vars, buffer.len());
+        }
+        request.body = buffer.finish().map_err(|error| {
+            Refused::new(500, format_args!("cannot read the spooled request body back: {error}"))
+        })?;
+        Ok((request, exchange))
+    }
+}
+
+/// The answer to a body beyond the bound.
+pub(crate) fn too_large(policy: &Policy) -> Refused {
+    Refused::new(413, format_args!("request body over {} bytes (--max-body)", policy.max_body))
+}
+
+fn store(buffer: &mut BodyBuffer, bytes: &[u8], policy: &Policy) -> Result<(), Refused> {
+    let directory: &PathBuf = &policy.temp_dir;
+    buffer.push(bytes, policy.body_memory, directory).map_err(|error| {
+        Refused::new(503, format_args!("cannot spool a request body to {}: {error} (--temp-dir)", directory.display()))
+    })
+}

@@ -1,0 +1,341 @@
+//! The answer to one request: framing, the head and its body in as few writes as they fit, what the socket does
+//! not take at once into the connection's [`Outbound`]. Runs on the thread that calls the application.
+
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use tapster_gateway::{App, BodySize, Chunk, Flush, Protocol, Respond, ResponseHead, WriteError};
+use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
+
+use crate::connection::{Connection, Exchange};
+use crate::outbound::{HIGH_WATER, Outbound};
+use crate::lane::Lane;
+use crate::policy::Policy;
+use crate::worker::Shared;
+
+/// Body parts up to this size are copied behind the head: one write beats a saved copy.
+const COPY_BELOW: usize = 16 * 1024;
+
+/// Bytes gathered before they are sent although more is at hand.
+const SEND_FROM: usize = 64 * 1024;
+
+/// How the client will know where the body ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Framing {
+    /// HEAD, 1xx, 204, 304: there is none (RFC 9110 §6.4.1).
+    NoBody,
+    /// So many bytes are missing.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// Where the answer stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    NotStarted,
+    Started,
+    Finished,
+    Aborted,
+}
+
+/// What the answer came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Body bytes handed to the socket or its queue.
+    pub(crate) bytes: u64,
+    pub(crate) keep_alive: bool,
+    /// The application wrote less than it announced.
+    pub(crate) short_by: Option<u64>,
+}
+
+/// Appends an answer of the server's own, which ends the connection.
+pub(crate) fn refuse(out: &mut Vec<u8>, status: u16, reason: &str, date: &[u8], head_only: bool) {
+    let start = out.len();
+    encode::refusal_response(out, status, reason, &RefusalFields { date: Some(date), server: true });
+    if head_only {
+        if let Some(end) = out[start..].windows(4).position(|window| window == b"\r\n\r\n") {
+            out.truncate(start + end + 4);
+        }
+    }
+}
+
+/// One answer being written.
+pub(crate) struct Responder<'a> {
+    connection: &'a mut Connection,
+    out: &'a mut Vec<u8>,
+    date: &'a [u8],
+    app: &'a dyn App,
+    lane: &'a Lane,
+    policy: &'a Policy,
+    exchange: Exchange,
+    framing: Framing,
+    progress: Progress,
+    status: u16,
+    bytes: u64,
+    gone: bool,
+}
+
+impl<'a> Responder<'a> {
+    pub(crate) fn new(
+        connection: &'a mut Connection,
+        out: &'a mut Vec<u8>,
+        date: &'a [u8],
+        shared: &'a Shared,
+        exchange: Exchange,
+    ) -> Responder<'a> {
+        out.clear();
+        Responder {
+            connection,
+            out,
+            date,
+            app: &*shared.app,
+            lane: &shared.lane,
+            policy: &shared.policy,
+            exchange,
+            framing: Framing::NoBody,
+            progress: Progress::NotStarted,
+            status: 0,
+            bytes: 0,
+            gone: false,
+        }
+    }
+
+    /// Ends the answer if the application did not, and says what came of it.
+    pub(crate) fn end(mut self) -> Answer {
+        if matches!(self.progress, Progress::NotStarted | Progress::Started) {
+            self.abort();
+        }
+        let short_by = match self.framing {
+            Framing::Length(missing) if missing > 0 && self.progress == Progress::Finished && !self.gone => Some(missing),
+            _ => None,
+        };
+        let whole = self.progress == Progress::Finished && short_by.is_none() && !self.gone;
+        let keep_alive = whole && self.exchange.keep_alive && self.framing != Framing::UntilClose;
+        Answer { status: self.status, bytes: self.bytes, keep_alive, short_by }
+    }
+
+    fn choose_framing(&mut self, head: &ResponseHead, size: BodySize) -> BodyField {
+        let bodiless = matches!(head.status(), 100..=199 | 204 | 304);
+        let known = match size {
+            BodySize::Known(length) => Some(length),
+            BodySize::Unknown => None,
+        };
+        let has_no_body = bodiless || self.exchange.head_only;
+        self.framing = match head.content_length().or(known) {
+            _ if has_no_body => Framing::NoBody,
+            Some(length) => Framing::Length(length),
+            None if self.exchange.protocol == Protocol::Uwsgi || self.exchange.http10 => Framing::UntilClose,
+            None => Framing::Chunked,
+        };
+        match (self.framing, known) {
+            (Framing::Chunked, _) => BodyField::Chunked,
+            (_, Some(length)) if head.content_length().is_none() && !bodiless => BodyField::Length(length),
+            _ => BodyField::None,
+        }
+    }
+
+    /// `Connection` where it differs from the version's default (RFC 9112 §9.3); uwsgi answers have none.
+    fn connection_field(&mut self) -> encode::Connection {
+        if self.framing == Framing::UntilClose {
+            self.exchange.keep_alive = false;
+        }
+        match (self.exchange.keep_alive, self.exchange.http10) {
+            _ if self.exchange.protocol == Protocol::Uwsgi => encode::Connection::Default,
+            (false, _) => encode::Connection::Close,
+            (true, true) => encode::Connection::KeepAlive,
+            (true, false) => encode::Connection::Default,
+        }
+    }
+
+    /// How many of `wanted` bytes the framing has room for.
+    fn admit(&mut self, wanted: usize) -> usize {
+        match &mut self.framing {
+            Framing::NoBody => 0,
+            Framing::Length(missing) => {
+                let count = wanted.min(usize::try_from(*missing).unwrap_or(usize::MAX));
+                *missing -= count as u64;
+                count
+            }
+            Framing::Chunked | Framing::UntilClose => wanted,
+        }
+    }
+
+    fn put(&mut self, chunk: &dyn Chunk, count: usize) {
+        let chunked = self.framing == Framing::Chunked;
+        if chunked {
+            encode::chunk_header(self.out, count);
+        }
+        if count <= COPY_BELOW {
+            self.out.extend_from_slice(&chunk.bytes()[..count]);
+        } else {
+            self.send_with(chunk, count);
+        }
+        if chunked {
+            self.out.extend_from_slice(encode::CHUNK_END);
+        }
+        self.bytes += count as u64;
+    }
+
+    /// Sends what is gathered.
+    fn send(&mut self) {
+        if self.out.is_empty() || self.gone {
+            self.out.clear();
+            return;
+        }
+        let sent = match self.pending() {
+            Some(_) => 0,
+            None => self.took(self.connection.stream.write(self.out)),
+        };
+        if sent < self.out.len() && !self.gone {
+            let rest = self.out[sent..].to_vec();
+            self.outbound().push(Box::new(rest), 0);
+            self.watch_writes();
+        }
+        self.out.clear();
+    }
+
+    /// Sends what is gathered and `count` bytes of a large part, without copying the part.
+    fn send_with(&mut self, chunk: &dyn Chunk, count: usize) {
+        if self.gone {
+            return;
+        }
+        let bytes = &chunk.bytes()[..count];
+        let sent = match self.pending() {
+            Some(_) => 0,
+            None => {
+                let parts = [IoSlice::new(self.out), IoSlice::new(bytes)];
+                self.took(self.connection.stream.write_parts(&parts))
+            }
+        };
+        if self.gone {
+            return;
+        }
+        let gathered = self.out.len();
+        if sent < gathered {
+            let rest = self.out[sent..].to_vec();
+            self.outbound().push(Box::new(rest), 0);
+        }
+        let sent = sent.saturating_sub(gathered);
+        if sent < count {
+            let kept = if count == chunk.bytes().len() { chunk.keep() } else { Box::new(bytes.to_vec()) };
+            self.outbound().push(kept, sent);
+            self.watch_writes();
+        }
+        self.out.clear();
+    }
+
+    fn took(&mut self, written: io::Result<usize>) -> usize {
+        match written {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => {
+                self.gone = true;
+                0
+            }
+        }
+    }
+
+    /// The queue, if it holds anything: what comes next must wait behind it.
+    fn pending(&mut self) -> Option<usize> {
+        let queued = self.connection.outbound.as_ref()?.queued();
+        if queued.is_none() {
+            self.gone = true;
+        }
+        queued.filter(|&bytes| bytes > 0)
+    }
+
+    /// The queue; made at the first byte that the socket did not take, and from then on flushed by the loop too.
+    fn outbound(&mut self) -> Arc<Outbound> {
+        if let Some(outbound) = &self.connection.outbound {
+            return outbound.clone();
+        }
+        let outbound = Arc::new(Outbound::new(self.connection.stream.clone()));
+        self.connection.outbound = Some(outbound.clone());
+        self.lane.core().share_outbound(self.connection.key, outbound.clone());
+        outbound
+    }
+
+    /// Asks the poller for room to write. Only after bytes were queued: the event may come at once.
+    fn watch_writes(&mut self) {
+        if self.connection.watches_writes {
+            return;
+        }
+        self.connection.watches_writes = true;
+        let token = mio::Token(self.connection.key);
+        self.gone |= self.connection.stream.watch_writes(&self.lane.registry, token, true).is_err();
+    }
+
+    /// Makes an application that streams faster than its client reads wait, without the interpreter's lock.
+    fn hold_back(&mut self) {
+        let Some(outbound) = self.connection.outbound.clone() else { return };
+        if outbound.queued().is_some_and(|bytes| bytes <= HIGH_WATER) {
+            return;
+        }
+        let mut room = false;
+        self.app.unlocked(&mut || room = outbound.wait_for_room(self.policy.io_timeout));
+        self.gone = !room;
+    }
+}
+
+impl Respond for Responder<'_> {
+    fn start(&mut self, head: &ResponseHead, size: BodySize) {
+        self.progress = Progress::Started;
+        self.status = head.status();
+        let body = self.choose_framing(head, size);
+        let fields = ServerFields {
+            date: (!head.has_date()).then_some(self.date),
+            server: !head.has_server(),
+            body,
+            connection: self.connection_field(),
+        };
+        encode::response_head(self.out, head.text(), &fields);
+    }
+
+    fn started(&self) -> bool {
+        self.progress != Progress::NotStarted
+    }
+
+    fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
+        let wanted = chunk.bytes().len();
+        let count = self.admit(wanted);
+        if count > 0 {
+            self.put(chunk, count);
+        }
+        if flush == Flush::Now || self.out.len() >= SEND_FROM {
+            self.send();
+        }
+        if flush == Flush::Now {
+            self.hold_back();
+        }
+        match self.framing {
+            _ if self.gone => Err(WriteError::Disconnected),
+            Framing::Length(_) if count < wanted => Err(WriteError::TooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError> {
+        crate::file::send(self, self.app, file, offset, length)
+    }
+
+    fn finish(&mut self) {
+        if self.framing == Framing::Chunked && self.progress == Progress::Started {
+            self.out.extend_from_slice(encode::LAST_CHUNK);
+        }
+        self.progress = Progress::Finished;
+        self.send();
+    }
+
+    fn abort(&mut self) {
+        if self.progress == Progress::NotStarted {
+            self.status = 500;
+            self.exchange.keep_alive = false;
+            refuse(self.out, 500, "", self.date, self.exchange.head_only);
+        }
+        self.progress = Progress::Aborted;
+        self.send();
+    }
+}

@@ -1,0 +1,124 @@
+//! What a thread of the pool does: lead when the token is its own, take requests that wait, else park. The leader's
+//! loop stands here too; the monitor runs it when no thread can.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::connection::Scratch;
+use crate::drive;
+use crate::token::{Holder, MONITOR};
+use crate::worker::Shared;
+
+/// A thread at work: its number, its buffers, and whether the token was its own when last seen.
+pub(crate) struct Context {
+    pub(crate) holder: Holder,
+    pub(crate) scratch: Scratch,
+    pub(crate) date: tapster_http1::encode::DateCache,
+    pub(crate) leads: bool,
+    /// The time as of the last event; saves a clock call for each request.
+    pub(crate) now: Instant,
+}
+
+impl Context {
+    pub(crate) fn new(shared: &Shared, holder: Holder) -> Context {
+        Context {
+            holder,
+            scratch: Scratch::new(&shared.policy),
+            date: Default::default(),
+            leads: false,
+            now: Instant::now(),
+        }
+    }
+
+    /// The value of a Date field for now.
+    pub(crate) fn date(&mut self) -> &[u8] {
+        self.date.at(unix_seconds())
+    }
+
+    /// The monitor reads and flushes; it never calls the application.
+    pub(crate) fn may_call(&self) -> bool {
+        self.holder != MONITOR
+    }
+}
+
+/// Seconds since 1970, for Date fields.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Serves as a thread of the pool until the worker ends.
+pub(crate) fn run(shared: &Shared, thread: Holder) {
+    let mut context = Context::new(shared, thread);
+    if let (Some(clock), Some(place)) = (context.scratch.clock, shared.clocks.get(usize::from(thread))) {
+        let _set_once = place.set(clock);
+    }
+    while !shared.is_stopping() {
+        let token = &shared.lane.token;
+        if token.accept_grant(thread) {
+            lead(shared, &mut context);
+        } else if token.reclaim(thread) {
+            shared.lane.wake_poller();
+            shared.rejoin_listeners();
+            lead(shared, &mut context);
+        } else if !take_waiting(shared, &mut context) {
+            park(shared, thread);
+        }
+    }
+}
+
+/// Leads until the token goes to somebody else or the worker ends.
+pub(crate) fn lead(shared: &Shared, context: &mut Context) {
+    let lane = &shared.lane;
+    context.leads = true;
+    context.now = Instant::now();
+    while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
+        let next = lane.core().next(context.may_call());
+        match next {
+            Some(connection) => drive::drive(shared, context, connection),
+            None => wait_for_events(shared, context),
+        }
+    }
+    context.leads = false;
+}
+
+/// First without waiting and with the interpreter's lock held (under load there always is something), then with the
+/// lock released for as long as it takes.
+fn wait_for_events(shared: &Shared, context: &mut Context) {
+    if crate::events::poll(shared, context, Some(Duration::ZERO)) {
+        return;
+    }
+    let sleep = shared.sleep(context.now);
+    if context.may_call() {
+        shared.app.unlocked(&mut || {
+            crate::events::poll(shared, context, sleep);
+        });
+        if context.holder == 0 && shared.parkers.len() == 1 {
+            shared.app.run_signal_handlers();
+        }
+    } else {
+        crate::events::poll(shared, context, sleep);
+    }
+}
+
+/// Answers a request that found no free thread; false if there is none.
+fn take_waiting(shared: &Shared, context: &mut Context) -> bool {
+    let waiting = shared.lane.core().next_waiting();
+    let Some(connection) = waiting else { return false };
+    context.now = Instant::now();
+    drive::drive(shared, context, connection);
+    true
+}
+
+/// Parks until the token is granted, or the worker ends.
+fn park(shared: &Shared, thread: Holder) {
+    {
+        let mut core = shared.lane.core();
+        // Whoever queues a request looks for parked threads under the same lock.
+        if core.has_waiting() || shared.lane.token.is_held_by(MONITOR) || shared.is_stopping() {
+            return;
+        }
+        core.parked.push(thread);
+    }
+    let parker = &shared.parkers[usize::from(thread)];
+    shared.app.unlocked(&mut || parker.wait());
+    shared.lane.core().parked.retain(|&parked| parked != thread);
+}

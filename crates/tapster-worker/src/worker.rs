@@ -1,0 +1,235 @@
+//! A worker's shared state and its life: start, serve, drain, end. The threads of the pool come from outside (they
+//! are the interpreter's own); each calls [`Worker::serve`].
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Token as PollToken};
+use tapster_config::Settings;
+use tapster_gateway::App;
+use tapster_observe::{Log, WorkerBoard};
+use tapster_sys::clock::ThreadClock;
+use tapster_sys::inbox::Inbox;
+use tapster_sys::socket::Listener;
+
+use crate::accept::Acceptor;
+use crate::lane::Lane;
+use crate::parker::Parker;
+use crate::policy::Policy;
+use crate::token::{Holder, MONITOR};
+
+/// Poll tokens of what is not a connection; connections use their keys from 0 up.
+pub(crate) const WAKE: PollToken = PollToken(usize::MAX);
+pub(crate) const INBOX: PollToken = PollToken(usize::MAX - 1);
+pub(crate) const ALIVE: PollToken = PollToken(usize::MAX - 2);
+pub(crate) const SIGNALS: PollToken = PollToken(usize::MAX - 3);
+pub(crate) const FIRST_LISTENER: usize = usize::MAX - 1024;
+
+/// What a worker is made of.
+pub struct WorkerParts {
+    /// The application.
+    pub app: Arc<dyn App>,
+    /// The shared listeners, in the order that all workers have them.
+    pub listeners: Vec<Listener>,
+    /// Commands from the supervisor; idle connections go back by it when this worker drains.
+    pub inbox: Inbox,
+    /// Readable as soon as the supervisor is gone; none outside of a supervisor.
+    pub alive: Option<OwnedFd>,
+    /// Readable (and non-blocking) when the interpreter caught a signal, if thread 0 is the main thread.
+    pub signals: Option<OwnedFd>,
+    /// This worker's part of the scoreboard.
+    pub board: WorkerBoard,
+    /// The log.
+    pub log: Log,
+}
+
+/// A worker process's request engine.
+#[derive(Clone)]
+pub struct Worker {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all threads of a worker see.
+pub(crate) struct Shared {
+    pub(crate) app: Arc<dyn App>,
+    pub(crate) policy: Policy,
+    pub(crate) lane: Lane,
+    pub(crate) acceptors: Vec<Acceptor>,
+    pub(crate) inbox: Inbox,
+    pub(crate) alive: Option<OwnedFd>,
+    pub(crate) signals: Option<File>,
+    pub(crate) board: WorkerBoard,
+    pub(crate) log: Log,
+    pub(crate) parkers: Vec<Parker>,
+    /// CPU clocks of the pool's threads, for the monitor.
+    pub(crate) clocks: Vec<OnceLock<ThreadClock>>,
+    pub(crate) is_shared_listener: bool,
+    pub(crate) monitor: Monitor,
+    pub(crate) draining: AtomicBool,
+    pub(crate) drain_deadline: Mutex<Option<Instant>>,
+    pub(crate) paused_until: Mutex<Option<Instant>>,
+    /// The poller's own descriptor, to register shared listeners with.
+    pub(crate) poll_fd: OwnedFd,
+    stopping: AtomicBool,
+    serving: AtomicUsize,
+    ended: (Mutex<bool>, Condvar),
+    started: Instant,
+}
+
+/// The monitor's bed.
+#[derive(Default)]
+pub(crate) struct Monitor {
+    pub(crate) thread: OnceLock<Thread>,
+    pub(crate) asleep: AtomicBool,
+}
+
+impl Worker {
+    /// Sets up the loop; nothing is served before threads call [`Worker::serve`].
+    ///
+    /// # Errors
+    /// When the system refuses a poller or a registration.
+    pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
+        let lane = Lane::new(0, WAKE)?;
+        let poll_fd = lane.poll_fd()?;
+        let acceptors = parts
+            .listeners
+            .iter()
+            .enumerate()
+            .map(|(index, listener)| Acceptor::new(listener, PollToken(FIRST_LISTENER + index)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let shared = Shared {
+            app: parts.app,
+            policy: Policy::new(settings),
+            lane,
+            acceptors,
+            inbox: parts.inbox,
+            alive: parts.alive,
+            signals: parts.signals.map(File::from),
+            board: parts.board,
+            log: parts.log,
+            parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
+            clocks: (0..settings.threads).map(|_| OnceLock::new()).collect(),
+            is_shared_listener: workers > 1,
+            monitor: Monitor::default(),
+            draining: AtomicBool::new(false),
+            drain_deadline: Mutex::new(None),
+            paused_until: Mutex::new(None),
+            poll_fd,
+            stopping: AtomicBool::new(false),
+            serving: AtomicUsize::new(0),
+            ended: (Mutex::new(false), Condvar::new()),
+            started: Instant::now(),
+        };
+        shared.register()?;
+        Ok(Worker { shared: Arc::new(shared) })
+    }
+
+    /// Starts the monitor: a native thread that never touches the interpreter. `on_start` runs on it first.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start_monitor(&self, on_start: fn()) -> io::Result<()> {
+        let shared = self.shared.clone();
+        std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024).spawn(move || {
+            on_start();
+            crate::monitor::run(&shared);
+        })?;
+        Ok(())
+    }
+
+    /// Serves as thread `index` of the pool (from 0) until the worker ends. Called once by each thread.
+    pub fn serve(&self, index: usize) {
+        let Ok(thread) = Holder::try_from(index) else { return };
+        self.shared.serving.fetch_add(1, Ordering::SeqCst);
+        crate::serve::run(&self.shared, thread);
+        if self.shared.serving.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.shared.note_end();
+        }
+    }
+
+    /// Accepts nothing new, finishes what runs within `timeout`, then ends.
+    pub fn drain(&self, timeout: Duration) {
+        self.shared.start_drain(timeout);
+        let _gone = self.shared.lane.waker.wake();
+    }
+
+    /// Waits until every thread left [`Worker::serve`], or `timeout` is over. True if they did.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let (ended, signal) = &self.shared.ended;
+        let guard = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let (guard, _) =
+            signal.wait_timeout_while(guard, timeout, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        *guard
+    }
+
+    /// Whether the worker is over: drained, or told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+}
+
+impl Shared {
+    fn register(&self) -> io::Result<()> {
+        use std::os::fd::{AsFd, AsRawFd};
+        let watch = |fd: std::os::fd::BorrowedFd<'_>, token| {
+            self.lane.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)
+        };
+        watch(self.inbox.as_fd(), INBOX)?;
+        if let Some(alive) = &self.alive {
+            watch(alive.as_fd(), ALIVE)?;
+        }
+        if let Some(signals) = &self.signals {
+            watch(signals.as_fd(), SIGNALS)?;
+        }
+        self.watch_listeners()
+    }
+
+    /// Microseconds since the worker began, for the scoreboard.
+    pub(crate) fn micros(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.started).as_micros() as u64
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Ends the worker: every thread leaves as soon as it is out of the application.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for parker in &self.parkers {
+            parker.wake();
+        }
+        let _gone = self.lane.waker.wake();
+        self.wake_monitor();
+        if self.serving.load(Ordering::SeqCst) == 0 {
+            self.note_end();
+        }
+    }
+
+    fn note_end(&self) {
+        *self.ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ended.1.notify_all();
+    }
+
+    pub(crate) fn wake_monitor(&self) {
+        if self.monitor.asleep.swap(false, Ordering::SeqCst) {
+            if let Some(thread) = self.monitor.thread.get() {
+                thread.unpark();
+            }
+        }
+    }
+
+    /// Wakes the last thread that parked, with the token granted to it by `grant`.
+    pub(crate) fn wake(&self, thread: Holder) {
+        debug_assert_ne!(thread, MONITOR);
+        if let Some(parker) = self.parkers.get(usize::from(thread)) {
+            parker.wake();
+        }
+    }
+}
