@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use crate::error::Invalid;
 use crate::settings::Bind;
 
-/// The longest path of a unix socket that every system takes, in bytes (`sun_path` less its NUL, on BSD).
-pub const UNIX_PATH_MAX: usize = 103;
+/// The longest path of a unix socket in bytes: `sun_path` less its NUL.
+const UNIX_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 impl Bind {
     /// Reads `host:port`, `[::1]:port`, `:port`, `unix:/path` or `fd://N`.
@@ -29,9 +29,14 @@ impl Bind {
             return Ok(Self::Inet(address));
         }
         match text.rsplit_once(':') {
-            Some((host, digits)) if is_host_name(host) => port(digits)
-                .map(|port| Self::Host(host.to_owned(), port))
-                .ok_or_else(|| bad_port(text, digits)),
+            Some((host, digits)) if host.contains(['/', ':']) || digits.starts_with("//") => {
+                Err(near_miss(text))
+            }
+            Some((host, digits)) if is_host_name(host) => match port(digits) {
+                Some(port) => Ok(Self::Host(host.to_owned(), port)),
+                None => Err(bad_port(text, digits)),
+            },
+            Some((host, digits)) if host.parse::<IpAddr>().is_ok() => Err(bad_port(text, digits)),
             _ => Err(near_miss(text)),
         }
     }
@@ -121,7 +126,7 @@ fn suggestion(text: &str) -> Option<String> {
         return Some(format!(":{port}"));
     }
     if text.contains('/') || text.ends_with(".sock") || text.ends_with(".socket") {
-        return Some(format!("unix:{text}"));
+        return Bind::parse(&format!("unix:{text}")).ok().map(|bind| bind.to_string());
     }
     unbracketed(text).or_else(|| is_host_name(text).then(|| format!("{text}:8000")))
 }

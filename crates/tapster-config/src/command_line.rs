@@ -3,10 +3,13 @@
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::error::ConfigError;
-use crate::nearest::nearest;
-use crate::option::{OptionSpec, Switch};
+use crate::kind::{Kind, Switch};
+use crate::option::OptionSpec;
 use crate::options::OPTIONS;
-use crate::origin::{Given, Origin};
+use crate::origin::{Given, Layer, Origin};
+use crate::unknown::unknown;
+
+const OTHERWISE: &str = "tapster --help-all lists every option";
 
 /// What the command line asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,14 +25,14 @@ pub(crate) enum Asked {
 /// A command line in parts.
 pub(crate) struct CommandLine {
     pub(crate) asked: Asked,
-    pub(crate) given: Vec<(&'static OptionSpec, Given)>,
+    pub(crate) given: Layer,
 }
 
 /// Reads the arguments that follow the name of the program.
 pub(crate) fn read(arguments: &[String]) -> Result<CommandLine, ConfigError> {
     let mut parser = Parser::from_args(arguments);
     let mut words = Vec::new();
-    let mut given = Vec::new();
+    let mut given = Layer::new();
     while let Some(argument) = parser.next().map_err(|error| ConfigError::new(error.to_string()))? {
         let (option, flag) = match argument {
             Arg::Value(word) => {
@@ -39,7 +42,8 @@ pub(crate) fn read(arguments: &[String]) -> Result<CommandLine, ConfigError> {
             Arg::Short(letter) => (by_letter(letter)?, format!("-{letter}")),
             Arg::Long(name) => (by_name(name)?, format!("--{name}")),
         };
-        if let crate::option::Kind::Switch(switch) = option.kind {
+        if let Kind::Switch(switch) = option.kind {
+            no_value(&mut parser, &flag)?;
             return Ok(CommandLine { asked: Asked::Print(switch), given });
         }
         let text = value(&mut parser, option, &flag)?;
@@ -50,38 +54,46 @@ pub(crate) fn read(arguments: &[String]) -> Result<CommandLine, ConfigError> {
 }
 
 fn value(parser: &mut Parser, option: &OptionSpec, flag: &str) -> Result<String, ConfigError> {
-    let missing = |_| {
+    let text = parser.value().ok().and_then(|value| value.string().ok());
+    text.filter(|text| !is_flag(text)).ok_or_else(|| {
         ConfigError::new(format!("{flag} needs a value")).hint(format!(
             "write {flag} {}; expected {}",
             option.metavar,
             option.kind.allowed()
         ))
-    };
-    parser.value().and_then(|value| value.string()).map_err(missing)
-}
-
-fn by_letter(letter: char) -> Result<&'static OptionSpec, ConfigError> {
-    OPTIONS.iter().find(|option| option.short == Some(letter)).ok_or_else(|| {
-        ConfigError::new(format!("unknown option -{letter}")).hint("tapster --help-all lists every option")
     })
 }
 
-fn by_name(name: &str) -> Result<&'static OptionSpec, ConfigError> {
-    let mut flags = OPTIONS.iter().filter(|option| !option.is_positional());
-    flags.find(|option| option.name == name).ok_or_else(|| unknown_flag(name))
+/// Whether a text in the place of a value is the next flag.
+fn is_flag(text: &str) -> bool {
+    text.strip_prefix("--").is_some_and(|name| flags().any(|option| option.name == name))
 }
 
-fn unknown_flag(name: &str) -> ConfigError {
-    let names = OPTIONS.iter().filter(|option| !option.is_positional()).map(|option| option.name);
-    let hint = match nearest(name, names) {
-        Some(right) => format!("did you mean --{right}?"),
-        None => "tapster --help-all lists every option".to_owned(),
-    };
-    ConfigError::new(format!("unknown option --{name}")).hint(hint)
+fn flags() -> impl Iterator<Item = &'static OptionSpec> {
+    OPTIONS.iter().filter(|option| !option.is_positional())
+}
+
+fn by_letter(letter: char) -> Result<&'static OptionSpec, ConfigError> {
+    let spell = |name: &str| format!("-{name}");
+    let found = flags().find(|option| option.short == Some(letter));
+    found.ok_or_else(|| unknown(&letter.to_string(), std::iter::empty(), spell, OTHERWISE))
+}
+
+fn by_name(name: &str) -> Result<&'static OptionSpec, ConfigError> {
+    let spell = |name: &str| format!("--{name}");
+    let found = flags().find(|option| option.name == name);
+    found.ok_or_else(|| unknown(name, flags().map(|option| option.name), spell, OTHERWISE))
+}
+
+fn no_value(parser: &mut Parser, flag: &str) -> Result<(), ConfigError> {
+    match parser.optional_value() {
+        Some(value) => Err(ConfigError::new(format!("{flag} takes no value, but {value:?} was given"))),
+        None => Ok(()),
+    }
 }
 
 /// Tells the reserved words from an application.
-fn command(words: Vec<String>, given: &mut Vec<(&'static OptionSpec, Given)>) -> Result<Asked, ConfigError> {
+fn command(words: Vec<String>, given: &mut Layer) -> Result<Asked, ConfigError> {
     let spoken: Vec<&str> = words.iter().map(String::as_str).collect();
     match spoken.as_slice() {
         [] => Ok(Asked::Serve),
@@ -107,7 +119,7 @@ fn command(words: Vec<String>, given: &mut Vec<(&'static OptionSpec, Given)>) ->
     }
 }
 
-fn push_app(app: &str, given: &mut Vec<(&'static OptionSpec, Given)>) {
+fn push_app(app: &str, given: &mut Layer) {
     if let Some(option) = OPTIONS.iter().find(|option| option.is_positional()) {
         let origin = Origin::Flag(option.flag());
         given.push((option, Given { texts: vec![app.to_owned()], origin }));

@@ -1,19 +1,19 @@
 //! The second source: environment variables. A variable that is set but empty counts as not set.
 
 use crate::error::ConfigError;
-use crate::nearest::nearest;
-use crate::option::OptionSpec;
+use crate::option::{OptionSpec, variable_name};
 use crate::options::{OPTIONS, PORT_VARIABLE, find};
-use crate::origin::{Given, Origin};
+use crate::origin::{Given, Layer, Origin};
+use crate::unknown::unknown;
 
 const PREFIX: &str = "TAPSTER_";
+const OTHERWISE: &str =
+    "variables that begin with TAPSTER_ are options (see tapster --help-all); rename it if it is not one";
 
 /// What the variables give; the last one given for an option is the strongest.
-pub(crate) fn read(
-    environment: &[(String, String)],
-) -> Result<Vec<(&'static OptionSpec, Given)>, ConfigError> {
+pub(crate) fn read(environment: &[(String, String)]) -> Result<Layer, ConfigError> {
     refuse_unknown(environment)?;
-    let mut given = Vec::new();
+    let mut given = Layer::new();
     for option in OPTIONS {
         if let Some((name, value)) = names(option).iter().find_map(|name| lookup(environment, name)) {
             let origin = Origin::Variable(name.to_owned());
@@ -49,22 +49,19 @@ fn lookup<'a>(environment: &'a [(String, String)], name: &str) -> Option<(&'a st
 }
 
 fn refuse_unknown(environment: &[(String, String)]) -> Result<(), ConfigError> {
-    let known: Vec<String> = OPTIONS.iter().filter_map(OptionSpec::variable).collect();
+    let is_known =
+        |name: &str| OPTIONS.iter().any(|option| option.variable().is_some_and(|known| known == name));
     for (name, value) in environment {
-        if name.starts_with(PREFIX) && !known.contains(name) && !is_service_link(name, value) {
-            return Err(unknown(name, &known));
+        if let Some(rest) = name.strip_prefix(PREFIX)
+            && !is_known(name)
+            && !is_service_link(name, value)
+        {
+            let names = OPTIONS.iter().filter(|option| !option.is_switch()).map(|option| option.name);
+            let rest = rest.to_ascii_lowercase().replace('_', "-");
+            return Err(unknown(&rest, names, variable_name, OTHERWISE));
         }
     }
     Ok(())
-}
-
-fn unknown(name: &str, known: &[String]) -> ConfigError {
-    let error = ConfigError::new(format!("unknown variable {name}"));
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(right) => error.hint(format!("did you mean {right}?")),
-        None => error
-            .hint("tapster --help-all lists every option; unset the variable if it is not meant for tapster"),
-    }
 }
 
 /// Whether Kubernetes or Docker put the variable there for a service named `tapster` or `tapster-…`.

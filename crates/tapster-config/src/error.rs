@@ -21,6 +21,11 @@ impl Invalid {
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: Some(hint.into()) }
     }
+
+    /// The error for the value at this place.
+    pub(crate) fn at(self, place: &str) -> ConfigError {
+        ConfigError { message: format!("{place}: {}", self.message), hint: self.hint }
+    }
 }
 
 /// Why the configuration cannot be used: the first problem found, with its place.
@@ -41,6 +46,11 @@ impl ConfigError {
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
         self
     }
 }

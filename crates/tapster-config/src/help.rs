@@ -1,6 +1,7 @@
 //! `tapster --help` and `--help-all`, from the table: at most 80 columns.
 
-use crate::option::{Fallback, Group, Kind, OptionSpec};
+use crate::kind::Kind;
+use crate::option::{Fallback, Group, OptionSpec};
 use crate::options::OPTIONS;
 
 const WIDTH: usize = 80;
@@ -19,33 +20,30 @@ Examples:
   tapster -b unix:/run/app.sock -w auto mysite.wsgi
 ";
 
+const SOURCES: &str = "Each option is also a variable (TAPSTER_GRACEFUL_TIMEOUT=30s) and a key in \
+     tapster.toml, or in [tool.tapster] of pyproject.toml (graceful-timeout = \"30s\"). Flags win over variables, \
+     variables over the file. tapster config show prints what holds, and why.";
+
+const SYNTAX: &str = "TIME is 500ms, 30s, 5m or 1h; a bare number is seconds. SIZE is 64KiB, 10M, 1GiB or a \
+     number of bytes. PEERS are addresses, networks (10.0.0.0/8), unix, or * for everybody, with commas.";
+
 /// The help with the common options.
 pub(crate) fn common() -> String {
-    let mut text = body(|option| option.common);
-    text.push_str("\nMore options: tapster --help-all. ");
-    text.push_str(SOURCES);
-    text
+    format!(
+        "{}\n{}",
+        body(|option| option.common),
+        paragraph(&format!("tapster --help-all lists every option. {SOURCES}"))
+    )
 }
 
 /// The help with every option.
 pub(crate) fn all() -> String {
-    let mut text = body(|_| true);
-    text.push('\n');
-    text.push_str(SOURCES);
-    text.push_str(SYNTAX);
-    text
+    format!("{}\n{}\n{}", body(|_| true), paragraph(SYNTAX), paragraph(SOURCES))
 }
 
-const SOURCES: &str = "Each option can also be a variable
-(TAPSTER_GRACEFUL_TIMEOUT=30s) or a key in tapster.toml, or in [tool.tapster] of
-pyproject.toml (graceful-timeout = \"30s\"). Flags win over variables, variables
-over the file. tapster config show prints what holds, and why.
-";
-
-const SYNTAX: &str = "
-TIME is 500ms, 30s, 5m or 1h; a bare number is seconds. SIZE is 64KiB, 10M, 1GiB
-or a number of bytes.
-";
+fn paragraph(text: &str) -> String {
+    fold(text, WIDTH).join("\n") + "\n"
+}
 
 fn body(shown: impl Fn(&OptionSpec) -> bool) -> String {
     let mut text = HEAD.to_owned();

@@ -6,18 +6,20 @@
 
 mod bind;
 mod command_line;
+mod document;
 mod environment;
 mod error;
 mod file;
 mod help;
+pub mod kind;
 mod load;
-mod nearest;
 pub mod option;
 pub mod options;
 mod origin;
 mod peers;
 pub mod settings;
 mod show;
+mod unknown;
 pub mod values;
 
 pub use error::{ConfigError, Invalid};

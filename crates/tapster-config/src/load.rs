@@ -4,9 +4,10 @@ use crate::command_line::{self, Asked};
 use crate::environment;
 use crate::error::{ConfigError, Invalid};
 use crate::file::{self, Files, FromFile};
-use crate::option::{Fallback, Kind, List, OptionSpec, Switch};
-use crate::options::{OPTIONS, blank};
-use crate::origin::{Given, Origin};
+use crate::kind::{Kind, Switch};
+use crate::option::{Fallback, List, OptionSpec};
+use crate::options::{self, OPTIONS, blank};
+use crate::origin::{Given, Layer, Origin};
 use crate::settings::Settings;
 use crate::{help, show};
 
@@ -30,7 +31,7 @@ pub enum Command {
 pub struct Loaded {
     /// Everything, checked, with every default filled in.
     pub settings: Settings,
-    /// For each option of the table that is a setting, in its order, what was used.
+    /// For each option of the table that takes a value, in its order, what was used.
     pub values: Vec<Value>,
     /// The configuration file that was read.
     pub file: Option<String>,
@@ -70,7 +71,10 @@ pub fn load(
         Asked::Serve | Asked::ConfigShow => {}
     }
     let variables = environment::read(environment)?;
-    let file = configuration_file(&line.given, &variables, files)?;
+    let mut file = configuration_file(&line.given, &variables, files)?;
+    if let (Some(path), Some(option)) = (&file.path, options::find("config")) {
+        file.given.push((option, Given { texts: vec![path.clone()], origin: Origin::Default }));
+    }
     let mut layers = vec![file.given, variables, line.given];
     if !layers.iter().flatten().any(|(option, _)| matches!(option.kind, Kind::Bind(_))) {
         layers[0].extend(environment::port(environment)?);
@@ -90,13 +94,11 @@ pub fn defaults() -> Result<Settings, ConfigError> {
     resolve(&[], None).map(|loaded| loaded.settings)
 }
 
-type Layer = Vec<(&'static OptionSpec, Given)>;
-
 fn configuration_file(line: &Layer, variables: &Layer, files: &dyn Files) -> Result<FromFile, ConfigError> {
     let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
     let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
-    match asked.and_then(|(_, given)| given.texts.first()) {
-        Some(path) => file::named(path, files),
+    match asked {
+        Some((_, given)) => file::named(given, files),
         None => file::found(files),
     }
 }
@@ -105,11 +107,12 @@ fn configuration_file(line: &Layer, variables: &Layer, files: &dyn Files) -> Res
 fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, ConfigError> {
     let mut settings = blank();
     let mut values = Vec::new();
-    for option in OPTIONS.iter().filter(|option| option.in_file()) {
+    for option in OPTIONS.iter().filter(|option| !option.is_switch()) {
         let given = winners(option, layers);
         apply(option, &given, &mut settings)?;
         values.push(Value { name: option.name, given });
     }
+    check(&settings, &values)?;
     Ok(Loaded { settings, values, file })
 }
 
@@ -142,21 +145,31 @@ fn apply(option: &OptionSpec, given: &[Given], settings: &mut Settings) -> Resul
             applied.map_err(|invalid| located(option, origin, invalid))?;
         }
     }
-    let empty = matches!(option.kind, Kind::Bind(_)) && settings.bind.is_empty();
-    match given.first() {
-        Some(first) if empty => {
-            Err(located(option, &first.origin, Invalid::new("the list of addresses is empty")))
+    Ok(())
+}
+
+/// What no option can see for itself: addresses are given, and none of them twice.
+fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
+    let Some(bind) = options::find("bind") else {
+        return Ok(());
+    };
+    let given = values.iter().filter(|value| value.name == bind.name).flat_map(|value| &value.given);
+    let last = given.last().map_or(&Origin::Default, |given| &given.origin);
+    let twice = |(index, address)| settings.bind.iter().take(index).any(|earlier| earlier == address);
+    match settings.bind.iter().enumerate().find(|entry| twice(*entry)) {
+        _ if settings.bind.is_empty() => {
+            Err(located(bind, last, Invalid::new("the list of addresses is empty")))
         }
-        _ => Ok(()),
+        Some((_, address)) => Err(located(
+            bind,
+            last,
+            Invalid::with_hint(format!("{address} is given twice"), "remove one of the two"),
+        )),
+        None => Ok(()),
     }
 }
 
-fn located(option: &OptionSpec, origin: &Origin, invalid: Invalid) -> ConfigError {
-    let place = match origin {
-        Origin::Default => option.name.to_owned(),
-        Origin::File { path, line } => format!("{path}:{line}: {}", option.name),
-        Origin::Variable(name) | Origin::Flag(name) => name.clone(),
-    };
-    let hint = invalid.hint.unwrap_or_else(|| format!("expected {}", option.kind.allowed()));
-    ConfigError::new(format!("{place}: {}", invalid.message)).hint(hint)
+fn located(option: &OptionSpec, origin: &Origin, mut invalid: Invalid) -> ConfigError {
+    invalid.hint.get_or_insert_with(|| format!("expected {}", option.kind.allowed()));
+    invalid.at(&origin.place(option.name))
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::option::{Choice, Fallback, Group, Kind, List, OptionSpec, Switch};
+use crate::kind::{Choice, Kind, Switch};
+use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{AccessLog, BindProtocol, Count, LogLevel, Peers, Settings};
 
 const MIB: u64 = 1 << 20;
@@ -265,7 +266,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         fallback: Fallback::Value("10s"),
         group: Group::Times,
         help: "How long the head of a request may take to arrive",
-        details: "408 beyond.",
+        details: "A head that takes longer is answered with 408.",
         ..ROW
     },
     OptionSpec {
@@ -288,7 +289,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         fallback: Fallback::Value("8KiB"),
         group: Group::Limits,
         help: "Largest request line",
-        details: "414 beyond.",
+        details: "A longer one is answered with 414.",
         ..ROW
     },
     OptionSpec {
@@ -302,7 +303,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         fallback: Fallback::Value("64KiB"),
         group: Group::Limits,
         help: "Largest request head: the request line and all fields",
-        details: "431 beyond.",
+        details: "A larger one is answered with 431.",
         ..ROW
     },
     OptionSpec {
@@ -316,7 +317,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         fallback: Fallback::Value("100"),
         group: Group::Limits,
         help: "Most fields in a request head",
-        details: "431 beyond.",
+        details: "More are answered with 431.",
         ..ROW
     },
     OptionSpec {
@@ -327,7 +328,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         group: Group::Limits,
         common: true,
         help: "Largest request body",
-        details: "413 beyond.",
+        details: "A larger one is answered with 413.",
         ..ROW
     },
     OptionSpec {

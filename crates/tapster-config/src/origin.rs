@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::option::OptionSpec;
+
 /// Where a value was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -18,6 +20,17 @@ pub enum Origin {
     Variable(String),
     /// A flag on the command line, as it was spelled (`-w`, `--workers`), or `APP`.
     Flag(String),
+}
+
+impl Origin {
+    /// What an error about a value of `option` begins with.
+    pub(crate) fn place(&self, option: &str) -> String {
+        match self {
+            Self::Default => option.to_owned(),
+            Self::File { path, line } => format!("{path}:{line}: {option}"),
+            Self::Variable(name) | Self::Flag(name) => name.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -39,3 +52,6 @@ pub struct Given {
     /// Where they were written.
     pub origin: Origin,
 }
+
+/// What one source gives, in its order.
+pub(crate) type Layer = Vec<(&'static OptionSpec, Given)>;

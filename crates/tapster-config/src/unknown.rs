@@ -1,0 +1,126 @@
+//! What to say about a name that is no option: what it is called here, or the nearest name.
+
+use crate::error::ConfigError;
+
+const ALWAYS: &str = "leave it out: tapster always does this";
+const NOT_YET: &str = "this version of tapster has nothing like it";
+
+/// Options of gunicorn, uWSGI, uvicorn and granian under names that tapster does not have, and what to write instead.
+///
+/// Names that mean the same here are options of the table; a test checks that no name is in both.
+static ELSEWHERE: &[(&[&str], &str)] = &[
+    (
+        &["host", "port", "listen", "http", "http-socket", "socket", "uwsgi-socket", "fd", "uds", "s"],
+        "write --bind ADDRESS",
+    ),
+    (&["processes", "p"], "write --workers NUMBER"),
+    (&["blocking-threads", "runtime-threads"], "write --threads NUMBER"),
+    (
+        &["module", "wsgi", "wsgi-file", "callable", "app", "app-dir", "factory", "interface"],
+        "write the application without a flag: mysite.wsgi, module:callable, path/to/file.py or module:create_app()",
+    ),
+    (
+        &["worker-class", "k", "worker-connections", "gevent", "async"],
+        "leave it out: there is one kind of worker, with --threads; slow clients and idle connections cost no thread",
+    ),
+    (
+        &["timeout", "t", "harakiri", "request-timeout"],
+        "this version sets no limit on the application's time; --head-timeout and --io-timeout bound clients",
+    ),
+    (
+        &[
+            "master",
+            "M",
+            "enable-threads",
+            "thunder-lock",
+            "need-app",
+            "vacuum",
+            "die-on-term",
+            "single-interpreter",
+        ],
+        ALWAYS,
+    ),
+    (&["lazy", "lazy-apps"], "leave it out: every worker loads the application by itself"),
+    (&["chmod-socket"], "write --socket-mode MODE"),
+    (&["access-logfile"], "write --access-log on; it goes to the log on standard error"),
+    (
+        &["error-logfile", "log-file", "logto", "logto2"],
+        "the log goes to standard error; let the shell or the system direct it",
+    ),
+    (&["raw-env"], "write --env NAME=VALUE"),
+    (&["buffer-size"], "write --limit-request-head SIZE"),
+    (
+        &["limit-request-field_size", "limit-request-field-size"],
+        "write --limit-request-head SIZE, which bounds all fields together",
+    ),
+    (
+        &["worker-tmp-dir"],
+        "leave it out: there are no heartbeat files; --temp-dir is for large request bodies",
+    ),
+    (&["proxy-headers"], "write --forwarded-allow-ips PEERS"),
+    (
+        &["virtualenv", "H", "home", "venv"],
+        "start the tapster that is installed in the virtual environment: venv/bin/tapster",
+    ),
+    (
+        &["daemon", "D", "daemonize"],
+        "run it under systemd, a container or another supervisor, in the foreground",
+    ),
+    (&["plugin", "plugins"], "leave it out: there are no plugins"),
+    (
+        &["ini", "paste", "yaml", "xml", "json"],
+        "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
+    ),
+    (
+        &["reload", "preload", "preload-app", "user", "uid", "group", "gid", "umask", "pid", "pidfile"],
+        NOT_YET,
+    ),
+    (
+        &["max-requests", "max-requests-jitter", "certfile", "keyfile", "ssl-certificate", "ssl-keyfile"],
+        NOT_YET,
+    ),
+    (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
+];
+
+/// The error for a name that is no option, spelled as in its source; `otherwise` is the hint when nothing is near.
+pub(crate) fn unknown(
+    name: &str,
+    known: impl Iterator<Item = &'static str>,
+    spell: impl Fn(&str) -> String,
+    otherwise: &str,
+) -> ConfigError {
+    let error = ConfigError::new(format!("unknown option {}", spell(name)));
+    if let Some((_, advice)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)) {
+        return error.hint(*advice);
+    }
+    match nearest(&name.replace('_', "-"), known) {
+        Some(right) => error.hint(format!("did you mean {}?", spell(right))),
+        None => error.hint(otherwise),
+    }
+}
+
+/// The candidate nearest to `typed`, when it is near enough to be worth naming.
+fn nearest(typed: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let bound = 1 + typed.chars().count() / 4;
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))
+        .filter(|(distance, _)| *distance <= bound)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ELSEWHERE;
+    use crate::options::find;
+
+    #[test]
+    fn names_from_elsewhere_are_no_options_here() {
+        for name in ELSEWHERE.iter().flat_map(|(names, _)| *names) {
+            assert!(
+                find(name).is_none_or(|option| option.is_positional()),
+                "{name} is an option: remove the advice"
+            );
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Which source wins, and what the settings are then.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tapster_config::{
+    AccessLog, Bind, BindProtocol, Count, Limits, LogLevel, Network, OPTIONS, Peers, Settings, defaults,
+};
+
+use crate::sources::{printed, serve};
+
+const FILE: &str = "workers = 2\nthreads = 2\nlog-level = 'debug'\nbind = ':1'\n";
+
+#[test]
+fn defaults_are_those_of_the_design() {
+    let network = |text| Network::parse(text).unwrap();
+    let expected = Settings {
+        app: None,
+        bind: vec![Bind::Inet("127.0.0.1:8000".parse().unwrap())],
+        bind_protocol: BindProtocol::Auto,
+        workers: Count::Fixed(1),
+        threads: 4,
+        chdir: None,
+        pythonpath: Vec::new(),
+        env: Vec::new(),
+        log_level: LogLevel::Info,
+        access_log: AccessLog::Auto,
+        graceful_timeout: Duration::from_secs(25),
+        boot_timeout: Duration::from_secs(60),
+        keep_alive: Duration::from_secs(75),
+        head_timeout: Duration::from_secs(10),
+        io_timeout: Duration::from_secs(60),
+        backlog: None,
+        socket_mode: 0o660,
+        forwarded_allow_ips: Peers {
+            everyone: false,
+            unix: true,
+            networks: vec![network("127.0.0.0/8"), network("::1")],
+            explicit: false,
+        },
+        uwsgi_allow_from: Peers::default(),
+        limits: Limits {
+            request_line: 8192,
+            head: 65536,
+            fields: 100,
+            body: 1 << 30,
+            body_memory: 256 * 1024,
+        },
+        temp_dir: None,
+    };
+    assert_eq!(defaults().unwrap(), expected);
+    assert_eq!(serve("tapster", &[]).settings, expected);
+}
+
+#[test]
+fn the_strongest_source_wins() {
+    let cases = [
+        ("tapster", 2, "tapster.toml:1"),
+        ("WEB_CONCURRENCY=3 tapster", 3, "variable WEB_CONCURRENCY"),
+        ("WEB_CONCURRENCY=3 TAPSTER_WORKERS=4 tapster", 4, "variable TAPSTER_WORKERS"),
+        ("TAPSTER_WORKERS= WEB_CONCURRENCY= tapster", 2, "tapster.toml:1"),
+        ("TAPSTER_WORKERS=4 tapster -w 5", 5, "command line, -w"),
+        ("tapster -w 5 --workers=6", 6, "command line, --workers"),
+    ];
+    for (line, workers, origin) in cases {
+        let loaded = serve(line, &[("tapster.toml", FILE)]);
+        assert_eq!(loaded.settings.workers, Count::Fixed(workers), "{line}");
+        assert_eq!(loaded.origin("workers").to_string(), origin, "{line}");
+    }
+    assert_eq!(serve("tapster", &[]).origin("workers").to_string(), "default");
+}
+
+#[test]
+fn port_binds_only_when_nothing_else_does() {
+    let bind = |line, files: &[_]| {
+        let loaded = serve(line, files);
+        (
+            loaded.settings.bind.iter().map(Bind::to_string).collect::<Vec<_>>(),
+            loaded.origin("bind").to_string(),
+        )
+    };
+    let file = ("tapster.toml", FILE);
+    assert_eq!(bind("PORT=80 tapster", &[]), (vec!["0.0.0.0:80".to_owned()], "variable PORT".to_owned()));
+    assert_eq!(bind("PORT=80 tapster", &[file]).0, [":1"]);
+    assert_eq!(bind("PORT=80 TAPSTER_BIND=:2 tapster", &[file]).0, [":2"]);
+    assert_eq!(bind("PORT=80 tapster -b :3", &[]).0, [":3"]);
+    assert_eq!(bind("PORT=http tapster -b :3", &[]).0, [":3"]);
+    assert_eq!(bind("PORT= tapster", &[]).0, ["127.0.0.1:8000"]);
+}
+
+#[test]
+fn a_list_is_replaced_as_a_whole() {
+    let files = [("tapster.toml", "pythonpath = ['a', 'b:c']")];
+    assert_eq!(serve("tapster", &files).settings.pythonpath, ["a", "b:c"].map(PathBuf::from));
+    let loaded = serve("TAPSTER_PYTHONPATH=d tapster --pythonpath e:f --pythonpath g", &files);
+    assert_eq!(loaded.settings.pythonpath, ["e", "f", "g"].map(PathBuf::from));
+}
+
+#[test]
+fn variables_of_the_application_are_put_together() {
+    let files = [("tapster.toml", "[env]\nB = 'file'\nA = 1\nC = true")];
+    let loaded = serve("tapster -e B=flag --env D=x=y", &files);
+    let env: Vec<_> = loaded.settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["A=1", "C=true", "B=flag", "D=x=y"]);
+}
+
+#[test]
+fn every_kind_of_value_has_one_syntax() {
+    let toml = "threads = 1_000\nkeep-alive = 1.5\nhead-timeout = '500ms'\nmax-body = 1024\nsocket-mode = 0o600\n\
+                access-log = false\nlimit-request-head = '1MiB'\napp = 'x:y'\nbacklog = 7\nbind-protocol = 'uwsgi'\n";
+    let file = serve("tapster", &[("tapster.toml", toml)]).settings;
+    let line = "tapster --threads 1000 --keep-alive 1.5 --head-timeout 500ms --max-body 1024 --socket-mode 0o600 \
+                --access-log false --limit-request-head 1MiB --backlog 7 --bind-protocol uwsgi x:y";
+    assert_eq!(file, serve(line, &[]).settings);
+    assert_eq!(file.socket_mode, 0o600);
+    assert_eq!(file.access_log, AccessLog::Off);
+    assert_eq!(file.keep_alive, Duration::from_millis(1500));
+    assert_eq!(serve("tapster", &[("tapster.toml", "socket-mode = 600")]).settings.socket_mode, 0o600);
+}
+
+#[test]
+fn naming_nobody_is_not_the_default() {
+    for (line, files) in [
+        ("tapster --forwarded-allow-ips ''", [].as_slice()),
+        ("tapster", [("tapster.toml", "forwarded-allow-ips = []")].as_slice()),
+    ] {
+        let expected = Peers { explicit: true, ..Peers::default() };
+        assert_eq!(serve(line, files).settings.forwarded_allow_ips, expected, "{line}");
+    }
+}
+
+#[test]
+fn the_file_can_be_named_or_part_of_the_project() {
+    let files = [("pyproject.toml", "[tool.tapster]\nthreads = 7"), ("other.toml", "threads = 8")];
+    let threads = |line| serve(line, &files).settings.threads;
+    assert_eq!(threads("tapster"), 7);
+    assert_eq!(threads("tapster -c other.toml"), 8);
+    assert_eq!(threads("TAPSTER_CONFIG=other.toml tapster"), 8);
+    assert_eq!(threads("TAPSTER_CONFIG=other.toml tapster -c pyproject.toml"), 7);
+    assert_eq!(serve("tapster", &[("pyproject.toml", "[tool.other]")]).file, None);
+    assert_eq!(serve("tapster", &files).file.as_deref(), Some("pyproject.toml"));
+}
+
+#[test]
+fn variables_that_kubernetes_makes_for_a_service_named_tapster_are_no_options() {
+    serve(
+        "TAPSTER_SERVICE_HOST=10.0.0.1 TAPSTER_SERVICE_PORT=80 TAPSTER_SERVICE_PORT_HTTP=80 \
+         TAPSTER_PORT=tcp://10.0.0.1:80 TAPSTER_PORT_80_TCP=tcp://10.0.0.1:80 TAPSTER_PORT_80_TCP_PROTO=tcp \
+         TAPSTER_WEB_PORT_80_TCP_ADDR=10.0.0.1 tapster",
+        &[],
+    );
+}
+
+#[test]
+fn every_default_is_what_writing_it_out_gives() {
+    let files = [];
+    for option in OPTIONS {
+        if let tapster_config::option::Fallback::Value(text) = option.fallback {
+            let mut written = serve(&format!("tapster --{} {text}", option.name), &files).settings;
+            written.forwarded_allow_ips.explicit = false;
+            assert_eq!(written, defaults().unwrap(), "{}", option.name);
+        }
+    }
+}
+
+#[test]
+fn config_show_names_every_origin() {
+    let files = [("tapster.toml", FILE)];
+    let text = printed("PORT=5 TAPSTER_THREADS=3 tapster config show app:app -w auto -e A=1 -e B=2", &files);
+    let rows: Vec<String> =
+        text.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in [
+        "app app:app command line, APP",
+        "bind :1 tapster.toml:4",
+        "workers auto command line, -w",
+        "threads 3 variable TAPSTER_THREADS",
+        "log-level debug tapster.toml:3",
+        "env A=1 command line, -e",
+        "env B=2 command line, -e",
+        "keep-alive 75s default",
+        "chdir (the current directory) default",
+        "config tapster.toml default",
+    ] {
+        assert!(rows.iter().any(|shown| shown == row), "{row} is not in\n{text}");
+    }
+}
