@@ -1,0 +1,96 @@
+# Everything a person or a CI does with the project. `make help` lists it.
+#
+#   .build/tools   a virtualenv with what builds and checks (tools/requirements.txt)
+#   .venv          a virtualenv with the wheel under test and what the tests need (tests/requirements.txt)
+#   .build/wheel   the wheel for this machine; dist/ the portable one
+#
+# PYTHON chooses the interpreter, from 3.9: make test PYTHON=python3.13
+
+PYTHON ?= python3
+TOOLS := .build/tools
+BIN := .venv/bin
+WHEEL := .build/wheel/installed
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type f -not -name '*.pyc')
+# The crates whose tests need no Python: a test binary of the others could not be linked without libpython.
+PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
+
+.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny bench wheel check-wheel \
+        install system-packages fmt clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(WHEEL) ## serve the Flask example; prints its address
+	$(BIN)/tapster --chdir examples/flask app.py
+
+test: system-packages install lint test-rust test-python ## everything that must pass before a commit
+
+test-long: test check-wheel ## test, the tests marked "long", and the portable wheel in a bare root file system
+	$(BIN)/python -m pytest -p tests.no_skips -m long
+
+test-rust: ## unit and component tests of the crates that need no Python
+	cargo test --locked $(PURE)
+
+test-python: $(WHEEL) ## black-box tests of the installed wheel
+	$(BIN)/python -m pytest -p tests.no_skips -m "not long"
+
+lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
+
+lint-rust: $(BIN)/ready
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+lint-python: $(BIN)/ready $(TOOLS)/ready
+	$(TOOLS)/bin/ruff check
+	$(TOOLS)/bin/ruff format --check
+	$(TOOLS)/bin/pyright
+	$(BIN)/python -m pytest -q tests/architecture
+
+# Advisories need a database from the network: they are checked where it can be had (ADVISORIES=1, the workflow).
+deny: $(TOOLS)/ready
+	$(TOOLS)/bin/cargo-deny --locked check $(if $(ADVISORIES),,licenses bans sources)
+
+bench: $(WHEEL) ## CPU per request and rate of this build on this machine
+	$(BIN)/python bench/run.py
+
+wheel: $(TOOLS)/ready ## a wheel for every Linux with glibc 2.17 or newer, in dist/
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --zig --compatibility manylinux2014 \
+	  --interpreter $(PYTHON) --out dist
+
+check-wheel: wheel ## install and run that wheel in a root file system without a compiler (needs root)
+	$(PYTHON) tools/check_wheel.py
+
+install: $(WHEEL) ## build the wheel for this machine and install it into .venv
+
+system-packages: ## Debian packages that the tests use, installed when they are missing
+	bash tools/system_packages.sh
+
+fmt: $(TOOLS)/ready ## format everything
+	cargo fmt --all
+	$(TOOLS)/bin/ruff check --fix
+	$(TOOLS)/bin/ruff format
+
+clean: ## remove everything that was built
+	rm -rf .build .venv dist
+	cargo clean
+
+$(WHEEL): $(SOURCES) $(BIN)/ready $(TOOLS)/ready
+	rm -rf .build/wheel
+	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BIN)/python --out .build/wheel
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps .build/wheel/*.whl
+	touch $@
+
+$(BIN)/ready: tests/requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	rm -rf .build/wheel
+	touch $@
+
+$(TOOLS)/ready: tools/requirements.txt
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

@@ -1,0 +1,33 @@
+#!/bin/bash
+# Installs the Debian packages that building and testing use, if they are missing. Run by `make test`.
+set -euo pipefail
+
+missing=()
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have cc || missing+=(gcc libc6-dev)
+have nginx || missing+=(nginx-light)
+"${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+if ! have apt-get; then
+    echo "missing: ${missing[*]}. This system has no apt-get: install them by its own package manager." >&2
+    exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "missing: ${missing[*]}. Install them first: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet --quiet
+# No service is to be started: the tests run their own nginx.
+printf '#!/bin/sh\nexit 101\n' > /tmp/tapster-policy-rc.$$ && chmod +x /tmp/tapster-policy-rc.$$
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    mv /tmp/tapster-policy-rc.$$ /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+else
+    rm -f /tmp/tapster-policy-rc.$$
+fi
+apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}"
