@@ -1,5 +1,7 @@
 """The build backend that pip runs: maturin, after one question it does not ask, the operating system."""
 
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import sys
