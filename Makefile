@@ -49,6 +49,7 @@ lint-python: $(BIN)/ready $(TOOLS)/ready
 	$(TOOLS)/bin/ruff format --check
 	$(TOOLS)/bin/pyright
 	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python -m tests.architecture.sizes
 
 # Advisories need a database from the network: they are checked where it can be had (ADVISORIES=1, the workflow).
 deny: $(TOOLS)/ready
