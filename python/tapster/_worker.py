@@ -13,13 +13,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from tapster.loading import AppError, load
-from tapster.loading.forms import WsgiCallable
 from tapster.loading.importing import put_first_on_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from tapster.loading.forms import WsgiCallable
 
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 """Never blocked: faulthandler must see them on the thread that causes them."""
@@ -70,12 +74,36 @@ def join_threads(timeout: float) -> list[str]:
     return [thread.name for thread in _threads if thread.is_alive()]
 
 
-def install_wakeup_fd(fd: int) -> None:
-    """Have a byte written to `fd`, which must not block, for each signal with a Python handler.
+def install_wakeup_fd(read_end: int, write_end: int) -> None:
+    """Make a pipe's ends not block, and have a byte written to it for each signal with a Python handler.
 
     Main thread only.
     """
-    signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    for end in (read_end, write_end):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+
+
+def install_signal_handlers(drain: Callable[[], None]) -> None:
+    """Let TERM call `drain`; take no notice of INT, QUIT and HUP, which the supervisor answers.
+
+    They are handled rather than ignored, so that programs that the application starts do not inherit
+    an ignored signal. What the application installed while it was loaded stays. Main thread only.
+    """
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
+        signal.SIGTERM: lambda _number, _frame: drain(),
+        signal.SIGINT: _take_no_notice,
+        signal.SIGQUIT: _take_no_notice,
+        signal.SIGHUP: _take_no_notice,
+    }
+    untouched = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
+    for number, handler in handlers.items():
+        if signal.getsignal(number) in untouched:
+            signal.signal(number, handler)
+
+
+def _take_no_notice(_number: int, _frame: FrameType | None) -> None:
+    """Leave the signal to the supervisor."""
 
 
 def run_exit_handlers(timeout: float = 5.0) -> None:
@@ -93,7 +121,9 @@ def run_exit_handlers(timeout: float = 5.0) -> None:
     try:
         # The order is Py_FinalizeEx's: threads (and the executors' hooks), then atexit, then the streams.
         getattr(threading, "_shutdown", _nothing)()
-        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+        # CPython 3.9 has printed what a function raised, and raises the last one again.
+        with suppress(BaseException):
+            atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
         _flush()
     finally:
         finished.set()

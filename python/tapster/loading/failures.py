@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+import traceback
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
 
 from tapster.loading.errors import AppError, app_lines, innermost_own_line
 from tapster.loading.guard import ServerStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _MAIN_BLOCK = 'under `if __name__ == "__main__":`'
 
@@ -35,8 +39,13 @@ def _explain(error: BaseException, doing: str) -> AppError:
         where = f"{os.path.basename(error.filename)}, line {error.lineno}" if error.filename else "its source"
         return AppError(f"{doing} failed: {where} is not valid Python", cause=error)
     if isinstance(error, ImportError):
-        return AppError(f"{doing} failed: an import inside it failed", hint=_import_hint(error), cause=error)
-    return AppError(f"{doing} failed with {type(error).__name__}", cause=error)
+        return AppError(f"{doing} failed: {_first_line(error)}", hint=_import_hint(error), cause=error)
+    return AppError(f"{doing} failed: {_first_line(error)}", cause=error)
+
+
+def _first_line(error: BaseException, most: int = 200) -> str:
+    line = traceback.format_exception_only(type(error), error)[0].partition("\n")[0]
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def _server_started(error: ServerStarted, doing: str) -> AppError:
@@ -66,7 +75,7 @@ def _import_hint(error: ImportError) -> str | None:
     hidden = _hidden_by_own_file(top)
     if hidden is not None:
         return f"{hidden} has the name of the installed `{top}` and hides it: rename the file"
-    if not isinstance(error, ModuleNotFoundError) or top in sys.modules:
+    if not isinstance(error, ModuleNotFoundError) or PathFinder.find_spec(top) is not None:
         return None
     for directory in {os.path.dirname(line.path): None for line in app_lines(error)}:
         if PathFinder.find_spec(top, [directory]) is not None:

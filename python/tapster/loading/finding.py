@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import pkgutil
 import re
 import sys
 from types import ModuleType
@@ -41,9 +42,15 @@ def discover(directory: str) -> list[Spec]:
         return [parse(name) for name in present]
     raise AppError(
         f"no application was named, and {directory} has no wsgi.py, app.py or main.py",
-        hint=_django_hint(directory)
-        or "write `tapster MODULE:NAME`, for example `tapster site:app` for the object app in site.py",
+        hint=_django_hint(directory) or _only_module_hint(directory),
     )
+
+
+def _only_module_hint(directory: str) -> str:
+    modules = [found.name for found in pkgutil.iter_modules([directory])]
+    if len(modules) == 1:
+        return f"write `tapster {modules[0]}` if the application is in {modules[0]}"
+    return "write `tapster MODULE:NAME`, for example `tapster site:app` for the object app in site.py"
 
 
 def find(module: ModuleType, spec: Spec) -> Found:
@@ -60,12 +67,12 @@ def _resolve(module: ModuleType, spec: Spec) -> object:
     value: object = module
     for depth, attribute in enumerate(spec.attributes):
         so_far = ".".join(spec.attributes[:depth])
-        owner = f"`{spec.with_expression(so_far)}`" if so_far else _module_label(module)
+        owner = f"`{spec.with_expression(so_far)}` ({kind(value)})" if so_far else _module_label(module)
         with app_code(f"looking up `{attribute}` in {owner}"):
             try:
                 value = getattr(value, attribute)
             except AttributeError:
-                hint = _missing_hint(value, attribute, spec) if depth else _missing_in_module(module, spec)
+                hint = _missing_in_module(module, spec) if depth == 0 else _nearest(value, attribute, spec)
                 raise AppError(f"there is no `{attribute}` in {owner}", hint=hint) from None
     return value
 
@@ -73,12 +80,12 @@ def _resolve(module: ModuleType, spec: Spec) -> object:
 def _made_by(factory: object, call: Call, name: str) -> object:
     if not callable(factory):
         raise AppError(
-            f"`{name}` calls something that cannot be called: {kind(factory)}",
-            hint=f"write `{name.partition('(')[0]}` without the parentheses if it is the application itself",
+            f"`{name.partition('(')[0]}` ({kind(factory)}) cannot be called, and so is no factory",
+            hint="name a function that returns the application",
         )
     with app_code(f"calling `{name}`"):
         _check_arguments(factory, call, name)
-        value = cast(Any, factory)(*call.positional, **call.keywords)
+        value = cast("Any", factory)(*call.positional, **call.keywords)
     if value is None:
         raise AppError(f"`{name}` returned None", hint="end the factory with `return app`")
     return value
@@ -93,16 +100,18 @@ def _check_arguments(factory: object, call: Call, name: str) -> None:
         signature.bind(*call.positional, **call.keywords)
     except TypeError as mismatch:
         function = name.partition("(")[0]
-        raise AppError(
-            f"`{name}` does not fit `{function.rpartition(':')[2]}{signature}`: {mismatch}",
-            hint=f'write its arguments as literals, for example `{function}("prod", debug=False)`',
-        ) from None
+        shown = f"{function.rpartition(':')[2]}{signature}"
+        if call == Call((), {}) and list(signature.parameters)[:2] == ["environ", "start_response"]:
+            hint = f"write `{function}` without the parentheses: it is the application, and no factory"
+        else:
+            hint = f'write its arguments as literals, for example `{function}("prod", debug=False)`'
+        raise AppError(f"`{name}` does not fit `{shown}`: {mismatch}", hint=hint) from None
 
 
 def signature_of(value: object) -> inspect.Signature | None:
     """How `value` is called, or None for what cannot be inspected."""
     try:
-        return inspect.signature(cast(Any, value))
+        return inspect.signature(cast("Any", value))
     except (TypeError, ValueError):
         return None
 
@@ -129,10 +138,11 @@ def _flask_instances(module: ModuleType) -> list[tuple[str, object]]:
     flask = getattr(sys.modules.get("flask"), "Flask", None)
     if flask is None:
         return []
-    first_names = {
-        id(value): name for name, value in reversed(list(vars(module).items())) if isinstance(value, flask)
-    }
-    return [(name, getattr(module, name)) for name in sorted(first_names.values())]
+    found: dict[int, tuple[str, object]] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, flask):
+            found.setdefault(id(value), (name, value))
+    return list(found.values())
 
 
 def _nothing_to_serve(module: ModuleType, spec: Spec, flasks: list[str]) -> NothingToServeError:
@@ -161,23 +171,23 @@ def _missing_in_module(module: ModuleType, spec: Spec) -> str:
             if rest
             else f"`{inner}` is a module: write `{inner}`"
         )
-    return _missing_hint(module, missing, spec)
+    return (
+        _nearest(module, missing, spec)
+        or _hidden_file_hint(module, spec)
+        or _django_hint(os.getcwd(), module)
+        or _offer_hint(module, spec)
+        or f"that module defines nothing that can be served: name the application `{missing}` in it"
+    )
 
 
-def _missing_hint(owner: object, missing: str, spec: Spec) -> str:
+def _nearest(owner: object, missing: str, spec: Spec) -> str | None:
+    """What was probably meant by `missing`, when `owner` has something of a similar name."""
     names = [name for name in dir(owner) if not name.startswith("_")]
     near = difflib.get_close_matches(missing, names, 1)
-    if near:
-        meant = re.sub(rf"\b{re.escape(missing)}\b", near[0], spec.expression, count=1)
-        return f"did you mean `{spec.with_expression(meant)}`?"
-    if not isinstance(owner, ModuleType):
-        return f"it is {kind(owner)}"
-    return (
-        _hidden_file_hint(owner, spec)
-        or _django_hint(os.getcwd(), owner)
-        or _offer_hint(owner, spec)
-        or "that module defines nothing that can be served"
-    )
+    if not near:
+        return None
+    meant = re.sub(rf"\b{re.escape(missing)}\b", near[0], spec.expression, count=1)
+    return f"did you mean `{spec.with_expression(meant)}`?"
 
 
 def _module_label(module: ModuleType) -> str:
@@ -196,7 +206,7 @@ def _hidden_file_hint(module: ModuleType, spec: Spec) -> str | None:
     if spec.is_path or not os.path.isfile(meant) or (file is not None and os.path.samefile(meant, file)):
         return None
     tail = f":{spec.expression}" if spec.expression else ""
-    return f"it hides your file {meant}: rename one of them, or write `{meant}{tail}`"
+    return f"it hides your file {meant}: rename that file, or write `{meant}{tail}`"
 
 
 def _django_hint(directory: str, module: ModuleType | None = None) -> str | None:

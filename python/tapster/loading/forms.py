@@ -27,12 +27,12 @@ def wsgi_callable(value: object, name: str) -> WsgiCallable:
         raise AppError(f"`{name}` is a module", hint=f"write `{value.__name__}`, or `{value.__name__}:NAME`")
     if not callable(value):
         raise AppError(
-            f"`{name}` cannot be called: it is {kind(value)}",
+            f"`{name}` ({kind(value)}) cannot be called",
             hint="name the application object itself, for example `app` after `app = Flask(__name__)`",
         )
     _refuse_asgi(value, name)
     _check_arity(value, name)
-    return cast(WsgiCallable, value)
+    return cast("WsgiCallable", value)
 
 
 def kind(value: object) -> str:
@@ -42,7 +42,7 @@ def kind(value: object) -> str:
     if inspect.isclass(value):
         return f"class {value.__name__}"
     if inspect.isroutine(value):
-        return "function"
+        return "method" if inspect.ismethod(value) else "function"
     package = type(value).__module__.partition(".")[0]
     return {"django": "Django"}.get(package, type(value).__name__)
 
@@ -55,7 +55,7 @@ def describe(name: str, value: object) -> str:
 def _from_class(cls: type, name: str) -> object:
     """An instance of a class with `__call__`, or the class itself when its instances iterate."""
     if _is_asgi_class(cls):
-        raise _asgi(name, cls.__name__)
+        raise _asgi(name, kind(cls))
     constructor = _signature(cls)
     is_callable = _call_method(cls) is not None
     iterates = hasattr(cls, "__iter__")
@@ -91,17 +91,18 @@ def _unservable_class(
 def _refuse_asgi(value: object, name: str) -> None:
     called = value if inspect.isroutine(value) else _call_method(type(value))
     while hasattr(called, "func"):
-        called = cast(Any, called).func
-    if (
-        inspect.iscoroutinefunction(called)
-        or inspect.isasyncgenfunction(called)
-        or _has_asgi_parameters(called)
-    ):
+        called = cast("Any", called).func
+    if _has_asgi_parameters(called):
         raise _asgi(name, kind(value))
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+        raise AppError(
+            f"`{name}` ({kind(value)}) is an `async def`, and nothing awaits a WSGI application",
+            hint="write it with `def`; if it is an ASGI application, put `a2wsgi.ASGIMiddleware` around it",
+        )
 
 
 def _is_asgi_class(cls: type) -> bool:
-    return inspect.iscoroutinefunction(_call_method(cls)) or _has_asgi_parameters(cls.__init__)
+    return _has_asgi_parameters(_call_method(cls)) or _has_asgi_parameters(cls.__init__)
 
 
 def _has_asgi_parameters(function: object) -> bool:
@@ -142,11 +143,10 @@ def _check_arity(value: object, name: str) -> None:
             hint=f"write `{name}()` if it is a factory that returns the application",
         )
     else:
-        raise AppError(
-            f"{shown} cannot be called with (environ, start_response)",
-            hint="a WSGI application takes these two arguments; "
-            f'write `{name}("…")` with its arguments if it is a factory that returns the application',
-        )
+        hint = "a WSGI application takes these two arguments and no others that are required"
+        if inspect.isfunction(value):
+            hint += f"; if it is a factory that returns the application, write `{name}(…)` with its arguments"
+        raise AppError(f"{shown} cannot be called with (environ, start_response)", hint=hint)
 
 
 def _short(name: str) -> str:

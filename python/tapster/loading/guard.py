@@ -9,23 +9,26 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType, TracebackType
-from typing import Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType, TracebackType
 
 _SERVERS = {
     "bjoern": "run",
     "cheroot.server": "HTTPServer.serve",
     "cherrypy": "quickstart",
     "eventlet.wsgi": "server",
+    "flask.app": "Flask.run",
     "gevent.baseserver": "BaseServer.serve_forever",
     "socketserver": "BaseServer.serve_forever",
     "uvicorn.main": "run",
     "waitress": "serve",
     "werkzeug.serving": "run_simple",
 }
-"""Module and blocking function. Flask ends in werkzeug's, Bottle and wsgiref in socketserver's."""
+"""Module and blocking function. Bottle and wsgiref end in socketserver's."""
 
 
 class ServerStarted(BaseException):

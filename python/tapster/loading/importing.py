@@ -8,12 +8,15 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapster.loading.errors import AppError, app_lines
 from tapster.loading.failures import app_code
-from tapster.loading.spec import Spec
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tapster.loading.spec import Spec
 
 
 def import_target(spec: Spec) -> ModuleType:
@@ -84,7 +87,7 @@ def _finds(name: str, path: str) -> bool:
 def _import_by_location(name: str, path: str) -> ModuleType:
     """Run a file that no `import` line can reach, under its file name, as `python FILE` would."""
     found = importlib.util.spec_from_file_location(name, path)
-    loader: Any = None if found is None else found.loader
+    loader: Any = getattr(found, "loader", None)
     if found is None or loader is None:
         raise AppError(f"{path} is not a Python file", hint="the name of a Python file ends in .py")
     module = importlib.util.module_from_spec(found)
@@ -111,7 +114,8 @@ def _missing_submodule(parent: ModuleType, leaf: str, spec: Spec) -> AppError:
     name = parent.__name__
     if hasattr(parent, leaf) and not spec.expression:
         return AppError(
-            f"`{name}.{leaf}` is no module", hint=f"`{leaf}` is in `{name}`: write `{name}:{leaf}`"
+            f"`{name}.{leaf}` is no module",
+            hint=f"write `{name}:{leaf}`: before a name that is in a module comes a colon",
         )
     inside = submodules(parent)
     near = difflib.get_close_matches(leaf, inside, 1)
