@@ -153,3 +153,21 @@ pub(crate) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: not -1, and borrowed for this one call, which fails with EBADF on a descriptor that is not open.
     unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
+
+/// CPython's hook before fork(2). Exactly one of the two others must follow.
+pub(crate) fn before_fork(_py: Python<'_>) {
+    // SAFETY: attached. A missing counterpart would leave the import lock held, which is a deadlock but no unsoundness.
+    unsafe { ffi::PyOS_BeforeFork() }
+}
+
+/// CPython's hook after fork(2), or its failure, in the parent.
+pub(crate) fn after_fork_in_parent(_py: Python<'_>) {
+    // SAFETY: attached, in the thread that called `before_fork`.
+    unsafe { ffi::PyOS_AfterFork_Parent() }
+}
+
+/// CPython's hook after fork(2) in the child.
+pub(crate) fn after_fork_in_child(_py: Python<'_>) {
+    // SAFETY: attached, in the thread that called `before_fork`, which is the child's only one.
+    unsafe { ffi::PyOS_AfterFork_Child() }
+}

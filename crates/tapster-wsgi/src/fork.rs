@@ -1,2 +1,26 @@
-//! fork(2) of a process that runs Python: with CPython's own hooks, so that its locks, its GIL and
-//! `os.register_at_fork` callbacks are right on both sides.
+//! fork(2) of a process that runs Python, with CPython's own hooks, so that its locks and the callbacks of
+//! `os.register_at_fork` are right on both sides. Run by the supervisor, through `tapster-native`.
+
+use std::io;
+
+use pyo3::prelude::*;
+use tapster_sys::fork::{Forked, SingleThreaded, fork};
+
+use crate::ffi;
+
+/// Forks as `os.fork()` does. Attaches to the interpreter for it.
+///
+/// # Errors
+/// When the process has other threads, by name (a `before` callback may have stopped some: they are counted after it),
+/// and when the system refuses. The `after_in_parent` callbacks have run then too.
+pub fn fork_with_python_hooks() -> io::Result<Forked> {
+    Python::attach(|py| {
+        ffi::before_fork(py);
+        let forked = SingleThreaded::prove().and_then(fork);
+        match forked {
+            Ok(Forked::Child) => ffi::after_fork_in_child(py),
+            Ok(Forked::Parent(_)) | Err(_) => ffi::after_fork_in_parent(py),
+        }
+        forked
+    })
+}
