@@ -1,5 +1,6 @@
 //! The connection-level variables: who is at its two ends.
 
+use std::io::Write;
 use std::net::IpAddr;
 
 use tapster_http1::encode::decimal;
@@ -85,13 +86,39 @@ pub(crate) fn set_address(vars: &mut Vars, name: Name<'_>, address: IpAddr) {
 fn write_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                decimal(out, u64::from(octet));
+            for octet in address.octets() {
+                let (digits, length) = &OCTETS[usize::from(octet)];
+                out.extend_from_slice(&digits[..usize::from(*length)]);
             }
+            out.pop();
         }
-        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+        IpAddr::V6(address) => {
+            // Writing to memory cannot fail.
+            let _ = write!(out, "{address}");
+        }
     }
 }
+
+/// Each octet in decimal with a dot behind it, and the length of that.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut table = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        let count = if octet > 99 {
+            3
+        } else if octet > 9 {
+            2
+        } else {
+            1
+        };
+        let mut index = 0;
+        while index < count {
+            table[octet].0[index] = digits[3 - count + index];
+            index += 1;
+        }
+        table[octet].1 = count as u8 + 1;
+        octet += 1;
+    }
+    table
+};

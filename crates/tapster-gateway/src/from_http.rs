@@ -1,6 +1,8 @@
 //! HTTP head to variables (RFC 3875 §4.1, PEP 3333 "environ Variables"). The one place that decides what a field
 //! becomes: spoofing by underscores, `Proxy`, repeated fields, decoded paths.
 
+use std::ops::Range;
+
 use tapster_http1::{Form, Head, Refusal, Span};
 
 use crate::connection::{self, Connection};
@@ -21,9 +23,9 @@ use crate::{Variable, percent};
 /// # Errors
 /// 400 for a bad escape or an encoded NUL in the path, and for two Content-Type fields.
 pub fn fill(vars: &mut Vars, head: &Head, buffer: &[u8], connection: &Connection<'_>) -> Result<(), Refusal> {
-    vars.clear();
-    vars.set(Name::Known(Variable::RequestMethod), head.method.of(buffer));
-    vars.set(Name::Known(Variable::ScriptName), b"");
+    vars.begin(buffer.get(..head.length).unwrap_or_default());
+    vars.set_range(Name::Known(Variable::RequestMethod), range(head.method));
+    vars.set_range(Name::Known(Variable::ScriptName), 0..0);
     target(vars, head, buffer)?;
     vars.set(Name::Known(Variable::ServerProtocol), head.version.as_str().as_bytes());
     fields(vars, head, buffer)?;
@@ -40,50 +42,58 @@ pub fn set_content_length(vars: &mut Vars, length: u64) {
 fn target(vars: &mut Vars, head: &Head, buffer: &[u8]) -> Result<(), Refusal> {
     let parts = &head.parts;
     let path = parts.path.of(buffer);
-    let (uri, path) = match parts.form {
-        Form::Origin | Form::Asterisk => (head.target, path),
-        // An empty path is the root (RFC 9110 §4.2.3).
-        Form::Absolute if path.is_empty() => {
-            (Span { start: parts.path.start, end: head.target.end }, &b"/"[..])
-        }
-        Form::Absolute => (Span { start: parts.path.start, end: head.target.end }, path),
-    };
-    vars.set_with(Name::Known(Variable::RequestUri), |out| {
-        if parts.path.is_empty() {
+    if path.is_empty() {
+        // In absolute-form an empty path is the root (RFC 9110 §4.2.3).
+        vars.set_with(Name::Known(Variable::RequestUri), |out| {
             out.push(b'/');
-        }
-        out.extend_from_slice(uri.of(buffer));
-    });
+            out.extend_from_slice(Span { start: parts.path.end, end: head.target.end }.of(buffer));
+        });
+        vars.set(Name::Known(Variable::PathInfo), b"/");
+    } else {
+        vars.set_range(Name::Known(Variable::RequestUri), parts.path.start..head.target.end);
+        path_info(vars, path, parts.path)?;
+    }
     vars.alias(Name::Known(Variable::RawUri), Variable::RequestUri, 0..usize::MAX);
-    vars.set(Name::Known(Variable::QueryString), parts.query.of(buffer));
-    vars.try_set_with(Name::Known(Variable::PathInfo), |out| percent::decode(path, out)).map_err(|error| {
-        match error {
-            percent::Error::Escape => Refusal::PathEscape,
-            percent::Error::Nul => Refusal::PathNul,
-        }
+    vars.set_range(Name::Known(Variable::QueryString), range(parts.query));
+    Ok(())
+}
+
+fn path_info(vars: &mut Vars, path: &[u8], span: Span) -> Result<(), Refusal> {
+    let name = Name::Known(Variable::PathInfo);
+    if !path.contains(&b'%') {
+        vars.set_range(name, range(span));
+        return Ok(());
+    }
+    vars.try_set_with(name, |out| percent::decode(path, out)).map_err(|error| match error {
+        percent::Error::Escape => Refusal::PathEscape,
+        percent::Error::Nul => Refusal::PathNul,
     })
 }
 
 fn fields(vars: &mut Vars, head: &Head, buffer: &[u8]) -> Result<(), Refusal> {
     let absolute = head.parts.form == Form::Absolute;
     if absolute {
-        vars.set(Name::Known(Variable::HttpHost), head.parts.authority.of(buffer));
+        vars.set_range(Name::Known(Variable::HttpHost), range(head.parts.authority));
     }
     for field in &head.fields {
-        let (name, value) = (field.name.of(buffer), field.value.of(buffer));
+        let name = field.name.of(buffer);
         match Variable::of_field(name) {
             Some(Variable::HttpTransferEncoding) => {}
             Some(Variable::HttpHost) if absolute => {}
             Some(known @ Variable::ContentType) if vars.get(known).is_some() => {
                 return Err(Refusal::ContentTypeRepeated);
             }
-            Some(known @ Variable::HttpCookie) => vars.join(Name::Known(known), value, b"; "),
-            Some(known) => vars.join(Name::Known(known), value, b", "),
+            Some(known @ Variable::HttpCookie) => vars.join_range(known, range(field.value), b"; "),
+            Some(known) => vars.join_range(known, range(field.value), b", "),
             None if is_dropped(name) => {}
-            None => vars.join_field(name, value, b", "),
+            None => vars.join_field(name, range(field.value), b", "),
         }
     }
     Ok(())
+}
+
+fn range(span: Span) -> Range<usize> {
+    span.start..span.end
 }
 
 /// Whether a field that is not known by name never reaches the application.

@@ -11,10 +11,10 @@ const _: () = assert!(Variable::COUNT * 3 <= SLOTS);
 const EMPTY: u8 = u8::MAX;
 
 impl Variable {
-    /// The variable that carries the HTTP field `name`, in any case.
+    /// The variable that carries the HTTP field `name`, a token (RFC 9110 §5.6.2) in any case.
     pub fn of_field(name: &[u8]) -> Option<Variable> {
         find(&BY_FIELD, name, |variable| {
-            variable.field().is_some_and(|field| field.as_bytes().eq_ignore_ascii_case(name))
+            variable.field().is_some_and(|field| is_field(name, field.as_bytes()))
         })
     }
 
@@ -22,6 +22,17 @@ impl Variable {
     pub fn of_name(name: &[u8]) -> Option<Variable> {
         find(&BY_NAME, name, |variable| variable.name().as_bytes() == name)
     }
+}
+
+/// Whether the token `name` is `field`, which is letters and hyphens in lower case, eight bytes at a time. Setting bit
+/// 0x20 makes letters lower-case and leaves a hyphen; no other byte of a token becomes either.
+fn is_field(name: &[u8], field: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let (names, name_rest) = name.as_chunks::<8>();
+    let (fields, field_rest) = field.as_chunks::<8>();
+    name.len() == field.len()
+        && names.iter().zip(fields).all(|(a, b)| u64::from_ne_bytes(*a) | LOWER == u64::from_ne_bytes(*b))
+        && name_rest.iter().zip(field_rest).all(|(a, b)| a | 0x20 == *b)
 }
 
 type Table = [u8; SLOTS];

@@ -41,7 +41,7 @@ struct Entry {
     value: Span,
 }
 
-const ABSENT: u16 = u16::MAX;
+const ABSENT: u32 = u32::MAX;
 
 /// CGI variables in the order they were added; each name occurs once. Values are bytes (latin-1 to PEP 3333).
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct Vars {
     text: Vec<u8>,
     entries: Vec<Entry>,
     /// Where each known variable stands in `entries`.
-    places: [u16; Variable::COUNT],
+    places: [u32; Variable::COUNT],
 }
 
 impl Default for Vars {
@@ -59,6 +59,13 @@ impl Default for Vars {
 }
 
 impl Vars {
+    /// Forgets all variables, keeps the memory, and takes a copy of a protocol's bytes: values that stand in them
+    /// as they are need no copy of their own ([`Vars::set_range`]).
+    pub(crate) fn begin(&mut self, source: &[u8]) {
+        self.clear();
+        self.text.extend_from_slice(source);
+    }
+
     /// Forgets all variables and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -79,7 +86,7 @@ impl Vars {
     /// The value of a known variable.
     pub fn get(&self, variable: Variable) -> Option<&[u8]> {
         let place = self.places[variable.index()];
-        (place != ABSENT).then(|| self.slice(self.entries[usize::from(place)].value))
+        (place != ABSENT).then(|| self.slice(self.entries[place as usize].value))
     }
 
     /// The value of a variable by its CGI name.
@@ -98,18 +105,33 @@ impl Vars {
         self.put(name, value);
     }
 
+    /// Sets a variable to a range of what [`Vars::begin`] took. A range beyond it ends with it.
+    pub(crate) fn set_range(&mut self, name: Name<'_>, range: Range<usize>) {
+        let end = range.end.min(self.text.len());
+        self.put(name, Span { start: range.start.min(end) as u32, end: end as u32 });
+    }
+
+    /// Adds a request field whose value is a range of what [`Vars::begin`] took: [`Vars::join`] without a copy
+    /// where the field is the first of its name.
+    pub(crate) fn join_range(&mut self, variable: Variable, range: Range<usize>, separator: &[u8]) {
+        match self.place(Name::Known(variable)) {
+            None => self.set_range(Name::Known(variable), range),
+            Some(place) => self.join_at(place, separator, |text| text.extend_from_within(range)),
+        }
+    }
+
     /// Adds a request field: a second one of the same name is joined to the first by `separator`
     /// (RFC 9110 §5.3; `; ` for Cookie, RFC 6265 §5.4).
     pub fn join(&mut self, name: Name<'_>, value: &[u8], separator: &[u8]) {
         match self.place(name) {
             None => self.set(name, value),
-            Some(place) => self.join_at(place, value, separator),
+            Some(place) => self.join_at(place, separator, |text| text.extend_from_slice(value)),
         }
     }
 
-    /// Adds a request field that no known variable carries, by its field name: `X-Tenant` is `HTTP_X_TENANT`.
-    /// A second one of the same name is joined to the first.
-    pub(crate) fn join_field(&mut self, field: &[u8], value: &[u8], separator: &[u8]) {
+    /// Adds a request field that no known variable carries, by its field name: `X-Tenant` is `HTTP_X_TENANT`. Its
+    /// value is a range of what [`Vars::begin`] took. A second one of the same name is joined to the first.
+    pub(crate) fn join_field(&mut self, field: &[u8], range: Range<usize>, separator: &[u8]) {
         let start = self.text.len();
         self.text.extend_from_slice(b"HTTP_");
         self.text
@@ -117,12 +139,12 @@ impl Vars {
         let name = Span { start: start as u32, end: self.text.len() as u32 };
         match self.place(Name::Other(self.slice(name))) {
             None => {
-                let value = self.store(value);
+                let value = Span { start: range.start as u32, end: range.end as u32 };
                 self.entries.push(Entry { name: EntryName::Other(name), value });
             }
             Some(place) => {
                 self.text.truncate(start);
-                self.join_at(place, value, separator);
+                self.join_at(place, separator, |text| text.extend_from_within(range));
             }
         }
     }
@@ -131,7 +153,7 @@ impl Vars {
     /// reaches beyond the value ends with it; an absent variable counts as empty.
     pub(crate) fn alias(&mut self, name: Name<'_>, from: Variable, part: Range<usize>) {
         let place = self.places[from.index()];
-        let span = match self.entries.get(usize::from(place)) {
+        let span = match self.entries.get(place as usize) {
             Some(entry) if place != ABSENT => entry.value,
             _ => Span { start: 0, end: 0 },
         };
@@ -169,15 +191,16 @@ impl Vars {
         let Some(place) = self.place(name) else { return };
         self.entries.remove(place);
         for known in &mut self.places {
-            if *known == place as u16 {
+            if *known == place as u32 {
                 *known = ABSENT;
-            } else if *known != ABSENT && *known > place as u16 {
+            } else if *known != ABSENT && *known > place as u32 {
                 *known -= 1;
             }
         }
     }
 
-    fn join_at(&mut self, place: usize, value: &[u8], separator: &[u8]) {
+    /// Appends to a value. One that stands last grows where it is: repeated fields cost no more than their bytes.
+    fn join_at(&mut self, place: usize, separator: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         let first = self.entries[place].value;
         let mut start = first.start;
         if first.end as usize != self.text.len() {
@@ -185,7 +208,7 @@ impl Vars {
             self.text.extend_from_within(first.start as usize..first.end as usize);
         }
         self.text.extend_from_slice(separator);
-        self.text.extend_from_slice(value);
+        write(&mut self.text);
         self.entries[place].value = Span { start, end: self.text.len() as u32 };
     }
 
@@ -196,7 +219,7 @@ impl Vars {
         }
         let name = match name {
             Name::Known(variable) => {
-                self.places[variable.index()] = self.entries.len() as u16;
+                self.places[variable.index()] = self.entries.len() as u32;
                 EntryName::Known(variable)
             }
             Name::Other(bytes) => EntryName::Other(self.store(bytes)),
@@ -208,7 +231,7 @@ impl Vars {
         match name {
             Name::Known(variable) => {
                 let place = self.places[variable.index()];
-                (place != ABSENT).then_some(usize::from(place))
+                (place != ABSENT).then_some(place as usize)
             }
             Name::Other(bytes) => self
                 .entries

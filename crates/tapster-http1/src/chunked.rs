@@ -169,7 +169,7 @@ impl ChunkedDecoder {
         }
         let colon = memchr::memchr(b':', line).ok_or(Refusal::TrailerMalformed)?;
         let (name, value) = line.split_at(colon);
-        if !syntax::is_token(name) || !value.iter().all(|&byte| syntax::is_field_byte(byte)) {
+        if !syntax::is_token(name) || !syntax::is_field_value(value) {
             return Err(Refusal::TrailerMalformed);
         }
         if FORBIDDEN.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {

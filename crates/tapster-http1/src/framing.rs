@@ -97,17 +97,17 @@ impl<'a> Seen<'a> {
     fn collect(head: &Head, buffer: &'a [u8]) -> Result<Seen<'a>, Refusal> {
         let mut seen = Seen::default();
         for field in &head.fields {
-            let name = field.name.of(buffer);
+            let (name, value) = (field.name.of(buffer), field.value.of(buffer));
             let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
             // The length decides first: few names share one with these.
             match name.len() {
-                4 if is(b"host") => once(&mut seen.host, field.value.of(buffer), Refusal::HostRepeated)?,
+                4 if is(b"host") => once(&mut seen.host, value, Refusal::HostRepeated)?,
+                6 if is(b"expect") => seen.add_expectation(value)?,
+                10 if is(b"connection") => seen.add_options(value),
                 14 if is(b"content-length") => {
-                    once(&mut seen.content_length, field.value.of(buffer), Refusal::ContentLengthRepeated)?;
+                    once(&mut seen.content_length, value, Refusal::ContentLengthRepeated)?;
                 }
-                17 if is(b"transfer-encoding") => seen.add_codings(field.value.of(buffer)),
-                10 if is(b"connection") => seen.add_options(field.value.of(buffer)),
-                6 if is(b"expect") => seen.add_expectation(field.value.of(buffer))?,
+                17 if is(b"transfer-encoding") => seen.add_codings(value),
                 _ => {}
             }
         }

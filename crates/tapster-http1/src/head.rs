@@ -1,9 +1,6 @@
 //! A request head: the request line and the fields, as spans of the caller's buffer (RFC 9112 §2 to §5).
 
-use std::mem::MaybeUninit;
-
-use crate::lines::{self, Lines};
-use crate::{Limits, Refusal, Span, Target, target};
+use crate::{Limits, Refusal, Span, Target, syntax, target};
 
 /// The HTTP version of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,26 +49,44 @@ pub struct Head {
     pub length: usize,
 }
 
-/// Fields parsed on the stack; a larger [`Limits::fields`] takes an allocation for heads that use it.
-const FIELDS_ON_STACK: usize = 100;
+/// Empty lines allowed before a request line: old clients send one after a POST body.
+const LEADING_LINES: usize = 2;
 
 impl Head {
     /// Parses a head from the start of `buffer`, which holds all that came so far. `false`: more bytes are needed,
-    /// call again with the longer buffer. A head gives the same answer in however many pieces it comes, and the
-    /// cost of a call that ends in `false` is a search for line ends.
+    /// call again with the longer buffer. The first wrong line decides, as soon as it is there, so a head gives the
+    /// same answer in however many pieces it comes. Costs one pass over the lines at hand.
     ///
     /// At most two empty lines before the request line are skipped (RFC 9112 §2.2).
     pub fn parse(&mut self, buffer: &[u8], limits: &Limits) -> Result<bool, Refusal> {
-        let Lines { start, request_line_end, end } = lines::scan(buffer, limits);
         self.fields.clear();
-        if let Ok(Some(end)) = end {
-            return self.read(buffer, start, end).map(|()| true);
+        let start = buffer.chunks_exact(2).take(LEADING_LINES).take_while(|pair| pair == b"\r\n").count() * 2;
+        let arrived = buffer.len() - start;
+        let longest = limits.request_line.saturating_add(2);
+        let mut feeds = memchr::memchr_iter(b'\n', buffer);
+        let Some(feed) = feeds.nth(start / 2).filter(|feed| feed - start < longest) else {
+            return if arrived < longest { Ok(false) } else { Err(Refusal::RequestLineTooLong) };
+        };
+        self.read_request_line(buffer, line(buffer, start, feed)?)?;
+
+        let end = start.saturating_add(limits.head);
+        let mut next = feed + 1;
+        for feed in feeds {
+            if feed >= end {
+                return Err(Refusal::HeadTooLarge);
+            }
+            let line = line(buffer, next, feed)?;
+            next = feed + 1;
+            if line.is_empty() {
+                self.length = next;
+                return Ok(true);
+            }
+            if self.fields.len() >= limits.fields {
+                return Err(Refusal::TooManyFields);
+            }
+            self.fields.push(field(buffer, line)?);
         }
-        if let Some(line_end) = request_line_end {
-            // A request line that will never do is refused before the fields are there.
-            self.read_request_line(buffer, start, line_end)?;
-        }
-        end.map(|_| false)
+        if arrived < limits.head { Ok(false) } else { Err(Refusal::HeadTooLarge) }
     }
 
     /// The value of the first field called `name` (given in any case).
@@ -80,82 +95,63 @@ impl Head {
         self.fields.iter().find(named).map(|field| field.value.of(buffer))
     }
 
-    /// Reads a whole head, `buffer[start..end]`, whose lines are known to end with CRLF.
-    fn read(&mut self, buffer: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
-        let text = buffer.get(start..end).unwrap_or_default();
-        let mut stack = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-        let mut request = httparse::Request::new(&mut []);
-        let mut parsed = request.parse_with_uninit_headers(text, &mut stack);
-        let mut heap;
-        if parsed == Err(httparse::Error::TooManyHeaders) {
-            heap = vec![MaybeUninit::uninit(); memchr::memchr_iter(b'\n', text).count()];
-            request = httparse::Request::new(&mut []);
-            parsed = request.parse_with_uninit_headers(text, &mut heap);
+    /// `method SP request-target SP HTTP-version` (RFC 9112 §3).
+    fn read_request_line(&mut self, buffer: &[u8], line: Span) -> Result<(), Refusal> {
+        if line.is_empty() {
+            return Err(Refusal::LeadingLines);
         }
-        if parsed != Ok(httparse::Status::Complete(text.len())) {
-            // What is wrong in the request line comes first, as it does when the head comes in pieces.
-            let line = memchr::memchr(b'\n', text).map_or(text.len(), |feed| feed + 1);
-            self.read_request_line(buffer, start, start + line)?;
-            return Err(parsed.map_or_else(refusal, |_| Refusal::FieldName));
+        let text = line.of(buffer);
+        let first = memchr::memchr(b' ', text).ok_or(Refusal::RequestLine)?;
+        let last = memchr::memrchr(b' ', text).filter(|&last| last > first).ok_or(Refusal::RequestLine)?;
+        self.method = Span { start: line.start, end: line.start + first };
+        self.target = Span { start: line.start + first + 1, end: line.start + last };
+        self.version = version(text.get(last + 1..).unwrap_or_default())?;
+        if !syntax::is_token(self.method.of(buffer)) {
+            return Err(Refusal::Method);
         }
-        self.take_request_line(buffer, &request)?;
-        self.fields.extend(request.headers.iter().map(|field| Field {
-            name: Span::locate(field.name.as_bytes(), buffer),
-            value: Span::locate(field.value, buffer),
-        }));
-        self.length = end;
-        Ok(())
-    }
-
-    /// Reads the request line alone.
-    fn read_request_line(&mut self, buffer: &[u8], start: usize, end: usize) -> Result<(), Refusal> {
-        let line = buffer.get(start..end).unwrap_or_default();
-        let mut request = httparse::Request::new(&mut []);
-        match request.parse(line) {
-            Ok(_) => self.take_request_line(buffer, &request),
-            Err(_) => Err(explain_request_line(line)),
-        }
-    }
-
-    fn take_request_line(
-        &mut self,
-        buffer: &[u8],
-        request: &httparse::Request<'_, '_>,
-    ) -> Result<(), Refusal> {
-        let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version)
-        else {
-            return Err(Refusal::RequestLine);
-        };
-        self.method = Span::locate(method.as_bytes(), buffer);
-        self.target = Span::locate(path.as_bytes(), buffer);
-        self.version = if version == 0 { Version::Http10 } else { Version::Http11 };
-        self.parts = target::parse(method.as_bytes(), self.target, buffer)?;
+        self.parts = target::parse(self.method.of(buffer), self.target, buffer)?;
         Ok(())
     }
 }
 
-/// The reason for an error in the fields.
-fn refusal(error: httparse::Error) -> Refusal {
-    match error {
-        httparse::Error::HeaderValue => Refusal::FieldValue,
-        httparse::Error::TooManyHeaders => Refusal::TooManyFields,
-        _ => Refusal::FieldName,
+/// The line from `start` to the LF at `feed`, without its CRLF.
+fn line(buffer: &[u8], start: usize, feed: usize) -> Result<Span, Refusal> {
+    match buffer.get(start..feed) {
+        Some([.., b'\r']) => Ok(Span { start, end: feed - 1 }),
+        _ => Err(Refusal::BareLf),
     }
 }
 
-/// Why a request line that ends with CRLF was not accepted.
-fn explain_request_line(line: &[u8]) -> Refusal {
-    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-    let [method, target, version] = parts[..] else { return Refusal::RequestLine };
-    if !crate::syntax::is_token(method) {
-        return Refusal::Method;
+/// `HTTP/1.0` or `HTTP/1.1`; others that exist are told from what is no version (RFC 9112 §2.3).
+fn version(text: &[u8]) -> Result<Version, Refusal> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Refusal::Version),
+        _ => Err(Refusal::RequestLine),
     }
-    if target.is_empty() || !target.iter().all(|byte| matches!(byte, 0x21..=0x7e)) {
-        return Refusal::Target;
+}
+
+/// `field-name ":" OWS field-value OWS` (RFC 9112 §5): no space before the colon, no folding (§5.1, §5.2).
+fn field(buffer: &[u8], line: Span) -> Result<Field, Refusal> {
+    let text = line.of(buffer);
+    let length = text.iter().position(|&byte| !syntax::is_token_byte(byte)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(length);
+    match (name, rest) {
+        ([], [b' ' | b'\t', ..]) => return Err(Refusal::FieldFolded),
+        ([_, ..], [b':', ..]) => {}
+        _ => return Err(Refusal::FieldName),
     }
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Refusal::Version,
-        _ => Refusal::RequestLine,
+    let start = length + 1 + blanks(rest.iter().skip(1));
+    let end = text.len() - blanks(text.iter().skip(start).rev());
+    let value = Span { start: line.start + start, end: line.start + end };
+    if !syntax::is_field_value(value.of(buffer)) {
+        return Err(Refusal::FieldValue);
     }
+    Ok(Field { name: Span { start: line.start, end: line.start + length }, value })
+}
+
+/// How many spaces and tabs come first.
+fn blanks<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
+    bytes.take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }

@@ -32,22 +32,18 @@ fn is_port(text: &[u8]) -> bool {
 }
 
 /// `unreserved`, `sub-delims` and `pct-encoded`, at least one.
-fn is_reg_name(mut name: &[u8]) -> bool {
-    if name.is_empty() {
-        return false;
-    }
-    while let [first, rest @ ..] = name {
-        name = match (first, rest) {
-            (b'%', [high, low, rest @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            (b'%', _) => return false,
-            (byte, _) if is_name_byte(*byte) => rest,
+fn is_reg_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    loop {
+        let plain = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
+        rest = match rest.get(plain..).unwrap_or_default() {
+            [] => return !name.is_empty(),
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
             _ => return false,
         };
     }
-    true
 }
 
 const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'A'..=b'Z' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }

@@ -11,7 +11,6 @@ pub mod framing;
 pub mod head;
 mod host;
 mod limits;
-mod lines;
 mod refusal;
 mod span;
 pub mod syntax;

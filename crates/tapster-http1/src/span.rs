@@ -24,10 +24,4 @@ impl Span {
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
-
-    /// Where `part`, a slice of `buffer`, lies in it.
-    pub(crate) fn locate(part: &[u8], buffer: &[u8]) -> Span {
-        let start = (part.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize);
-        Span { start, end: start.wrapping_add(part.len()) }
-    }
 }

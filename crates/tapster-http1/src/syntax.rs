@@ -15,6 +15,16 @@ pub const fn is_field_byte(byte: u8) -> bool {
     byte >= 0x20 && byte != 0x7f || byte == b'\t'
 }
 
+/// Whether `value` may be a field value. Looks at every byte, which compiles to vector instructions.
+pub fn is_field_value(value: &[u8]) -> bool {
+    value.iter().fold(true, |good, &byte| good & is_field_byte(byte))
+}
+
+/// Whether `text` is visible ASCII, 0x21 to 0x7E, alone. Vectorised as [`is_field_value`] is.
+pub fn is_visible(text: &[u8]) -> bool {
+    text.iter().fold(true, |good, &byte| good & matches!(byte, 0x21..=0x7e))
+}
+
 /// `bytes` without spaces and tabs at both ends (OWS, RFC 9110 §5.6.3).
 pub fn trim_ows(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

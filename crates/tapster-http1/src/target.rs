@@ -1,6 +1,6 @@
 //! The request target: its form and its parts (RFC 9112 §3.2). No decoding happens here.
 
-use crate::{Refusal, Span, host};
+use crate::{Refusal, Span, host, syntax};
 
 /// The form of a request target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,7 +35,7 @@ pub(crate) fn parse(method: &[u8], span: Span, buffer: &[u8]) -> Result<Target, 
     if method == b"CONNECT" {
         return Err(Refusal::Connect);
     }
-    if !target.iter().all(|byte| matches!(byte, 0x21..=0x7e)) {
+    if !syntax::is_visible(target) {
         return Err(Refusal::Target);
     }
     match target {
