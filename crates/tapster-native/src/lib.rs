@@ -1,1 +1,27 @@
-//! tapster-native.
+//! `tapster._native`: the extension module. Wires the parts together and turns their results into exit codes;
+//! everything that decides something stands in the other crates.
+
+#![deny(unsafe_code)]
+
+mod command;
+mod listeners;
+mod server;
+mod start_lines;
+mod worker;
+
+/// The native part: the server itself.
+#[pyo3::pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::*;
+
+    /// Run the `tapster` command; return the exit status of the process.
+    #[pyfunction]
+    fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
+        crate::command::run(py, &arguments)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -43,11 +43,23 @@ impl Shared {
         let turns = if self.is_shared_listener { 1 } else { ACCEPTS_PER_TURN };
         for _ in 0..turns {
             match acceptor.accept() {
-                Ok(accepted) => self.enter(accepted, index as u16),
+                Ok(accepted) => self.enter_here_or_pass(accepted, index as u16),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_of_that_client(&error) => {}
                 Err(error) => return self.pause_accepting(context.now, &error),
             }
+        }
+    }
+
+    /// The kernel wakes whom it likes: a worker that has clearly more clients than a peer passes the new one on.
+    fn enter_here_or_pass(&self, accepted: Accepted, listener: u16) {
+        let own = self.board.connections();
+        let passed = self.is_shared_listener
+            && self.peers.less_busy_than(own).is_some_and(|peer| {
+                peer.send(Message::Adopt { listener }, Some(accepted.stream.as_fd())).is_ok()
+            });
+        if !passed {
+            self.enter(accepted, listener);
         }
     }
 
@@ -147,10 +159,9 @@ impl Shared {
 
     /// Empties the pipe that told of a signal; the handlers run on the main thread.
     pub(crate) fn clear_signals(&self) {
-        let Some(signals) = &self.signals else { return };
-        let mut signals: &File = signals;
-        let mut numbers = [0; 64];
-        while matches!(signals.read(&mut numbers), Ok(count) if count > 0) {}
+        if let Some(signals) = &self.signals {
+            empty(signals);
+        }
     }
 
     fn is_draining(&self) -> bool {
@@ -188,19 +199,17 @@ impl Shared {
         }
     }
 
-    /// Sends an idle connection to the supervisor, which knows a worker that stays; closes it if that fails.
+    /// Sends an idle connection to a worker that stays, so that its client notices nothing; closes it if none does.
     fn hand_over(&self, connection: Box<Connection>) {
         let message = Message::Adopt { listener: connection.listener };
-        let sent = connection
-            .stream
-            .deregister(&self.lane.registry)
-            .and_then(|()| self.inbox.send(message, Some(connection.stream.as_fd())));
-        match sent {
-            Ok(()) => {
-                self.lane.core().remove(connection.key);
-                self.board.connections_changed(-1);
-            }
-            Err(_) => drive::close(self, connection, "idle when the worker drained"),
+        let left = connection.stream.deregister(&self.lane.registry).is_ok();
+        let sent = left
+            && self.peers.ready().iter().any(|peer| peer.send(message, Some(connection.stream.as_fd())).is_ok());
+        if sent {
+            self.lane.core().remove(connection.key);
+            self.board.connections_changed(-1);
+        } else {
+            drive::close(self, connection, "idle when the worker drained");
         }
     }
 
@@ -211,6 +220,12 @@ impl Shared {
         let draining = self.is_draining().then_some(DRAIN_STEP);
         [sleep, paused, draining].into_iter().flatten().min()
     }
+}
+
+/// Reads and forgets what is in a pipe that does not block.
+pub(crate) fn empty(mut pipe: &File) {
+    let mut bytes = [0; 64];
+    while matches!(pipe.read(&mut bytes), Ok(count) if count > 0) {}
 }
 
 /// Errors of accept that concern one client only.

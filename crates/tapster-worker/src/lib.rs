@@ -22,6 +22,7 @@ mod lane;
 mod monitor;
 mod outbound;
 mod parker;
+mod peers;
 mod policy;
 mod receive;
 mod respond;
@@ -31,4 +32,5 @@ mod token;
 mod uwsgi;
 mod worker;
 
+pub use peers::Peers;
 pub use worker::{Worker, WorkerParts};

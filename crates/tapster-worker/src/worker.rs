@@ -2,7 +2,7 @@
 //! are the interpreter's own); each calls [`Worker::serve`].
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -21,6 +21,7 @@ use tapster_sys::socket::Listener;
 use crate::accept::Acceptor;
 use crate::lane::Lane;
 use crate::parker::Parker;
+use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::token::{Holder, MONITOR};
 
@@ -37,12 +38,16 @@ pub struct WorkerParts {
     pub app: Arc<dyn App>,
     /// The shared listeners, in the order that all workers have them.
     pub listeners: Vec<Listener>,
-    /// Commands from the supervisor; idle connections go back by it when this worker drains.
+    /// Commands from the supervisor, connections from peers.
     pub inbox: Inbox,
+    /// The other workers; none where a worker is alone.
+    pub peers: Peers,
     /// Readable as soon as the supervisor is gone; none outside of a supervisor.
     pub alive: Option<OwnedFd>,
     /// Readable (and non-blocking) when the interpreter caught a signal, if thread 0 is the main thread.
     pub signals: Option<OwnedFd>,
+    /// Gets a byte as soon as the worker is over, whatever its threads still do.
+    pub ended: Option<OwnedFd>,
     /// This worker's part of the scoreboard.
     pub board: WorkerBoard,
     /// The log.
@@ -62,8 +67,10 @@ pub(crate) struct Shared {
     pub(crate) lane: Lane,
     pub(crate) acceptors: Vec<Acceptor>,
     pub(crate) inbox: Inbox,
+    pub(crate) peers: Peers,
     pub(crate) alive: Option<OwnedFd>,
     pub(crate) signals: Option<File>,
+    end_signal: Option<File>,
     pub(crate) board: WorkerBoard,
     pub(crate) log: Log,
     pub(crate) parkers: Vec<Parker>,
@@ -109,8 +116,10 @@ impl Worker {
             lane,
             acceptors,
             inbox: parts.inbox,
+            peers: parts.peers,
             alive: parts.alive,
             signals: parts.signals.map(File::from),
+            end_signal: parts.ended.map(File::from),
             board: parts.board,
             log: parts.log,
             parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
@@ -168,6 +177,13 @@ impl Worker {
         *guard
     }
 
+    /// Empties the pipe that wakes the main thread of a pool; `woken` does not block.
+    pub fn clear_wakeups(&self, woken: &OwnedFd) {
+        if let Ok(woken) = woken.try_clone() {
+            crate::control::empty(&File::from(woken));
+        }
+    }
+
     /// Whether the worker is over: drained, or told to stop.
     pub fn is_stopping(&self) -> bool {
         self.shared.is_stopping()
@@ -207,6 +223,10 @@ impl Shared {
         }
         let _gone = self.lane.waker.wake();
         self.wake_monitor();
+        if let Some(mut signal) = self.end_signal.as_ref() {
+            // A full pipe wakes its reader as well.
+            let _full = signal.write(&[0]);
+        }
         if self.serving.load(Ordering::SeqCst) == 0 {
             self.note_end();
         }

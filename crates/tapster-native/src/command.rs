@@ -1,0 +1,51 @@
+//! The `tapster` command: what the arguments ask for. Run once, in the process that becomes the supervisor.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use pyo3::prelude::*;
+use tapster_config::{Command, Files};
+
+use crate::server;
+
+/// The command line, a variable or a file is wrong.
+const EXIT_USAGE: i32 = 2;
+
+/// The configuration files of the file system.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Option<String>> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Does what the arguments say; gives the exit status.
+pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match tapster_config::load(arguments, &environment, &Disk) {
+        Ok(Command::Serve(loaded)) => server::run(py, &loaded.settings),
+        Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
+        Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),
+        Err(error) => complain(&error),
+    }
+}
+
+fn print(text: &str) -> i32 {
+    let mut out = io::stdout().lock();
+    // Nobody reads on: `tapster --help | head` is no failure.
+    let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    0
+}
+
+/// Says on standard error what is wrong with the call.
+fn complain(error: &dyn std::fmt::Display) -> i32 {
+    let _closed = writeln!(io::stderr().lock(), "tapster: error: {error}");
+    EXIT_USAGE
+}

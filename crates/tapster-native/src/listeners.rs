@@ -1,0 +1,34 @@
+//! From `--bind` to open sockets. Run by the supervisor before anything else, so that a port in use is the first
+//! thing said.
+
+use tapster_config::{Bind, Settings};
+use tapster_observe::Log;
+use tapster_sys::socket::{Listener, OpenError, Place};
+
+/// Opens every bind of the settings, all or none.
+pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, OpenError> {
+    let mut listeners = Vec::new();
+    for bind in &settings.bind {
+        listeners.extend(Listener::open(&place(bind, settings), settings.backlog)?);
+    }
+    if let Some(clipped) = listeners.iter().map(Listener::backlog).find(|backlog| backlog.is_clipped()) {
+        // With the default the smaller of the two is what was meant; a number that was asked for is a promise.
+        if settings.backlog.is_some() {
+            log.warning(format_args!(
+                "--backlog {} is more than this system grants: {}; raise net.core.somaxconn",
+                clipped.wanted, clipped.granted
+            ));
+        }
+    }
+    Ok(listeners)
+}
+
+fn place(bind: &Bind, settings: &Settings) -> Place {
+    match bind {
+        Bind::Inet(address) => Place::Inet(*address),
+        Bind::Host(name, port) => Place::Host(name.clone(), *port),
+        Bind::Any(port) => Place::Any(*port),
+        Bind::Unix(path) => Place::Unix(path.clone(), settings.socket_mode),
+        Bind::Fd(number) => Place::Descriptor(*number),
+    }
+}

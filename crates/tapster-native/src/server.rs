@@ -1,0 +1,68 @@
+//! `tapster APP`: from settings to a running supervisor. Stop 3 of the tour in ARCHITECTURE.md.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use tapster_config::{AccessLog, Count, LogLevel, Settings};
+use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
+use tapster_supervisor::{Outcome, Supervision, WorkerStart, slots_for};
+use tapster_sys::memory::SharedWords;
+use tapster_sys::socket::Listener;
+
+use crate::{listeners, start_lines, worker};
+
+/// A listener cannot be opened, or the system refuses something else that no server can do without.
+const EXIT_FAILURE: i32 = 1;
+
+/// Serves until told to stop; gives the exit status.
+pub(crate) fn run(py: Python<'_>, settings: &Settings) -> i32 {
+    let log = log(settings);
+    match listeners::open(settings, &log) {
+        Ok(listeners) => match supervise(py, settings, listeners, &log) {
+            Ok(outcome) => outcome.exit_code(),
+            Err(error) => {
+                log.error(format_args!("the server failed: {error}"));
+                EXIT_FAILURE
+            }
+        },
+        Err(error) => {
+            log.error(format_args!("{error}"));
+            EXIT_FAILURE
+        }
+    }
+}
+
+fn supervise(
+    py: Python<'_>,
+    settings: &Settings,
+    listeners: Vec<Listener>,
+    log: &Log,
+) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let workers = match settings.workers {
+        Count::Fixed(count) => count,
+        Count::Auto => tapster_sys::cpu::usable_cpus(),
+    };
+    start_lines::write(settings, workers, &listeners, log);
+    let slots = slots_for(workers);
+    let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
+    let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
+    let supervision = Supervision { settings, workers, listeners, board, log: log.clone() };
+    let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
+    let mut role = |start: WorkerStart| worker::run(py, settings, workers, log, start);
+    Ok(supervision.run(&mut fork, &mut role)?)
+}
+
+fn log(settings: &Settings) -> Log {
+    let level = match settings.log_level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+    };
+    let access = match settings.access_log {
+        AccessLog::Auto => AccessMode::Auto,
+        AccessLog::On => AccessMode::On,
+        AccessLog::Off => AccessMode::Off,
+    };
+    Log::new(LogOptions { level, access, ..LogOptions::default() })
+}

@@ -1,0 +1,205 @@
+//! The role of a worker process, from the fork to its end: load the application, serve it, drain, leave.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use tapster_config::Settings;
+use tapster_observe::{Level, Log, WorkerState};
+use tapster_supervisor::WorkerStart;
+use tapster_sys::inbox::Message;
+use tapster_sys::poll::{self, Interest};
+use tapster_sys::signal;
+use tapster_worker::{Peers, Worker, WorkerParts};
+use tapster_wsgi::{Application, Options};
+
+/// The application cannot be loaded; trying again without a change is of no use.
+pub(crate) const EXIT_BOOT_FAILED: i32 = 3;
+
+/// The worker itself failed: the system refused it something.
+const EXIT_INTERNAL: i32 = 70;
+
+/// How long threads may take to come back from the application once the worker has ended.
+const JOIN: Duration = Duration::from_millis(500);
+
+/// How long the last log lines may take.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Runs the worker; gives the exit status of its process.
+pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log, start: WorkerStart) -> i32 {
+    let log = log.threaded(block_signals);
+    let board = start.board.worker(start.slot);
+    let status = match boot(py, settings, &log) {
+        Ok(application) => match serve(py, settings, application, workers, start, &log) {
+            Ok(()) => 0,
+            Err(error) => {
+                log.error(format_args!("the worker failed: {error}"));
+                EXIT_INTERNAL
+            }
+        },
+        Err(()) => {
+            // The supervisor hears of the exit anyway; the message says that it was the application.
+            let _gone = start.inbox.send(Message::BootFailed, None);
+            EXIT_BOOT_FAILED
+        }
+    };
+    board.set_state(WorkerState::Gone);
+    log.flush(FLUSH);
+    status
+}
+
+/// Loads the application in this process.
+fn boot(py: Python<'_>, settings: &Settings, log: &Log) -> Result<Py<PyAny>, ()> {
+    let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
+    let arguments = (
+        settings.app.clone(),
+        settings.chdir.as_ref().map(text),
+        settings.pythonpath.iter().map(text).collect::<Vec<_>>(),
+        settings.env.clone(),
+    );
+    let booted = py
+        .import("tapster._worker")
+        .and_then(|module| module.call_method1("boot", arguments))
+        .and_then(|booted| booted.extract::<(Py<PyAny>, String)>());
+    match booted {
+        Ok((callable, name)) => {
+            log.debug(format_args!("loaded {name}"));
+            Ok(callable)
+        }
+        Err(error) => {
+            say_boot_failure(py, &error, log);
+            Err(())
+        }
+    }
+}
+
+/// An `AppError` is written for people; anything else is shown whole.
+fn say_boot_failure(py: Python<'_>, error: &PyErr, log: &Log) {
+    let is_app_error = py
+        .import("tapster.loading")
+        .and_then(|module| module.getattr("AppError"))
+        .is_ok_and(|kind| error.is_instance(py, &kind));
+    let text = if is_app_error {
+        error.value(py).to_string()
+    } else {
+        match error.traceback(py).map(|trace| trace.format()) {
+            Some(Ok(trace)) => format!("{error}\n{trace}"),
+            _ => error.to_string(),
+        }
+    };
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+}
+
+fn serve(
+    py: Python<'_>,
+    settings: &Settings,
+    callable: Py<PyAny>,
+    workers: usize,
+    start: WorkerStart,
+    log: &Log,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options {
+        multithread: settings.threads > 1,
+        multiprocess: workers > 1,
+        log: log.clone(),
+    };
+    let application = Application::new(py, callable, options)?;
+    let (woken, wake) = tapster_sys::process::pipe()?;
+    let python = py.import("tapster._worker")?;
+    python.call_method1("install_wakeup_fd", (woken.as_raw_fd(), wake.as_raw_fd()))?;
+    let inline = settings.threads == 1;
+    let inbox = start.inbox.try_clone()?;
+    let board = start.board.worker(start.slot);
+    let worker = Worker::new(
+        settings,
+        workers,
+        WorkerParts {
+            app: Arc::new(application),
+            listeners: start.listeners,
+            inbox: start.inbox,
+            peers: Peers::new(start.slot, start.peers, start.board),
+            alive: Some(start.alive),
+            signals: if inline { Some(woken.try_clone()?) } else { None },
+            ended: Some(wake.try_clone()?),
+            board: board.clone(),
+            log: log.clone(),
+        },
+    )?;
+    install_signal_handlers(&python, &worker, settings)?;
+    worker.start_monitor(block_signals)?;
+    board.set_state(WorkerState::Ready);
+    inbox.send(Message::Ready, None)?;
+    if inline {
+        worker.serve(0);
+    } else {
+        start_threads(&python, &worker, settings.threads)?;
+        wait_for_end(py, &worker, &woken, log);
+    }
+    leave(&python, &worker, log);
+    Ok(())
+}
+
+/// TERM at this very process drains it; the terminal's INT and QUIT are the supervisor's to answer.
+fn install_signal_handlers(python: &Bound<'_, PyModule>, worker: &Worker, settings: &Settings) -> PyResult<()> {
+    let worker = worker.clone();
+    let timeout = settings.graceful_timeout;
+    let drain = PyCFunction::new_closure(
+        python.py(),
+        None,
+        None,
+        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| worker.drain(timeout),
+    )?;
+    python.call_method1("install_signal_handlers", (drain,))?;
+    Ok(())
+}
+
+/// Starts the pool: the interpreter's own threads, each calling back to serve.
+fn start_threads(python: &Bound<'_, PyModule>, worker: &Worker, count: usize) -> PyResult<()> {
+    let worker = worker.clone();
+    let serve = PyCFunction::new_closure(
+        python.py(),
+        None,
+        None,
+        move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            let (index,): (usize,) = arguments.extract()?;
+            worker.serve(index);
+            Ok(())
+        },
+    )?;
+    python.call_method1("start_threads", (serve, count))?;
+    Ok(())
+}
+
+/// The main thread of a pool: it runs the application's signal handlers until the worker has ended.
+fn wait_for_end(py: Python<'_>, worker: &Worker, woken: &OwnedFd, log: &Log) {
+    while !worker.is_stopping() {
+        let waited = py.detach(|| poll::wait(&[(woken.as_fd(), Interest::Readable)], None));
+        if let Err(error) = waited {
+            log.error(format_args!("the main thread cannot wait for signals: {error}"));
+            py.detach(|| worker.wait(Duration::from_millis(250)));
+        }
+        worker.clear_wakeups(woken);
+        if let Err(error) = py.check_signals() {
+            error.display(py);
+        }
+    }
+    py.detach(|| worker.wait(JOIN));
+}
+
+/// What an application may do at its end, bounded; the process ends after it whatever still runs.
+fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
+    if !python.py().detach(|| worker.wait(JOIN)) {
+        log.warning(format_args!("some requests still run at the end of this worker; they are cut"));
+    }
+    if let Err(error) = python.call_method0("run_exit_handlers") {
+        error.display(python.py());
+    }
+}
+
+fn block_signals() {
+    // A thread that still takes signals is a nuisance, not a failure.
+    let _unblocked = signal::block_all_in_this_thread();
+}
