@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable
 
@@ -132,6 +131,8 @@ def run_exit_handlers(timeout: float = 5.0) -> None:
 def _end_when_late(finished: threading.Event, timeout: float) -> None:
     if finished.wait(timeout):
         return
+    import traceback
+
     left = _threads_left()
     frame = sys._current_frames().get(  # pyright: ignore[reportPrivateUsage]
         threading.main_thread().ident or 0

@@ -1,36 +1,21 @@
-"""What the application raised while it was loaded, explained."""
+"""What the application raised while it was loaded, explained. Imported only when it did."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-from contextlib import contextmanager
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
 
-from tapster.loading.errors import AppError, app_lines, innermost_own_line
+from tapster.loading.errors import AppError
 from tapster.loading.guard import ServerStarted
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from tapster.loading.tracebacks import app_lines, innermost_own_line
 
 _MAIN_BLOCK = 'under `if __name__ == "__main__":`'
 
 
-@contextmanager
-def app_code(doing: str) -> Generator[None, None, None]:
-    """Run code of the application: whatever it raises becomes an `AppError` that begins with `doing`."""
-    try:
-        yield
-    except (AppError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        # The application may raise anything, and its worker must say so rather than die of it.
-        raise _explain(error, doing) from None
-
-
-def _explain(error: BaseException, doing: str) -> AppError:
+def explain(error: BaseException, doing: str) -> AppError:
+    """The error that says what happened while `doing` something (`importing `app``, for example)."""
     if isinstance(error, ServerStarted):
         return _server_started(error, doing)
     if isinstance(error, SystemExit):

@@ -6,22 +6,24 @@ What is surely none of them is refused here, where it can be explained; what can
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
-from types import FunctionType, MethodType, ModuleType
-from typing import Any, Callable, cast
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, Callable, NamedTuple, cast
 
-from tapster.loading.errors import AppError
-from tapster.loading.failures import app_code
+from tapster.loading.errors import AppError, app_code
 
 WsgiCallable = Callable[..., Iterable[bytes]]
 
 _FACTORY_NAMES = ("create_app", "make_app")
+_VARARGS = 0x04
+_COROUTINE = 0x80
+_ASYNC_GENERATOR = 0x200
+"""Flags of code objects. `inspect` has them too, but a start should not wait for it."""
 
 
 def wsgi_callable(value: object, name: str) -> WsgiCallable:
     """The callable to serve for `value`, which was written as `name`. Raises `AppError`."""
-    if inspect.isclass(value):
+    if isinstance(value, type):
         value = _from_class(value, name)
     if isinstance(value, ModuleType):
         raise AppError(f"`{name}` is a module", hint=f"write `{value.__name__}`, or `{value.__name__}:NAME`")
@@ -39,10 +41,10 @@ def kind(value: object) -> str:
     """What `value` is, in few words: `Flask`, `function`, `class Page`, `None`."""
     if value is None:
         return "None"
-    if inspect.isclass(value):
+    if isinstance(value, type):
         return f"class {value.__name__}"
-    if inspect.isroutine(value):
-        return "method" if inspect.ismethod(value) else "function"
+    if isinstance(value, (FunctionType, BuiltinFunctionType)):
+        return "function"
     package = type(value).__module__.partition(".")[0]
     return {"django": "Django"}.get(package, type(value).__name__)
 
@@ -54,60 +56,52 @@ def describe(name: str, value: object) -> str:
 
 def _from_class(cls: type, name: str) -> object:
     """An instance of a class with `__call__`, or the class itself when its instances iterate."""
-    if _is_asgi_class(cls):
+    if _has_asgi_parameters(_code(_call_method(cls))) or _has_asgi_parameters(_code(cls.__init__)):
         raise _asgi(name, kind(cls))
-    constructor = _signature(cls)
-    is_callable = _call_method(cls) is not None
-    iterates = hasattr(cls, "__iter__")
-    if is_callable and (constructor is None or _takes(constructor, 0)):
+    constructor = _parameters(cls)
+    if _call_method(cls) is not None and (constructor is None or constructor.take(0)):
         with app_code(f"making an instance of `{name}`"):
             return cls()
-    if iterates and (constructor is None or _takes(constructor, 2)):
+    if hasattr(cls, "__iter__") and (constructor is None or constructor.take(2)):
         return cls
-    raise AppError(*_unservable_class(cls, name, constructor, is_callable, iterates))
+    raise _unservable_class(cls, name)
 
 
-def _unservable_class(
-    cls: type, name: str, constructor: inspect.Signature | None, is_callable: bool, iterates: bool
-) -> tuple[str, str]:
-    shown = f"`{cls.__name__}{constructor or '(…)'}`"
-    if is_callable:
-        instance = name.rpartition(":")[0]
-        return (
+def _unservable_class(cls: type, name: str) -> AppError:
+    shown = f"`{cls.__name__}{_signature(cls)}`"
+    if _call_method(cls) is not None:
+        return AppError(
             f"`{name}` is a class with `__call__`, but {shown} needs arguments to make an instance",
-            f"add `application = {cls.__name__}(…)` to that module and write `{instance}:application`",
+            hint=f"add `application = {cls.__name__}(…)` to that module and write "
+            f"`{name.rpartition(':')[0]}:application`",
         )
-    if iterates:
-        return (
+    if hasattr(cls, "__iter__"):
+        return AppError(
             f"`{name}` is a class with `__iter__`, but {shown} does not take (environ, start_response)",
-            "give it `def __init__(self, environ, start_response)`",
+            hint="give it `def __init__(self, environ, start_response)`",
         )
-    return (
+    return AppError(
         f"`{name}` is a class that has neither `__call__` nor `__iter__`",
-        "give it `def __call__(self, environ, start_response)` that returns an iterable of bytes",
+        hint="give it `def __call__(self, environ, start_response)` that returns an iterable of bytes",
     )
 
 
 def _refuse_asgi(value: object, name: str) -> None:
-    called = value if inspect.isroutine(value) else _call_method(type(value))
-    while hasattr(called, "func"):
-        called = cast("Any", called).func
-    if _has_asgi_parameters(called):
+    called = value if isinstance(value, (FunctionType, MethodType)) else _call_method(type(value))
+    while not isinstance(value, (FunctionType, MethodType)) and hasattr(value, "func"):
+        value = called = cast("Any", value).func
+    code = _code(called)
+    if _has_asgi_parameters(code):
         raise _asgi(name, kind(value))
-    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+    if code is not None and code.co_flags & (_COROUTINE | _ASYNC_GENERATOR):
         raise AppError(
             f"`{name}` ({kind(value)}) is an `async def`, and nothing awaits a WSGI application",
             hint="write it with `def`; if it is an ASGI application, put `a2wsgi.ASGIMiddleware` around it",
         )
 
 
-def _is_asgi_class(cls: type) -> bool:
-    return _has_asgi_parameters(_call_method(cls)) or _has_asgi_parameters(cls.__init__)
-
-
-def _has_asgi_parameters(function: object) -> bool:
+def _has_asgi_parameters(code: CodeType | None) -> bool:
     """`(scope, receive, send)`, or `(scope)` as in ASGI 2, after `self` if there is one."""
-    code = getattr(function, "__code__", None)
     if code is None:
         return False
     names = [name for name in code.co_varnames[: code.co_argcount] if name != "self"]
@@ -128,67 +122,82 @@ def _asgi(name: str, found: str) -> AppError:
 
 def _check_arity(value: object, name: str) -> None:
     """Refuse what surely cannot be called with (environ, start_response)."""
-    signature = _signature(value)
-    if signature is None:
+    parameters = _parameters(value)
+    if parameters is None:
         return
-    shown = f"`{_short(name)}{signature}`"
-    if _takes(signature, 2):
-        if name.rpartition(":")[2] in _FACTORY_NAMES and _takes(signature, 0):
-            raise AppError(
-                f"{shown} looks like a factory of applications", hint=f"write `{name}()` to have it called"
-            )
-    elif _takes(signature, 0):
+    last = name.rpartition(":")[2]
+    if parameters.take(2):
+        if last in _FACTORY_NAMES and parameters.take(0):
+            what = f"`{last}{_signature(value)}` looks like a factory of applications"
+            raise AppError(what, hint=f"write `{name}()` to have it called")
+        return
+    shown = f"`{last.partition('(')[0]}{_signature(value)}`"
+    if parameters.take(0):
         raise AppError(
             f"{shown} takes no arguments, and a WSGI application takes (environ, start_response)",
             hint=f"write `{name}()` if it is a factory that returns the application",
         )
-    else:
-        hint = "a WSGI application takes these two arguments and no others that are required"
-        if inspect.isfunction(value):
-            hint += f"; if it is a factory that returns the application, write `{name}(…)` with its arguments"
-        raise AppError(f"{shown} cannot be called with (environ, start_response)", hint=hint)
+    hint = "a WSGI application takes these two arguments and no others that are required"
+    if isinstance(value, FunctionType):
+        hint += f"; if it is a factory that returns the application, write `{name}(…)` with its arguments"
+    raise AppError(f"{shown} cannot be called with (environ, start_response)", hint=hint)
 
 
-def _short(name: str) -> str:
-    return name.rpartition(":")[2].partition("(")[0]
+class _Parameters(NamedTuple):
+    """How many positional arguments can be given, if any call without keywords is possible."""
+
+    least: int
+    most: float
+    keyword_required: bool
+
+    def take(self, count: int) -> bool:
+        return self.least <= count <= self.most and not self.keyword_required
 
 
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*([None] * count))
-    except TypeError:
-        return False
-    return True
-
-
-def _signature(value: object) -> inspect.Signature | None:
+def _parameters(value: object) -> _Parameters | None:
     """The parameters of plain Python code; None for whatever may take other arguments than it shows."""
-    function, is_bound = _called_function(value)
+    function, bound = _called_function(value)
     if function is object.__init__:
-        return inspect.Signature()
+        return _Parameters(0, 0, keyword_required=False)
     if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
         return None
-    signature = inspect.signature(function, follow_wrapped=False)
-    # Annotations would only make the messages long.
-    parameters = [
-        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
-    ]
-    if is_bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
-        del parameters[0]
-    return signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+    code = function.__code__
+    named = max(code.co_argcount - bound, 0)
+    optional = len(function.__defaults__ or ())
+    keyword_required = code.co_kwonlyargcount > len(function.__kwdefaults__ or {})
+    most = float("inf") if code.co_flags & _VARARGS else named
+    return _Parameters(max(named - optional, 0), most, keyword_required)
 
 
-def _called_function(value: object) -> tuple[object, bool]:
-    """What runs when `value` is called, and whether its first argument is bound already."""
+def _called_function(value: object) -> tuple[object, int]:
+    """What runs when `value` is called, and how many of its arguments are bound already."""
     if isinstance(value, FunctionType):
-        return value, False
+        return value, 0
     if isinstance(value, MethodType):
-        return value.__func__, True
-    if inspect.isclass(value):
-        return (value.__init__ if value.__new__ is object.__new__ and type(value) is type else None), True
-    return _call_method(type(value)), True
+        return value.__func__, 1
+    if isinstance(value, type):
+        # With a metaclass or a __new__ of its own, __init__ does not decide what can be given.
+        return (value.__init__ if value.__new__ is object.__new__ and type(value) is type else None), 1
+    return _call_method(type(value)), 1
+
+
+def _signature(value: object) -> str:
+    """The parameters in writing, without annotations: they would only make the message long."""
+    import inspect
+
+    function, bound = _called_function(value)
+    if not isinstance(function, FunctionType):
+        return "()"
+    signature = inspect.signature(function, follow_wrapped=False)
+    parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return str(signature.replace(parameters=parameters[bound:], return_annotation=signature.empty))
 
 
 def _call_method(cls: type) -> object:
     """The `__call__` that instances of `cls` have, or None."""
     return next((base.__dict__["__call__"] for base in cls.__mro__ if "__call__" in base.__dict__), None)
+
+
+def _code(function: object) -> CodeType | None:
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tapster.loading.errors import AppError
 
-_WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/](.*)")
+if TYPE_CHECKING:
+    import ast
 
 
 class Call(NamedTuple):
@@ -56,14 +55,12 @@ def parse(text: str) -> Spec:
 
 
 def _refuse_windows_path(text: str) -> None:
-    windows = _WINDOWS_PATH.match(text)
-    if windows is None:
-        return
-    drive, rest = windows.group(1).lower(), windows.group(2).replace("\\", "/")
-    raise AppError(
-        f"`{text}` is a Windows path",
-        hint=f"inside WSL the drives are under /mnt: write `/mnt/{drive}/{rest}`",
-    )
+    if text[1:3] in (":\\", ":/") and text[0].isalpha():
+        below_drive = text[3:].replace("\\", "/")
+        raise AppError(
+            f"`{text}` is a Windows path",
+            hint=f"inside WSL the drives are under /mnt: write `/mnt/{text[0].lower()}/{below_drive}`",
+        )
 
 
 def _check_target(target: str, expression: str) -> None:
@@ -92,6 +89,11 @@ def _check_module_name(target: str, expression: str) -> None:
 
 
 def _parse_expression(expression: str) -> tuple[tuple[str, ...], Call | None]:
+    names = tuple(expression.split("."))
+    if all(name.isidentifier() for name in names):
+        return names, None
+    import ast
+
     try:
         tree = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError):
@@ -102,6 +104,8 @@ def _parse_expression(expression: str) -> tuple[tuple[str, ...], Call | None]:
 
 
 def _dotted_name(node: ast.expr, expression: str) -> tuple[str, ...]:
+    import ast
+
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):
@@ -111,6 +115,8 @@ def _dotted_name(node: ast.expr, expression: str) -> tuple[str, ...]:
 
 def _literal_call(call: ast.Call, expression: str) -> Call:
     """Evaluate the arguments, which may only be literals: what is typed here is never run as code."""
+    import ast
+
     try:
         positional = tuple(ast.literal_eval(argument) for argument in call.args)
         keywords = {
