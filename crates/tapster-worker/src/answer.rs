@@ -27,14 +27,22 @@ pub(crate) fn answer(
     }
     let inside = before_call(shared, context);
     let start = Instant::now();
-    let cpu = cpu_if_wanted(shared, context);
+    let blocking = &shared.lane.blocking;
+    let measured = blocking.wants_cpu_time();
+    let cpu = if measured { cpu_time(context) } else { None };
+    if measured {
+        blocking.begin();
+    }
     let thread = usize::from(context.holder);
     shared.board.begin(thread, shared.micros(start));
     let answer = call(shared, context, &mut connection, exchange);
     shared.board.end(thread, answer.status);
     context.now = Instant::now();
     let wall = context.now.saturating_duration_since(start);
-    shared.lane.blocking.note(wall, cpu.and_then(|before| Some(cpu_time(context)?.saturating_sub(before))));
+    if measured {
+        blocking.end(wall);
+    }
+    blocking.note(wall, cpu.and_then(|before| Some(cpu_time(context)?.saturating_sub(before))));
     if let Some(inside) = inside {
         context.leads = shared.lane.token.leave_app(inside);
     }
@@ -43,13 +51,13 @@ pub(crate) fn answer(
     after_answer(shared, connection, answer.keep_alive)
 }
 
-/// The leader passes the token on if calls usually block; else it goes in with it, watched by the monitor.
+/// The leader passes the token on if calls usually block and nobody is likely to come back for it; else it goes in with it, watched by the monitor.
 fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     if !context.leads {
         return None;
     }
     let lane = &shared.lane;
-    if lane.blocking.is_usual() {
+    if lane.blocking.is_usual() && !lane.blocking.returns_soon() {
         let next = lane.core().parked.pop();
         if let Some(next) = next {
             lane.token.hand_over(next);
@@ -62,10 +70,6 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     let inside = lane.token.enter_app(context.holder);
     shared.wake_monitor();
     Some(inside)
-}
-
-fn cpu_if_wanted(shared: &Shared, context: &Context) -> Option<Duration> {
-    if shared.lane.blocking.wants_cpu_time() { cpu_time(context) } else { None }
 }
 
 fn cpu_time(context: &Context) -> Option<Duration> {

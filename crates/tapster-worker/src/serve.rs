@@ -53,7 +53,8 @@ pub(crate) fn run(shared: &Shared, thread: Holder) {
     }
     while !shared.is_stopping() {
         let token = &shared.lane.token;
-        if token.accept_grant(thread) {
+        let seizes = || shared.lane.blocking.is_usual() && token.seize_from_app(thread);
+        if token.accept_grant(thread) || seizes() {
             lead(shared, &mut context);
         } else if token.reclaim(thread) {
             shared.lane.wake_poller();

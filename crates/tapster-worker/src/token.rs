@@ -109,6 +109,12 @@ impl Token {
         seen.holder() == MONITOR && self.swap(seen, seen.to(Phase::Leading, thread))
     }
 
+    /// A thread back from a call takes the token from a leader that is in one.
+    pub(crate) fn seize_from_app(&self, thread: Holder) -> bool {
+        let seen = self.view();
+        seen.phase() == Phase::InApp && self.swap(seen, seen.to(Phase::Leading, thread))
+    }
+
     fn swap(&self, from: View, to: View) -> bool {
         self.0.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -137,6 +143,17 @@ mod tests {
         assert!(!token.leave_app(inside));
         assert!(!token.accept_grant(0));
         assert!(token.accept_grant(5));
+    }
+
+    #[test]
+    fn a_thread_back_from_a_call_seizes_it_only_from_a_call() {
+        let token = Token::granted_to(0);
+        assert!(token.accept_grant(0));
+        assert!(!token.seize_from_app(1));
+        let inside = token.enter_app(0);
+        assert!(token.seize_from_app(1));
+        assert!(!token.leave_app(inside));
+        assert!(token.is_held_by(1));
     }
 
     #[test]
