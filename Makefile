@@ -59,7 +59,7 @@ bench: $(WHEEL) ## CPU per request and rate of this build on this machine
 	$(BIN)/python bench/run.py
 
 wheel: $(TOOLS)/ready ## a wheel for every Linux with glibc 2.17 or newer, in dist/
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --zig --compatibility manylinux2014 \
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --release --strip --zig --compatibility manylinux2014 \
 	  --interpreter $(PYTHON) --out dist
 
 check-wheel: wheel ## install and run that wheel in a root file system without a compiler (needs root)
