@@ -46,24 +46,27 @@ def make_root() -> None:
     """Unpacks Debian's smallest system with Python."""
     if not shutil.which("debootstrap"):
         run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "debootstrap")
-    suite, mirror = release_and_mirror()
     shutil.rmtree(ROOT, ignore_errors=True)
     ROOT.parent.mkdir(parents=True, exist_ok=True)
-    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(ROOT), mirror)
+    suite, mirror, components = release_and_mirror()
+    options = ["--variant=minbase", f"--include={PACKAGES}", f"--components={components}"]
+    run("debootstrap", *options, suite, str(ROOT), mirror)
 
 
-def release_and_mirror() -> tuple[str, str]:
-    """The code name of this Debian, and where its packages come from, as apt is configured."""
-    released = Path("/etc/os-release").read_text("utf-8")
-    suite = re.search(r"^VERSION_CODENAME=(\w+)$", released, re.MULTILINE)
-    targets = run(
-        "apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", "Created-By: Packages", "Origin: Debian"
+def release_and_mirror() -> tuple[str, str, str]:
+    """The code name of this Debian or Ubuntu, where its packages come from and which parts, as apt is configured."""
+    released = dict(
+        line.split("=", 1) for line in Path("/etc/os-release").read_text("utf-8").split("\n") if "=" in line
     )
-    for line in targets.splitlines():
-        codename, _, site = line.partition(" ")
-        if suite and codename == suite.group(1):
-            return codename, site
-    sys.exit("apt has no Debian mirror for this system's release: run `apt-get update` and try again")
+    suite, origin = released.get("VERSION_CODENAME", ""), released["ID"].capitalize()
+    wanted = ("Created-By: Packages", f"Origin: {origin}")
+    shown = run("apt-get", "indextargets", "--format", "$(CODENAME) $(SITE) $(COMPONENT)", *wanted)
+    targets = [line.split() for line in shown.splitlines()]
+    sites = [(site, part) for codename, site, part in targets if codename == suite]
+    if not sites:
+        sys.exit("apt has no mirror for this system's release: run `apt-get update` and try again")
+    mirror = sites[0][0]
+    return suite, mirror, ",".join(sorted({part for site, part in sites if site == mirror}))
 
 
 def matching_wheel() -> Path:
