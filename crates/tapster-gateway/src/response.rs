@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use tapster_http1::syntax;
+
 /// Why a status or a response field was refused. It is the application's fault: a 500 with its traceback in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HeadError {
@@ -64,7 +66,7 @@ impl ResponseHead {
         let [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..] = status else {
             return Err(refused());
         };
-        if !(reason.is_empty() || reason[0] == b' ') || !reason.iter().all(|&byte| is_field_byte(byte)) {
+        if !(reason.is_empty() || reason[0] == b' ') || !syntax::is_field_value(reason) {
             return Err(refused());
         }
         self.status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
@@ -78,13 +80,15 @@ impl ResponseHead {
 
     /// Adds a field. Bytes of the value are sent as they are (latin-1 in WSGI).
     pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        if name.is_empty() || !name.iter().all(|&byte| is_token_byte(byte)) {
+        if !syntax::is_token(name) {
             return Err(HeadError::FieldName(latin1(name)));
         }
-        if !value.iter().all(|&byte| is_field_byte(byte)) {
+        if !syntax::is_field_value(value) {
             return Err(HeadError::FieldValue(latin1(name)));
         }
-        self.note(name, value)?;
+        if !self.note(name, value)? {
+            return Ok(());
+        }
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
         self.text.extend_from_slice(value);
@@ -117,27 +121,31 @@ impl ResponseHead {
         self.has_server
     }
 
-    /// Remembers the fields that framing depends on and refuses those that are the server's.
-    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+    /// Remembers the fields that framing depends on and refuses those that are the server's. `false`: the field may
+    /// not be sent with this status, and says nothing that would be lost.
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<bool, HeadError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
             4 if is("date") => self.has_date = true,
             6 if is("server") => self.has_server = true,
             14 if is("content-length") => {
                 let refused = || HeadError::ContentLength(latin1(value));
-                if self.content_length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit)
-                {
+                if self.content_length.is_some() {
                     return Err(refused());
                 }
-                let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                self.content_length = Some(number.ok_or_else(refused)?);
+                let number = syntax::decimal(value).ok_or_else(refused)?;
+                // RFC 9110 §8.6: none with 1xx and 204, which have no body of any length.
+                if matches!(self.status, 100..=199 | 204) {
+                    return Ok(false);
+                }
+                self.content_length = Some(number);
             }
-            2 | 7 | 10 | 16..=19 if HOP_BY_HOP.iter().any(|known| is(known)) => {
+            2 | 7 | 8 | 10 | 17..=19 if HOP_BY_HOP.iter().any(|known| is(known)) => {
                 return Err(HeadError::HopByHop(latin1(name)));
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -152,16 +160,6 @@ const HOP_BY_HOP: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-
-/// A `tchar` of RFC 9110 §5.6.2.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z')
-}
-
-/// Visible bytes, space, tab and obs-text (RFC 9110 §5.5).
-fn is_field_byte(byte: u8) -> bool {
-    byte >= 0x20 && byte != 0x7f || byte == b'\t'
-}
 
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()

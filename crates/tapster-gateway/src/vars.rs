@@ -107,8 +107,8 @@ impl Vars {
 
     /// Sets a variable to a range of what [`Vars::begin`] took. A range beyond it ends with it.
     pub(crate) fn set_range(&mut self, name: Name<'_>, range: Range<usize>) {
-        let end = range.end.min(self.text.len());
-        self.put(name, Span { start: range.start.min(end) as u32, end: end as u32 });
+        let Range { start, end } = self.clamp(range);
+        self.put(name, Span { start: start as u32, end: end as u32 });
     }
 
     /// Adds a request field whose value is a range of what [`Vars::begin`] took: [`Vars::join`] without a copy
@@ -116,7 +116,10 @@ impl Vars {
     pub(crate) fn join_range(&mut self, variable: Variable, range: Range<usize>, separator: &[u8]) {
         match self.place(Name::Known(variable)) {
             None => self.set_range(Name::Known(variable), range),
-            Some(place) => self.join_at(place, separator, |text| text.extend_from_within(range)),
+            Some(place) => {
+                let range = self.clamp(range);
+                self.join_at(place, separator, |text| text.extend_from_within(range));
+            }
         }
     }
 
@@ -132,6 +135,7 @@ impl Vars {
     /// Adds a request field that no known variable carries, by its field name: `X-Tenant` is `HTTP_X_TENANT`. Its
     /// value is a range of what [`Vars::begin`] took. A second one of the same name is joined to the first.
     pub(crate) fn join_field(&mut self, field: &[u8], range: Range<usize>, separator: &[u8]) {
+        let range = self.clamp(range);
         let start = self.text.len();
         self.text.extend_from_slice(b"HTTP_");
         self.text
@@ -197,6 +201,12 @@ impl Vars {
                 *known -= 1;
             }
         }
+    }
+
+    /// The part of `range` that is there.
+    fn clamp(&self, range: Range<usize>) -> Range<usize> {
+        let end = range.end.min(self.text.len());
+        range.start.min(end)..end
     }
 
     /// Appends to a value. One that stands last grows where it is: repeated fields cost no more than their bytes.

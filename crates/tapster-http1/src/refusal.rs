@@ -67,7 +67,6 @@ refusals! {
     PathEscape 400 "the path has a percent sign that two hexadecimal digits do not follow",
     PathNul 400 "the path holds an encoded NUL byte",
     ContentTypeRepeated 400 "more than one Content-Type field",
-    BodyTooLarge 413 "the request body is larger than the limit",
 }
 
 impl fmt::Display for Refusal {

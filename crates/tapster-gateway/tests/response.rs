@@ -1,0 +1,112 @@
+//! Response heads as applications give them: what passes to the byte, and what is refused.
+
+use tapster_gateway::{HeadError, ResponseHead};
+
+fn head(status: &[u8], fields: &[(&[u8], &[u8])]) -> Result<ResponseHead, HeadError> {
+    let mut head = ResponseHead::default();
+    head.begin(status)?;
+    for (name, value) in fields {
+        head.field(name, value)?;
+    }
+    Ok(head)
+}
+
+#[test]
+fn a_head_passes_to_the_byte() {
+    let fields: [(&[u8], &[u8]); 3] =
+        [(b"X-A", b"caf\xe9"), (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=\t2")];
+    let head = head(b"299 Odd reason \xe9", &fields).expect("good");
+    assert_eq!(head.status(), 299);
+    assert_eq!(
+        head.text(),
+        b"299 Odd reason \xe9\r\nX-A: caf\xe9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=\t2\r\n"
+    );
+    assert_eq!((head.content_length(), head.has_date(), head.has_server()), (None, false, false));
+}
+
+#[test]
+fn a_status_needs_no_reason() {
+    assert_eq!(head(b"200", &[]).map(|head| head.text().to_vec()), Ok(b"200 \r\n".to_vec()));
+    assert_eq!(head(b"200 ", &[]).map(|head| head.text().to_vec()), Ok(b"200 \r\n".to_vec()));
+}
+
+#[test]
+fn bad_statuses_are_refused() {
+    let cases: [&[u8]; 13] = [
+        b"",
+        b"20",
+        b"OK",
+        b"1000 Foo",
+        b"2000",
+        b"099 Low",
+        b"600 High",
+        b"200OK",
+        b" 200 OK",
+        b"+20 OK",
+        b"200 OK\r\nX: y",
+        b"200 \0",
+        b"200 \x7f",
+    ];
+    for status in cases {
+        assert!(matches!(head(status, &[]), Err(HeadError::Status(_))), "{status:?}");
+    }
+}
+
+#[test]
+fn bad_fields_are_refused() {
+    for name in [&b""[..], b"A B", b"A:", b"A\r\n", b"A\0", b"caf\xe9", b" A"] {
+        assert!(matches!(head(b"200 OK", &[(name, b"x")]), Err(HeadError::FieldName(_))), "{name:?}");
+    }
+    for value in [&b"a\r\nb: c"[..], b"a\nb", b"a\rb", b"\0", b"\x1b[31m", b"\x7f"] {
+        assert!(matches!(head(b"200 OK", &[(b"A", value)]), Err(HeadError::FieldValue(_))), "{value:?}");
+    }
+}
+
+#[test]
+fn hop_by_hop_fields_are_the_servers() {
+    let names = [
+        "connection",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "PROXY-AUTHORIZATION",
+        "te",
+        "Trailers",
+        "Transfer-Encoding",
+        "Upgrade",
+    ];
+    for name in names {
+        assert!(matches!(head(b"200 OK", &[(name.as_bytes(), b"x")]), Err(HeadError::HopByHop(_))), "{name}");
+    }
+}
+
+#[test]
+fn the_length_is_noted() {
+    let with = |value: &'static [u8]| head(b"200 OK", &[(b"content-LENGTH", value)]);
+    assert_eq!(with(b"42").map(|head| head.content_length()), Ok(Some(42)));
+    for bad in [&b""[..], b"+1", b"-1", b"1 ", b"0x1", b"1, 1", b"18446744073709551616"] {
+        assert!(matches!(with(bad), Err(HeadError::ContentLength(_))), "{bad:?}");
+    }
+    let twice: [(&[u8], &[u8]); 2] = [(b"Content-Length", b"1"), (b"Content-Length", b"1")];
+    assert!(matches!(head(b"200 OK", &twice), Err(HeadError::ContentLength(_))));
+}
+
+#[test]
+fn an_answer_without_a_body_has_no_length() {
+    for status in ["204 No Content", "103 Early Hints"] {
+        let head = head(status.as_bytes(), &[(b"Content-Length", b"3"), (b"A", b"b")]).expect("good");
+        assert_eq!(head.content_length(), None);
+        assert_eq!(head.text(), format!("{status}\r\nA: b\r\n").as_bytes());
+    }
+    let not_modified = head(b"304 Not Modified", &[(b"Content-Length", b"3")]).expect("good");
+    assert_eq!(not_modified.content_length(), Some(3));
+}
+
+#[test]
+fn date_and_server_are_noted_and_a_head_is_reused() {
+    let mut head =
+        head(b"200 OK", &[(b"date", b"x"), (b"SERVER", b"y"), (b"Content-Length", b"1")]).expect("good");
+    assert!(head.has_date() && head.has_server());
+    head.begin(b"404 Not Found").expect("good");
+    assert!(!head.has_date() && !head.has_server() && head.content_length().is_none());
+    assert_eq!(head.text(), b"404 Not Found\r\n");
+}
