@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use tapster_gateway::{Body, Name, Request, Scheme, Variable, Vars};
+use tapster_gateway::{Name, Request, Scheme, Variable, Vars};
 
 use crate::errors_stream::ErrorsStream;
 use crate::ffi;
@@ -63,10 +63,13 @@ impl Template {
         if request.scheme == Scheme::Https {
             dict.set_item(intern!(py, "wsgi.url_scheme"), &self.https)?;
         }
-        let input = match std::mem::take(&mut request.body) {
-            Body::Empty => None,
-            body => Some(self.set_body(&dict, body, request)?),
+        let input = match request.body.is_empty() {
+            true => None,
+            false => Some(Bound::new(py, Input::new(std::mem::take(&mut request.body)))?),
         };
+        if let Some(input) = &input {
+            dict.set_item(intern!(py, "wsgi.input"), input)?;
+        }
         Ok(Environ { dict, input })
     }
 
@@ -92,22 +95,6 @@ impl Template {
             Name::Known(variable) => Ok(self.keys.known(py, variable).clone()),
             Name::Other(name) => names.key(py, name),
         }
-    }
-
-    /// A body, and its length: it is known, because a request comes complete, also when the client sent it chunked.
-    fn set_body<'py>(
-        &self,
-        dict: &Bound<'py, PyDict>,
-        body: Body,
-        request: &Request,
-    ) -> PyResult<Bound<'py, Input>> {
-        let py = dict.py();
-        if request.vars.get(Variable::ContentLength).is_none() {
-            dict.set_item(self.keys.known(py, Variable::ContentLength), body.len().to_string())?;
-        }
-        let input = Bound::new(py, Input::new(body))?;
-        dict.set_item(intern!(py, "wsgi.input"), &input)?;
-        Ok(input)
     }
 }
 

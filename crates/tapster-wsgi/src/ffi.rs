@@ -43,6 +43,33 @@ pub(crate) fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Option
     }
 }
 
+/// A bytes object of `length` bytes that `fill` writes, with the interpreter's lock released: also the first touch of
+/// its pages takes time when it is large.
+pub(crate) fn bytes_filled<'py>(
+    py: Python<'py>,
+    length: usize,
+    fill: impl FnOnce(&mut [u8]) -> io::Result<()> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let size = isize::try_from(length)?;
+    // SAFETY: attached; without a source the new object's contents are left to the caller.
+    let object = unsafe { ffi::PyBytes_FromStringAndSize(ptr::null(), size) };
+    // SAFETY: a new reference to a bytes object, or null with an exception set.
+    let object = unsafe { Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>() };
+    // SAFETY: `object` is a bytes object. The address crosses into the closure as a number because pointers are not Send.
+    let address = unsafe { ffi::PyBytes_AsString(object.as_ptr()) } as usize;
+    py.detach(|| {
+        let start = address as *mut u8;
+        // SAFETY: `object` has room for `length` bytes, nobody else has a reference to it (the garbage collector
+        // does not know bytes objects; the shared empty one is not written to), and zero is a valid byte.
+        let buffer = unsafe {
+            ptr::write_bytes(start, 0, length);
+            slice::from_raw_parts_mut(start, length)
+        };
+        fill(buffer)
+    })?;
+    Ok(object)
+}
+
 /// A bytes object as a [`Chunk`]: keeping it keeps a reference.
 pub(crate) struct SharedBytes<'a, 'py>(&'a Bound<'py, PyBytes>);
 

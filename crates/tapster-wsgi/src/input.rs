@@ -10,6 +10,8 @@ use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 use tapster_gateway::Body;
 
+use crate::ffi;
+
 /// Bytes that are read ahead of a body on disk: enough that a line costs no system call of its own.
 const READ_AHEAD: usize = 65536;
 
@@ -107,8 +109,10 @@ impl Source {
             Source::Memory { bytes, position } => Ok(PyBytes::new(py, advance(bytes, position, limit))),
             Source::File { reader, left } => {
                 let length = limit.min(usize::try_from(*left).unwrap_or(usize::MAX));
-                let bytes =
-                    PyBytes::new_with(py, length, |buffer| Ok(py.detach(|| reader.read_exact(buffer))?))?;
+                let bytes = match reader.buffer().get(..length) {
+                    Some(_) => take_ready(py, reader, length),
+                    None => ffi::bytes_filled(py, length, |buffer| reader.read_exact(buffer))?,
+                };
                 *left -= length as u64;
                 Ok(bytes)
             }
@@ -120,18 +124,34 @@ impl Source {
         match self {
             Source::Memory { bytes, position } => {
                 let rest = &bytes[*position..];
-                let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-                Ok(PyBytes::new(py, advance(bytes, position, length.min(limit))))
+                let length = line_end(rest, limit).unwrap_or(rest.len());
+                Ok(PyBytes::new(py, advance(bytes, position, length)))
             }
             Source::File { reader, left } => {
-                let limit = (*left).min(limit as u64);
-                let line = py.detach(|| read_line(reader, limit))?;
-                *left -= line.len() as u64;
-                Ok(PyBytes::new(py, &line))
+                let limit = limit.min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let line = match line_end(reader.buffer(), limit) {
+                    Some(length) => take_ready(py, reader, length),
+                    None => PyBytes::new(py, &py.detach(|| read_line(reader, limit as u64))?),
+                };
+                *left -= line.as_bytes().len() as u64;
+                Ok(line)
             }
             Source::Ended => Err(ended()),
         }
     }
+}
+
+/// What was read ahead, without another read, so without releasing the interpreter's lock.
+fn take_ready<'py>(py: Python<'py>, reader: &mut BufReader<impl Read>, length: usize) -> Bound<'py, PyBytes> {
+    let bytes = PyBytes::new(py, &reader.buffer()[..length]);
+    reader.consume(length);
+    bytes
+}
+
+/// The length of the first line, with its end, or the limit if that is less; `None` if more bytes must tell.
+fn line_end(bytes: &[u8], limit: usize) -> Option<usize> {
+    let seen = &bytes[..bytes.len().min(limit)];
+    memchr(b'\n', seen).map(|end| end + 1).or((seen.len() == limit).then_some(limit))
 }
 
 /// The next bytes, at most `limit` of them.
@@ -172,6 +192,17 @@ mod tests {
         assert_eq!(advance(b"abcdef", &mut position, 0), b"");
         assert_eq!(advance(b"abcdef", &mut position, usize::MAX), b"ef");
         assert_eq!(advance(b"abcdef", &mut position, 1), b"");
+    }
+
+    #[test]
+    fn a_line_ends_where_its_bytes_say() {
+        assert_eq!(line_end(b"one\ntwo", 10), Some(4));
+        assert_eq!(line_end(b"one\ntwo", 4), Some(4));
+        assert_eq!(line_end(b"one\ntwo", 3), Some(3));
+        assert_eq!(line_end(b"one", 3), Some(3));
+        assert_eq!(line_end(b"one", 4), None);
+        assert_eq!(line_end(b"", 4), None);
+        assert_eq!(line_end(b"", 0), Some(0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pyo3::exceptions::{
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
-use tapster_gateway::{BodySize, Chunk, Flush, Request, Respond, ResponseHead, Variable, WriteError};
+use tapster_gateway::{BodySize, Chunk, Flush, Request, Respond, ResponseHead, WriteError};
 use tapster_observe::Log;
 
 use crate::failure::{Failure, Subject};
@@ -166,29 +166,16 @@ impl StartResponse {
         }
     }
 
-    /// Warns, once a request, of a body that is not as long as its Content-Length.
+    /// Warns, once a request, of a body that is longer than its Content-Length. Of one that is shorter the server warns.
     pub(crate) fn remark(start: &Bound<'_, StartResponse>, log: &Log, request: &Request) {
         let Ok(this) = start.try_borrow() else { return };
-        let Some(announced) = this.head.content_length() else { return };
-        let subject = Subject::of(request);
-        if this.refused == Some(WriteError::TooLong) {
-            log.warning(format_args!(
-                "{subject}: the application's body is longer than its Content-Length {announced}; the rest was dropped"
-            ));
-        } else if this.refused.is_none() && this.phase == Phase::Sent && this.falls_short(announced, request)
-        {
-            log.warning(format_args!(
-                "{subject}: the application sent {} of the {announced} bytes of its Content-Length; connection closed \
-                 so that the client sees it",
-                this.sent
-            ));
+        if this.refused != Some(WriteError::TooLong) {
+            return;
         }
-    }
-
-    fn falls_short(&self, announced: u64, request: &Request) -> bool {
-        let bodiless = matches!(self.head.status(), 100..=199 | 204 | 304)
-            || request.vars.get(Variable::RequestMethod) == Some(b"HEAD");
-        self.sent < announced && !bodiless
+        let (subject, announced) = (Subject::of(request), this.head.content_length().unwrap_or_default());
+        log.warning(format_args!(
+            "{subject}: the application's body is longer than its Content-Length {announced}; the rest was dropped"
+        ));
     }
 
     fn start(
