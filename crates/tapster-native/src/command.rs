@@ -26,11 +26,11 @@ impl Files for Disk {
 
 /// Does what the arguments say; gives the exit status.
 pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    // Bytes that are no UTF-8 are replaced, so that a wrong TAPSTER_ variable is reported and not passed over.
+    let text = |bytes: std::ffi::OsString| bytes.to_string_lossy().into_owned();
+    let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
-        Ok(Command::Serve(loaded)) => server::run(py, &loaded.settings),
+        Ok(Command::Serve(loaded)) => server::run(py, loaded.settings),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
         Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => complain(&error),

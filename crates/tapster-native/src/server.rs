@@ -15,10 +15,11 @@ use crate::{listeners, start_lines, worker};
 const EXIT_FAILURE: i32 = 1;
 
 /// Serves until told to stop; gives the exit status.
-pub(crate) fn run(py: Python<'_>, settings: &Settings) -> i32 {
-    let log = log(settings);
-    match listeners::open(settings, &log) {
-        Ok(listeners) => match supervise(py, settings, listeners, &log) {
+pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
+    let log = log(&settings);
+    make_paths_absolute(&mut settings);
+    match listeners::open(&settings, &log) {
+        Ok(listeners) => match supervise(py, &settings, listeners, &log) {
             Ok(outcome) => outcome.exit_code(),
             Err(error) => {
                 log.error(format_args!("the server failed: {error}"));
@@ -28,6 +29,15 @@ pub(crate) fn run(py: Python<'_>, settings: &Settings) -> i32 {
         Err(error) => {
             log.error(format_args!("{error}"));
             EXIT_FAILURE
+        }
+    }
+}
+
+/// Workers change their directory; paths were meant from the one where the command was given.
+fn make_paths_absolute(settings: &mut Settings) {
+    for path in settings.pythonpath.iter_mut().chain(&mut settings.temp_dir).chain(&mut settings.chdir) {
+        if let Ok(absolute) = std::path::absolute(&*path) {
+            *path = absolute;
         }
     }
 }

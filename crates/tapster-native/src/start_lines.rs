@@ -7,7 +7,7 @@ use tapster_sys::socket::{Address, Listener};
 /// Writes the lines that stand before the first worker starts.
 pub(crate) fn write(settings: &Settings, workers: usize, listeners: &[Listener], log: &Log) {
     let pid = std::process::id();
-    let app = settings.app.as_deref().unwrap_or("the application found here");
+    let app = settings.app.as_deref().unwrap_or("the application of this directory");
     log.info(format_args!("tapster {} starts {app}, pid {pid}", env!("CARGO_PKG_VERSION")));
     for listener in listeners {
         log.info(format_args!("listening on {} ({})", url(listener), protocols(settings.bind_protocol)));
@@ -20,7 +20,8 @@ pub(crate) fn write(settings: &Settings, workers: usize, listeners: &[Listener],
         workers * threads,
     ));
     log.info(format_args!("stop with Ctrl-C or `kill {pid}`, reload with `kill -HUP {pid}`"));
-    if tapster_sys::container::in_container() && listeners.iter().all(|one| one.is_local() && !one.is_unix()) {
+    if tapster_sys::container::in_container() && listeners.iter().all(|one| one.is_local() && !one.is_unix())
+    {
         log.warning(format_args!(
             "this is a container and every address is its loopback: nothing outside can connect; \
              use --bind 0.0.0.0:8000 (or :8000), or set PORT"
@@ -30,7 +31,9 @@ pub(crate) fn write(settings: &Settings, workers: usize, listeners: &[Listener],
 
 fn url(listener: &Listener) -> String {
     match listener.address() {
-        Address::Inet(address) if listener.is_dual_stack() => format!("http://[::]:{} and http://0.0.0.0:{0}", address.port()),
+        Address::Inet(address) if listener.is_dual_stack() => {
+            format!("http://[::]:{} and http://0.0.0.0:{0}", address.port())
+        }
         Address::Inet(address) => format!("http://{address}"),
         Address::Unix(path) => format!("unix:{}", path.display()),
     }

@@ -31,7 +31,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log, start: WorkerStart) -> i32 {
     let log = log.threaded(block_signals);
     let board = start.board.worker(start.slot);
-    let status = match boot(py, settings, &log) {
+    let level = if start.slot == 0 && start.generation == 0 { Level::Info } else { Level::Debug };
+    let status = match boot(py, settings, &log, level) {
         Ok(application) => match serve(py, settings, application, workers, start, &log) {
             Ok(()) => 0,
             Err(error) => {
@@ -50,8 +51,8 @@ pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log
     status
 }
 
-/// Loads the application in this process.
-fn boot(py: Python<'_>, settings: &Settings, log: &Log) -> Result<Py<PyAny>, ()> {
+/// Loads the application in this process; says at `level` which one that is.
+fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, ()> {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let arguments = (
         settings.app.clone(),
@@ -65,7 +66,7 @@ fn boot(py: Python<'_>, settings: &Settings, log: &Log) -> Result<Py<PyAny>, ()>
         .and_then(|booted| booted.extract::<(Py<PyAny>, String)>());
     match booted {
         Ok((callable, name)) => {
-            log.debug(format_args!("loaded {name}"));
+            log.message(level, format_args!("serving {name}"));
             Ok(callable)
         }
         Err(error) => {
@@ -101,11 +102,7 @@ fn serve(
     start: WorkerStart,
     log: &Log,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let options = Options {
-        multithread: settings.threads > 1,
-        multiprocess: workers > 1,
-        log: log.clone(),
-    };
+    let options = Options { multithread: settings.threads > 1, multiprocess: workers > 1, log: log.clone() };
     let application = Application::new(py, callable, options)?;
     let (woken, wake) = tapster_sys::process::pipe()?;
     let python = py.import("tapster._worker")?;
@@ -143,7 +140,11 @@ fn serve(
 }
 
 /// TERM at this very process drains it; the terminal's INT and QUIT are the supervisor's to answer.
-fn install_signal_handlers(python: &Bound<'_, PyModule>, worker: &Worker, settings: &Settings) -> PyResult<()> {
+fn install_signal_handlers(
+    python: &Bound<'_, PyModule>,
+    worker: &Worker,
+    settings: &Settings,
+) -> PyResult<()> {
     let worker = worker.clone();
     let timeout = settings.graceful_timeout;
     let drain = PyCFunction::new_closure(

@@ -79,7 +79,8 @@ mod tests {
     use super::*;
 
     const SLEPT: (Duration, Option<Duration>) = (Duration::from_millis(10), Some(Duration::from_micros(50)));
-    const COMPUTED: (Duration, Option<Duration>) = (Duration::from_millis(10), Some(Duration::from_millis(9)));
+    const COMPUTED: (Duration, Option<Duration>) =
+        (Duration::from_millis(10), Some(Duration::from_millis(9)));
 
     fn after(calls: impl IntoIterator<Item = (Duration, Option<Duration>)>) -> Blocking {
         let blocking = Blocking::default();

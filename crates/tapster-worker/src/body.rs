@@ -34,7 +34,9 @@ impl BodyBuffer {
     /// Adds bytes; beyond `in_memory` bytes everything moves to a temporary file in `directory`.
     pub(crate) fn push(&mut self, bytes: &[u8], in_memory: usize, directory: &Path) -> io::Result<()> {
         match self {
-            BodyBuffer::Memory(held) if held.len() + bytes.len() <= in_memory => held.extend_from_slice(bytes),
+            BodyBuffer::Memory(held) if held.len() + bytes.len() <= in_memory => {
+                held.extend_from_slice(bytes)
+            }
             BodyBuffer::Memory(held) => {
                 let mut file = tempfile::tempfile_in(directory)?;
                 file.write_all(held)?;

@@ -97,7 +97,9 @@ impl Shared {
     }
 
     pub(crate) fn watch_listeners(&self) -> io::Result<()> {
-        self.acceptors.iter().try_for_each(|acceptor| acceptor.watch(self.poll_fd.as_fd(), &self.lane.registry))
+        self.acceptors
+            .iter()
+            .try_for_each(|acceptor| acceptor.watch(self.poll_fd.as_fd(), &self.lane.registry))
     }
 
     fn leave_listeners(&self) {
@@ -109,10 +111,11 @@ impl Shared {
     /// Listens again, unless there is a reason not to.
     pub(crate) fn rejoin_listeners(&self) {
         let paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if !paused && !self.is_draining() {
-            if let Err(error) = self.watch_listeners() {
-                self.log.error(format_args!("cannot listen again: {error}"));
-            }
+        if !paused
+            && !self.is_draining()
+            && let Err(error) = self.watch_listeners()
+        {
+            self.log.error(format_args!("cannot listen again: {error}"));
         }
     }
 
@@ -142,7 +145,9 @@ impl Shared {
     }
 
     fn adopt(&self, listener: u16, descriptor: Option<OwnedFd>) {
-        let (Some(acceptor), Some(fd)) = (self.acceptors.get(usize::from(listener)), descriptor) else { return };
+        let (Some(acceptor), Some(fd)) = (self.acceptors.get(usize::from(listener)), descriptor) else {
+            return;
+        };
         // A client that is gone already needs no connection.
         if let Ok(accepted) = acceptor.adopt(fd) {
             self.enter(accepted, listener);
@@ -192,7 +197,9 @@ impl Shared {
         let deadline = *self.drain_deadline.lock().unwrap_or_else(PoisonError::into_inner);
         let late = deadline.is_some_and(|deadline| now >= deadline);
         if late && left > 0 {
-            self.log.warning(format_args!("{left} connections were cut: still busy at the end of the graceful time-out"));
+            self.log.warning(format_args!(
+                "{left} connections were cut: still busy at the end of the graceful time-out"
+            ));
         }
         if left == 0 || late {
             self.stop();
@@ -204,7 +211,11 @@ impl Shared {
         let message = Message::Adopt { listener: connection.listener };
         let left = connection.stream.deregister(&self.lane.registry).is_ok();
         let sent = left
-            && self.peers.ready().iter().any(|peer| peer.send(message, Some(connection.stream.as_fd())).is_ok());
+            && self
+                .peers
+                .ready()
+                .iter()
+                .any(|peer| peer.send(message, Some(connection.stream.as_fd())).is_ok());
         if sent {
             self.lane.core().remove(connection.key);
             self.board.connections_changed(-1);

@@ -3,7 +3,6 @@
 
 use std::sync::atomic::Ordering;
 
-
 use crate::answer;
 use crate::connection::{Connection, State, Step};
 use crate::outbound::Flushed;
@@ -112,7 +111,11 @@ fn flush(connection: &mut Connection) -> Option<Step> {
 }
 
 /// Puts a connection to rest; gives it back if there is more to do at once.
-pub(crate) fn rest(shared: &Shared, context: &Context, connection: Box<Connection>) -> Option<Box<Connection>> {
+pub(crate) fn rest(
+    shared: &Shared,
+    context: &Context,
+    connection: Box<Connection>,
+) -> Option<Box<Connection>> {
     let rest = match &connection.state {
         State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
         State::Head => Rest::Head,
@@ -154,7 +157,10 @@ fn refuse_and_close(
     mut connection: Box<Connection>,
     refused: &Refused,
 ) -> Option<Box<Connection>> {
-    shared.log.warning(format_args!("{}: refused with {}: {}", connection.facts.peer, refused.status, refused.reason));
+    shared.log.warning(format_args!(
+        "{}: refused with {}: {}",
+        connection.facts.peer, refused.status, refused.reason
+    ));
     shared.board.refused(refused.status);
     let date = context.date().to_vec();
     let out = &mut context.scratch.out;

@@ -30,7 +30,10 @@ pub(crate) fn poll(shared: &Shared, context: &mut Context, sleep: Option<Duratio
     if may_block {
         lane.polling.store(true, Ordering::SeqCst);
         // Whoever queued work or took the token before the store above did not wake the poller.
-        if !lane.token.is_held_by(context.holder) || lane.core().has_work(context.may_call()) || shared.is_stopping() {
+        if !lane.token.is_held_by(context.holder)
+            || lane.core().has_work(context.may_call())
+            || shared.is_stopping()
+        {
             lane.polling.store(false, Ordering::SeqCst);
             return false;
         }

@@ -42,7 +42,9 @@ fn whole_head(
         keep_alive: framing.keep_alive,
     };
     let (progress, buffered) = match framing.body {
-        BodyLength::None | BodyLength::Length(0) => return Ok(Some((head.length, Parsed::Request(exchange)))),
+        BodyLength::None | BodyLength::Length(0) => {
+            return Ok(Some((head.length, Parsed::Request(exchange))));
+        }
         BodyLength::Length(length) if length > policy.max_body => {
             return Ok(Some((filled, Parsed::Refused(too_large(policy)))));
         }

@@ -170,10 +170,8 @@ impl Core {
 
     /// The next connection to work on: first whole requests that waited for a thread, if this one may call.
     pub(crate) fn next(&mut self, may_call: bool) -> Option<Box<Connection>> {
-        if may_call {
-            if let Some(connection) = self.next_waiting() {
-                return Some(connection);
-            }
+        if may_call && let Some(connection) = self.next_waiting() {
+            return Some(connection);
         }
         while let Some(key) = self.ready.pop_front() {
             if let Some(connection) = self.take(key) {
@@ -269,6 +267,7 @@ impl Core {
     }
 
     /// Takes all connections whose deadline is over.
+    #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]
     pub(crate) fn expired(&mut self, now: Instant, into: &mut Vec<Box<Connection>>) {
         let mut due = Vec::new();
         self.wheel.advance(now, &mut due);
@@ -287,6 +286,7 @@ impl Core {
     }
 
     /// Takes every connection that is between requests.
+    #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]
     pub(crate) fn take_idle(&mut self) -> Vec<Box<Connection>> {
         let idle: Vec<usize> = self
             .slots

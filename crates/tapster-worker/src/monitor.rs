@@ -48,7 +48,9 @@ pub(crate) fn run(shared: &Shared) {
                     Some(same)
                 }
             }
-            _ => Some(Watch { view, since: Instant::now(), cpu: cpu_of(shared, view), looked: Instant::now() }),
+            _ => {
+                Some(Watch { view, since: Instant::now(), cpu: cpu_of(shared, view), looked: Instant::now() })
+            }
         };
         if view.phase() == Phase::Leading && sleep_while_idle(shared) {
             watch = None;

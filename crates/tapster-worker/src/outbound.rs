@@ -73,8 +73,7 @@ impl Outbound {
         let mut queue = self.lock();
         while !queue.gone && queue.bytes > HIGH_WATER / 2 {
             let before = queue.bytes;
-            let (next, wait) =
-                self.moved.wait_timeout(queue, limit).unwrap_or_else(PoisonError::into_inner);
+            let (next, wait) = self.moved.wait_timeout(queue, limit).unwrap_or_else(PoisonError::into_inner);
             queue = next;
             if wait.timed_out() && queue.bytes == before {
                 return false;

@@ -80,7 +80,9 @@ fn protocol_of(first: u8, connection: &Connection, policy: &Policy) -> Result<Pr
         b'\r' | b'\n' | 0x21..=0x7e => Ok(Protocol::Http),
         other => Err(Parsed::Refused(Refused::new(
             400,
-            format_args!("first byte {other:#04x} is neither HTTP nor a uwsgi packet with modifier 0, 30 or 100"),
+            format_args!(
+                "first byte {other:#04x} is neither HTTP nor a uwsgi packet with modifier 0, 30 or 100"
+            ),
         ))),
     }
 }
@@ -153,6 +155,9 @@ pub(crate) fn too_large(policy: &Policy) -> Refused {
 fn store(buffer: &mut BodyBuffer, bytes: &[u8], policy: &Policy) -> Result<(), Refused> {
     let directory: &PathBuf = &policy.temp_dir;
     buffer.push(bytes, policy.body_memory, directory).map_err(|error| {
-        Refused::new(503, format_args!("cannot spool a request body to {}: {error} (--temp-dir)", directory.display()))
+        Refused::new(
+            503,
+            format_args!("cannot spool a request body to {}: {error} (--temp-dir)", directory.display()),
+        )
     })
 }

@@ -9,8 +9,8 @@ use tapster_gateway::{App, BodySize, Chunk, Flush, Protocol, Respond, ResponseHe
 use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
 
 use crate::connection::{Connection, Exchange};
-use crate::outbound::{HIGH_WATER, Outbound};
 use crate::lane::Lane;
+use crate::outbound::{HIGH_WATER, Outbound};
 use crate::policy::Policy;
 use crate::worker::Shared;
 
@@ -55,10 +55,8 @@ pub(crate) struct Answer {
 pub(crate) fn refuse(out: &mut Vec<u8>, status: u16, reason: &str, date: &[u8], head_only: bool) {
     let start = out.len();
     encode::refusal_response(out, status, reason, &RefusalFields { date: Some(date), server: true });
-    if head_only {
-        if let Some(end) = out[start..].windows(4).position(|window| window == b"\r\n\r\n") {
-            out.truncate(start + end + 4);
-        }
+    if head_only && let Some(end) = out[start..].windows(4).position(|window| window == b"\r\n\r\n") {
+        out.truncate(start + end + 4);
     }
 }
 
@@ -109,7 +107,9 @@ impl<'a> Responder<'a> {
             self.abort();
         }
         let short_by = match self.framing {
-            Framing::Length(missing) if missing > 0 && self.progress == Progress::Finished && !self.gone => Some(missing),
+            Framing::Length(missing) if missing > 0 && self.progress == Progress::Finished && !self.gone => {
+                Some(missing)
+            }
             _ => None,
         };
         let whole = self.progress == Progress::Finished && short_by.is_none() && !self.gone;

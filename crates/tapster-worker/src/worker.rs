@@ -145,10 +145,12 @@ impl Worker {
     /// When the system has no thread to give.
     pub fn start_monitor(&self, on_start: fn()) -> io::Result<()> {
         let shared = self.shared.clone();
-        std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024).spawn(move || {
-            on_start();
-            crate::monitor::run(&shared);
-        })?;
+        std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024).spawn(
+            move || {
+                on_start();
+                crate::monitor::run(&shared);
+            },
+        )?;
         Ok(())
     }
 
@@ -172,8 +174,9 @@ impl Worker {
     pub fn wait(&self, timeout: Duration) -> bool {
         let (ended, signal) = &self.shared.ended;
         let guard = ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let (guard, _) =
-            signal.wait_timeout_while(guard, timeout, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        let (guard, _) = signal
+            .wait_timeout_while(guard, timeout, |ended| !*ended)
+            .unwrap_or_else(PoisonError::into_inner);
         *guard
     }
 
@@ -238,10 +241,10 @@ impl Shared {
     }
 
     pub(crate) fn wake_monitor(&self) {
-        if self.monitor.asleep.swap(false, Ordering::SeqCst) {
-            if let Some(thread) = self.monitor.thread.get() {
-                thread.unpark();
-            }
+        if self.monitor.asleep.swap(false, Ordering::SeqCst)
+            && let Some(thread) = self.monitor.thread.get()
+        {
+            thread.unpark();
         }
     }
 
