@@ -1,0 +1,1 @@
+"""Black-box tests: real server processes, real sockets. Run by pytest, from `make test`."""

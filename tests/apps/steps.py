@@ -1,0 +1,96 @@
+"""For the tests of processes: says which process and version answers, waits, sleeps, exits.
+
+Gates are files in the directory GATES: `/gate?name=` writes `name.waiting` and waits until `name.open` exists,
+so a test knows that a request is inside the application, in whichever worker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routing import answer, query, routed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+GATES = Path(os.environ.get("GATES", "."))
+WAIT_SECONDS = 30.0
+
+
+def pid(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    return answer(start_response, str(os.getpid()).encode())
+
+
+def gate(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Waits inside the application until the test opens the gate."""
+    name = query(environ)["name"]
+    (GATES / f"{name}.waiting").write_text(str(os.getpid()))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (GATES / f"{name}.open").exists():
+        if time.monotonic() > deadline:
+            return answer(start_response, b"never opened", "500 Never Opened")
+        time.sleep(0.005)
+    return answer(start_response, f"opened {name}".encode())
+
+
+def sleep(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    seconds = query(environ)["seconds"]
+    time.sleep(float(seconds))
+    return answer(start_response, f"slept {seconds}".encode())
+
+
+def spin(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Keeps a CPU busy: never lets go of the interpreter by itself."""
+    until = time.monotonic() + float(query(environ)["seconds"])
+    while time.monotonic() < until:
+        pass
+    return answer(start_response, b"spun")
+
+
+def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """The id of the request and the digest of its body, so that a mixed-up answer shows."""
+    received: bytes = environ["wsgi.input"].read()
+    identity: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return answer(start_response, f"{identity} {hashlib.sha256(received).hexdigest()}".encode())
+
+
+def hard_exit(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    os._exit(int(query(environ).get("code", "9")))
+
+
+def soft_exit(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    sys.exit("planned exit")
+
+
+def crash(_: WSGIEnvironment, start_response: StartResponse) -> Any:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def child_descriptors(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """What a child of the application inherits when nobody closes anything for it."""
+    listing = subprocess.run(["ls", "/proc/self/fd"], close_fds=False, capture_output=True, check=True)
+    return answer(start_response, b" ".join(listing.stdout.split()))
+
+
+application = routed(
+    {
+        "/pid": pid,
+        "/gate": gate,
+        "/sleep": sleep,
+        "/spin": spin,
+        "/echo": echo,
+        "/hard-exit": hard_exit,
+        "/soft-exit": soft_exit,
+        "/crash": crash,
+        "/child-descriptors": child_descriptors,
+    }
+)

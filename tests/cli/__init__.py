@@ -1,0 +1,1 @@
+"""The command line: options, messages, start-up lines."""

@@ -1,0 +1,1 @@
+"""Flask, Django and the three WSGI forms, from examples/."""

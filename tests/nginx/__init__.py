@@ -1,0 +1,1 @@
+"""A real nginx in front, configured by examples/behind-nginx/."""

@@ -1,0 +1,1 @@
+"""Supervisor and workers: start, reload, crash, drain, stop."""

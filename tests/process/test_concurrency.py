@@ -1,0 +1,110 @@
+"""Slow requests beside fast ones, more requests than threads, an application that never lets go (design §2)."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from tests.wire import Connection, exchange, http_request
+
+if TYPE_CHECKING:
+    from tests.address import Address
+    from tests.conftest import Serve
+    from tests.process.conftest import Gates
+
+APP = "steps:application"
+
+
+def test_slow_requests_do_not_stall_fast_ones(serve: Serve, gates: Gates) -> None:
+    """Three of four threads are held; the fourth answers each request within 100 ms."""
+    server = serve(APP, "--threads", "4", env=gates.env)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(Connection(server.address)) for _ in range(3)]
+        for number, connection in enumerate(slow):
+            connection.send(http_request(target=f"/gate?name=slow{number}"))
+            gates.wait_inside(f"slow{number}")
+        waits = [timed(server.address) for _ in range(50)]
+        for number, connection in enumerate(slow):
+            gates.open(f"slow{number}")
+            assert connection.read_response().body == f"opened slow{number}".encode()
+    assert max(waits) < 0.1, sorted(waits)[-5:]
+
+
+def test_a_fast_request_behind_a_slow_one_on_the_way_in(serve: Serve) -> None:
+    """Nobody knows beforehand that a request will be slow: the next one must not wait for it."""
+    server = serve(APP, "--threads", "4")
+    with Connection(server.address) as slow, Connection(server.address) as fast:
+        for _ in range(5):
+            slow.send(http_request(target="/sleep?seconds=0.3"))
+            fast.send(http_request(target="/pid"))
+            start = time.monotonic()
+            fast.read_response()
+            assert time.monotonic() - start < 0.15
+            assert slow.read_response().body == b"slept 0.3"
+
+
+def test_requests_run_side_by_side(serve: Serve) -> None:
+    server = serve(APP, "--threads", "8")
+    start = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        request = http_request(target="/sleep?seconds=0.5")
+        futures = [pool.submit(exchange, server.address, request) for _ in range(8)]
+        responses = [future.result() for future in futures]
+    assert [response.body for response in responses] == [b"slept 0.5"] * 8
+    assert time.monotonic() - start < 1.5
+
+
+def test_more_requests_than_threads_wait_their_turn(serve: Serve, gates: Gates) -> None:
+    server = serve(APP, "--threads", "1", env=gates.env)
+    with Connection(server.address) as slow, ExitStack() as stack:
+        slow.send(http_request(target="/gate?name=slow"))
+        gates.wait_inside("slow")
+        waiting = [stack.enter_context(Connection(server.address)) for _ in range(20)]
+        for connection in waiting:
+            connection.send(http_request(target="/pid"))
+        waiting[0].assert_silent(0.2)
+        gates.open("slow")
+        assert slow.read_response().body == b"opened slow"
+        assert {connection.read_response().status for connection in waiting} == {200}
+
+
+def test_all_threads_held_and_more_connections_than_threads(serve: Serve, gates: Gates) -> None:
+    """With two workers the free one serves what the full one cannot."""
+    server = serve(APP, "--workers", "2", "--threads", "1", env=gates.env)
+    with Connection(server.address) as slow:
+        slow.send(http_request(target="/gate?name=slow"))
+        gates.wait_inside("slow")
+        waits = [timed(server.address) for _ in range(30)]
+        gates.open("slow")
+        assert slow.read_response().body == b"opened slow"
+    assert max(waits) < 1.0, sorted(waits)[-5:]
+
+
+def test_a_busy_interpreter_is_shared(serve: Serve) -> None:
+    server = serve(APP, "--threads", "4")
+    with Connection(server.address) as busy:
+        busy.send(http_request(target="/spin?seconds=1"))
+        time.sleep(0.05)
+        waits = [timed(server.address) for _ in range(5)]
+        assert busy.read_response().body == b"spun"
+    assert max(waits) < 0.5, waits
+
+
+def test_a_thousand_connections_on_two_threads(serve: Serve) -> None:
+    server = serve(APP, "--threads", "2")
+    with ExitStack() as stack:
+        idle = [stack.enter_context(Connection(server.address)) for _ in range(500)]
+        assert timed(server.address) < 1.0
+        for connection in idle:
+            connection.send(http_request(target="/pid"))
+        assert {connection.read_response().status for connection in idle} == {200}
+
+
+def timed(address: Address) -> float:
+    """Seconds that a fast request takes on a connection of its own."""
+
+    start = time.monotonic()
+    assert exchange(address, http_request(target="/pid")).status == 200
+    return time.monotonic() - start

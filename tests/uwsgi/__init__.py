@@ -1,0 +1,1 @@
+"""The uwsgi protocol on the wire."""

@@ -1,0 +1,35 @@
+"""Servers on a TCP address and a unix socket at once, one a module, and the four ways to reach each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tests import transport as transports
+from tests.server import Server
+from tests.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves the application that the test module names as APP, with four threads."""
+    app: str = cast("Any", request).module.APP
+    path = tmp_path_factory.mktemp("run") / "s"
+    with Server.start(app, "--threads", "4", "--bind", "127.0.0.1:0", "--bind", f"unix:{path}") as started:
+        yield started
+
+
+@pytest.fixture(params=transports.NAMES)
+def transport(request: pytest.FixtureRequest, server: Server) -> Transport:
+    """Each of the four."""
+    return Transport.of(server, request.param)
+
+
+@pytest.fixture
+def http(server: Server) -> Transport:
+    """HTTP over TCP, for what only HTTP has."""
+    return Transport.of(server, "http-tcp")

@@ -1,0 +1,59 @@
+"""Which peers are believed about scheme and client (`--forwarded-allow-ips`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.transport import Transport
+from tests.wsgi.environ import Environ
+
+if TYPE_CHECKING:
+    from tests.conftest import Serve
+
+APP = "environ_page:application"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"X-Forwarded-Proto": "https"}, {"Forwarded": "for=192.0.2.1;proto=https"}]
+)
+def test_loopback_and_unix_set_the_scheme_by_default(transport: Transport, fields: dict[str, str]) -> None:
+    assert Environ(transport.request("/", fields=fields))["wsgi.url_scheme"] == "https"
+
+
+def test_the_client_is_not_replaced_by_default(http: Transport) -> None:
+    environ = Environ(
+        http.request("/", fields={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+    )
+    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+    assert environ["HTTP_X_FORWARDED_FOR"] == "203.0.113.9"
+
+
+@pytest.mark.parametrize("value", ["gopher", "", "https\u00e9", "javascript", "http://"])
+def test_an_unknown_scheme_changes_nothing(http: Transport, value: str) -> None:
+    assert Environ(http.request("/", fields={"X-Forwarded-Proto": value}))["wsgi.url_scheme"] == "http"
+
+
+def test_other_peers_are_not_believed(serve: Serve) -> None:
+    server = serve(APP, "--forwarded-allow-ips", "10.0.0.0/8")
+    fields = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    environ = Environ(Transport("http-tcp", server.address).request("/", fields=fields))
+    assert environ["wsgi.url_scheme"] == "http"
+    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "client"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_a_named_peer_sets_the_client(serve: Serve, forwarded_for: str, client: str) -> None:
+    """The right-most hop that is not trusted itself: what is left of it anybody could have written."""
+    server = serve(APP, "--forwarded-allow-ips", "127.0.0.1,10.0.0.0/8")
+    answer = Transport("http-tcp", server.address).request("/", fields={"X-Forwarded-For": forwarded_for})
+    assert Environ(answer)["REMOTE_ADDR"] == client
