@@ -1,5 +1,7 @@
 """The native part: the server itself."""
 
+__all__ = ["__version__", "main"]
+
 __version__: str
 
 def main(arguments: list[str]) -> int:

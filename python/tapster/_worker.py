@@ -44,6 +44,11 @@ def boot(
     if any(name == "TZ" for name, _ in env):
         time.tzset()
     for directory in reversed([_change_directory(chdir), *pythonpath]):
+        if not os.path.exists(directory):
+            raise AppError(
+                f"there is no directory {directory} to import from, in {os.getcwd()}",
+                hint="`--pythonpath` names it",
+            )
         put_first_on_path(directory)
     loaded = load(app)
     return loaded.callable, loaded.name

@@ -67,12 +67,12 @@ def _resolve(module: ModuleType, spec: Spec) -> object:
 
 def _look_for(module: ModuleType, spec: Spec) -> Found:
     for name in USUAL_NAMES:
-        value = getattr(module, name, None)
+        value = _attribute(module, name)
         # A submodule of that name is an attribute too.
         if value is not None and not isinstance(value, ModuleType):
             return Found(value, spec.with_expression(name))
     for name in USUAL_FACTORIES:
-        factory = getattr(module, name, None)
+        factory = _attribute(module, name)
         if callable(factory):
             called = spec.with_expression(f"{name}()")
             return Found(_made_by(factory, Call((), {}), called), called)
@@ -80,6 +80,11 @@ def _look_for(module: ModuleType, spec: Spec) -> Found:
     if len(flasks) == 1:
         return Found(flasks[0][1], spec.with_expression(flasks[0][0]))
     raise _nothing_to_serve(module, spec, [name for name, _ in flasks])
+
+
+def _attribute(module: ModuleType, name: str) -> object:
+    with app_code(f"looking for `{name}` in `{module.__name__}`"):
+        return getattr(module, name, None)
 
 
 def _flask_instances(module: ModuleType) -> list[tuple[str, object]]:

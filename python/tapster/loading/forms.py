@@ -7,8 +7,9 @@ What is surely none of them is refused here, where it can be explained; what can
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Callable, NamedTuple, cast
+from typing import Callable, NamedTuple, cast
 
 from tapster.loading.errors import AppError, app_code
 
@@ -45,7 +46,7 @@ def kind(value: object) -> str:
         return f"class {value.__name__}"
     if isinstance(value, (FunctionType, BuiltinFunctionType)):
         return "function"
-    package = type(value).__module__.partition(".")[0]
+    package = str(type(value).__module__).partition(".")[0]
     return {"django": "Django"}.get(package, type(value).__name__)
 
 
@@ -87,10 +88,10 @@ def _unservable_class(cls: type, name: str) -> AppError:
 
 
 def _refuse_asgi(value: object, name: str) -> None:
-    called = value if isinstance(value, (FunctionType, MethodType)) else _call_method(type(value))
-    while not isinstance(value, (FunctionType, MethodType)) and hasattr(value, "func"):
-        value = called = cast("Any", value).func
-    code = _code(called)
+    called: object = value
+    while isinstance(called, partial):
+        called = cast("partial[object]", called).func
+    code = _code(called) or _code(_call_method(type(called)))
     if _has_asgi_parameters(code):
         raise _asgi(name, kind(value))
     if code is not None and code.co_flags & (_COROUTINE | _ASYNC_GENERATOR):

@@ -41,7 +41,8 @@ def app_traceback(error: BaseException) -> str:
             continue
         seen.add(id(current))
         current.stack[:] = [frame for frame in current.stack if not _is_machinery(frame.filename)]
-        pending.extend(linked for linked in (current.__cause__, current.__context__) if linked is not None)
+        linked = [current.__cause__, current.__context__, *(getattr(current, "exceptions", None) or ())]
+        pending.extend(each for each in linked if each is not None)
     return "".join(shown.format()).rstrip("\n")
 
 
