@@ -8,7 +8,7 @@ use mio::event::Event;
 
 use crate::drive;
 use crate::lane::Readiness;
-use crate::outbound::Outbound;
+use crate::outbound::{Flushed, Outbound};
 use crate::serve::Context;
 use crate::worker::{ALIVE, FIRST_LISTENER, INBOX, SIGNALS, Shared, WAKE};
 
@@ -16,7 +16,7 @@ use crate::worker::{ALIVE, FIRST_LISTENER, INBOX, SIGNALS, Shared, WAKE};
 #[derive(Default)]
 struct Batch {
     listeners: Vec<usize>,
-    outbound: Vec<Arc<Outbound>>,
+    outbound: Vec<(usize, Arc<Outbound>)>,
     inbox: bool,
     supervisor_gone: bool,
     signals: bool,
@@ -70,7 +70,10 @@ fn sort(shared: &Shared, events: &mio::Events) -> Batch {
             ALIVE => batch.supervisor_gone = true,
             SIGNALS => batch.signals = true,
             token if token.0 >= FIRST_LISTENER => batch.listeners.push(token.0 - FIRST_LISTENER),
-            token => batch.outbound.extend(core.saw(token.0, readiness(event))),
+            token => {
+                let outbound = core.saw(token.0, readiness(event));
+                batch.outbound.extend(outbound.map(|outbound| (token.0, outbound)));
+            }
         }
     }
     batch
@@ -86,8 +89,10 @@ fn readiness(event: &Event) -> Readiness {
 }
 
 fn after(shared: &Shared, context: &mut Context, batch: Batch) {
-    for outbound in batch.outbound {
-        outbound.flush();
+    for (key, outbound) in batch.outbound {
+        if matches!(outbound.flush(), Flushed::Empty | Flushed::Gone) {
+            shared.lane.core().flushed(key);
+        }
     }
     for listener in batch.listeners {
         shared.accept_from(context, listener);

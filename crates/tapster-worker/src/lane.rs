@@ -168,6 +168,20 @@ impl Core {
         }
     }
 
+    /// The loop sent the last of a working thread's bytes. If the thread has put the connection to rest meanwhile, no
+    /// further event may come: it is looked at now.
+    pub(crate) fn flushed(&mut self, key: usize) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let waits = match &slot.place {
+            Place::Resting(connection) => matches!(connection.state, State::Flushing { .. }),
+            Place::Working(_) => false,
+        };
+        if waits && !slot.queued {
+            slot.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
     /// The next connection to work on: first whole requests that waited for a thread, if this one may call.
     pub(crate) fn next(&mut self, may_call: bool) -> Option<Box<Connection>> {
         if may_call && let Some(connection) = self.next_waiting() {

@@ -51,14 +51,22 @@ impl Outbound {
         Outbound { stream, queue: Mutex::default(), moved: Condvar::new() }
     }
 
-    /// Adds bytes behind what is queued, the first `sent` of them already sent.
-    pub(crate) fn push(&self, part: Box<dyn Kept>, sent: usize) {
+    /// Adds bytes behind what is queued, `sent` of them already sent if nothing is. True for the first of them: then
+    /// the caller flushes, since only a write that finds no room *while bytes are queued* makes sure that the poller's
+    /// next word of room is not lost.
+    #[must_use]
+    pub(crate) fn push(&self, part: Box<dyn Kept>, sent: usize) -> bool {
         let mut queue = self.lock();
-        if queue.parts.is_empty() {
+        if queue.gone {
+            return false;
+        }
+        let first = queue.parts.is_empty();
+        if first {
             queue.sent = sent;
         }
         queue.bytes += part.bytes().len() - sent;
         queue.parts.push_back(part);
+        first
     }
 
     /// How many bytes are queued; none if the client is gone.

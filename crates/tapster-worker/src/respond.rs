@@ -5,12 +5,12 @@ use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use tapster_gateway::{App, BodySize, Chunk, Flush, Protocol, Respond, ResponseHead, WriteError};
+use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, ResponseHead, WriteError};
 use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
 
 use crate::connection::{Connection, Exchange};
 use crate::lane::Lane;
-use crate::outbound::{HIGH_WATER, Outbound};
+use crate::outbound::{Flushed, HIGH_WATER, Outbound};
 use crate::policy::Policy;
 use crate::worker::Shared;
 
@@ -191,8 +191,7 @@ impl<'a> Responder<'a> {
         };
         if sent < self.out.len() && !self.gone {
             let rest = self.out[sent..].to_vec();
-            self.outbound().push(Box::new(rest), 0);
-            self.watch_writes();
+            self.queue(Box::new(rest), 0);
         }
         self.out.clear();
     }
@@ -216,13 +215,12 @@ impl<'a> Responder<'a> {
         let gathered = self.out.len();
         if sent < gathered {
             let rest = self.out[sent..].to_vec();
-            self.outbound().push(Box::new(rest), 0);
+            self.queue(Box::new(rest), 0);
         }
         let sent = sent.saturating_sub(gathered);
         if sent < count {
             let kept = if count == chunk.bytes().len() { chunk.keep() } else { Box::new(bytes.to_vec()) };
-            self.outbound().push(kept, sent);
-            self.watch_writes();
+            self.queue(kept, sent);
         }
         self.out.clear();
     }
@@ -258,7 +256,19 @@ impl<'a> Responder<'a> {
         outbound
     }
 
-    /// Asks the poller for room to write. Only after bytes were queued: the event may come at once.
+    /// Leaves bytes that the socket did not take to the loop.
+    fn queue(&mut self, part: Box<dyn Kept>, sent: usize) {
+        let outbound = self.outbound();
+        if outbound.push(part, sent) {
+            match outbound.flush() {
+                Flushed::Empty => {}
+                Flushed::Gone => self.gone = true,
+                Flushed::Progress | Flushed::Stuck => self.watch_writes(),
+            }
+        }
+    }
+
+    /// Asks the poller for room to write.
     fn watch_writes(&mut self) {
         if self.connection.watches_writes {
             return;
@@ -276,7 +286,10 @@ impl<'a> Responder<'a> {
         }
         let mut room = false;
         self.app.unlocked(&mut || room = outbound.wait_for_room(self.policy.io_timeout));
-        self.gone = !room;
+        if !room {
+            self.gone = true;
+            outbound.give_up();
+        }
     }
 }
 
@@ -322,6 +335,9 @@ impl Respond for Responder<'_> {
     }
 
     fn finish(&mut self) {
+        if self.progress == Progress::NotStarted {
+            return self.abort();
+        }
         if self.framing == Framing::Chunked && self.progress == Progress::Started {
             self.out.extend_from_slice(encode::LAST_CHUNK);
         }
