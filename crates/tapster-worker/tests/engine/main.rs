@@ -1,0 +1,19 @@
+//! The request engine over real sockets with Rust closures as applications: no Python, no supervisor. Run by
+//! `cargo test -p tapster-worker`. Each file is one subject; `server.rs`, `client.rs` and `app.rs` are the tools.
+
+mod app;
+mod client;
+mod server;
+
+mod answers;
+mod blocking;
+mod bodies;
+mod control;
+mod drain;
+mod interpreter;
+mod load;
+mod protocol;
+mod refusals;
+mod slow_clients;
+mod timeouts;
+mod uwsgi;
