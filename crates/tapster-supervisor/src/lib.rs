@@ -1,1 +1,27 @@
-//! tapster-supervisor.
+//! The supervisor: starts workers, keeps as many of them as are wanted, replaces them when the application changes,
+//! and stops them. It has no threads, serves no request and never loads the application.
+//!
+//! [`Fleet`] decides: a state machine without I/O and without a clock. [`Supervision`] acts: it waits for signals,
+//! messages, ended children and deadlines, asks the fleet, and does what it says.
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod backoff;
+mod channels;
+mod children;
+mod driver;
+mod event;
+mod fleet;
+mod member;
+mod outbox;
+mod report;
+mod role;
+mod worker_start;
+
+pub use action::{Action, Order};
+pub use driver::Supervision;
+pub use event::{Command, Event};
+pub use fleet::{Fleet, Outcome, Plan, slots_for};
+pub use report::{BootFailure, Report};
+pub use role::{Fork, WorkerStart};

@@ -89,6 +89,11 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the process belongs to a terminal, which then decides about its life: closing the window sends SIGHUP.
+pub fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
 /// Ends the calling process now: no destructors, no `atexit`, no flush of foreign buffers.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: never returns, touches nothing.

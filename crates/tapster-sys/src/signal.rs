@@ -153,6 +153,15 @@ pub fn disregard(signals: &[Signal]) -> io::Result<()> {
     signals.iter().try_for_each(|signal| set_action(*signal, handler_address(do_nothing)))
 }
 
+/// Whether this signal is ignored, as `nohup` leaves SIGHUP.
+pub fn is_ignored(signal: Signal) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a null new action only asks for the present one, for which there is room.
+    let asked = unsafe { libc::sigaction(signal.number(), std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: filled when the call succeeded.
+    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
 /// Makes writes to closed sockets and pipes an error instead of death, in this process and what it forks or execs.
 pub fn ignore_broken_pipes() -> io::Result<()> {
     set_action_of(libc::SIGPIPE, libc::SIG_IGN)
@@ -320,6 +329,16 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn an_ignored_signal_is_known() {
+        assert!(!is_ignored(Signal::TtyIn));
+        ignore_broken_pipes().unwrap();
+        set_action(Signal::TtyOut, libc::SIG_IGN).unwrap();
+        assert!(is_ignored(Signal::TtyOut));
+        set_default(&[Signal::TtyOut]).unwrap();
+        assert!(!is_ignored(Signal::TtyOut));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Forks for real. A program of its own without the test harness, which has threads.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "clippy knows tests by their harness")]
+
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 

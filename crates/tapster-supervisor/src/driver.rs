@@ -1,0 +1,323 @@
+//! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use tapster_config::Settings;
+use tapster_observe::{Log, Scoreboard, WorkerState};
+use tapster_sys::fork::Forked;
+use tapster_sys::inbox::Message;
+use tapster_sys::poll::{self, Interest};
+use tapster_sys::process::{self, Pid};
+use tapster_sys::signal::{self, Signal, Signals};
+use tapster_sys::socket::Listener;
+use tapster_sys::wait::{self, Status};
+
+use crate::channels::Channels;
+use crate::children::Children;
+use crate::outbox::Outbox;
+use crate::report::Task;
+use crate::worker_start::{self, CAUGHT, Inheritance};
+use crate::{Action, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
+
+/// How long to wait for room in a full inbox before the next attempt.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// What a supervisor is given to work with.
+pub struct Supervision<'a> {
+    /// The time-outs.
+    pub settings: &'a Settings,
+    /// Workers to keep, at least 1.
+    pub workers: usize,
+    /// The listeners of all workers.
+    pub listeners: Vec<Listener>,
+    /// A scoreboard with [`slots_for`](crate::slots_for) this many workers.
+    pub board: Scoreboard,
+    /// Where it reports. The log of a process without threads.
+    pub log: Log,
+}
+
+impl Supervision<'_> {
+    /// Supervises until told to stop, or until it is clear that the application cannot be served. `fork` makes
+    /// processes; `worker` is what each of them runs, and its result is the process's exit code.
+    ///
+    /// The calling process must have one thread, and leave signals and children alone meanwhile.
+    ///
+    /// # Errors
+    /// When the system refuses what no server can do without (pipes, sockets, polling). Workers that run then stop by
+    /// themselves, because their supervisor is gone when the process ends.
+    pub fn run(self, fork: &mut dyn Fork, worker: &mut dyn FnMut(WorkerStart) -> i32) -> io::Result<Outcome> {
+        Driver::new(self, fork, worker)?.run()
+    }
+}
+
+struct Driver<'a> {
+    began: Instant,
+    own_pid: Pid,
+    fork: &'a mut dyn Fork,
+    worker: &'a mut dyn FnMut(WorkerStart) -> i32,
+    listeners: Vec<Listener>,
+    board: Scoreboard,
+    log: Log,
+    signals: Signals,
+    /// What SIGHUP from a closed terminal means: the end, unless the start was under `nohup`.
+    ends_with_terminal: bool,
+    /// A pipe that is never written to: workers see its end when this process dies.
+    alive: (OwnedFd, OwnedFd),
+    channels: Channels,
+    children: Children,
+    outbox: Outbox,
+    fleet: Fleet,
+    events: VecDeque<Event>,
+}
+
+/// What came of doing an action.
+enum Done {
+    Yes,
+    /// This is the new child.
+    InChild {
+        slot: usize,
+        generation: u64,
+    },
+    Finished(Outcome),
+}
+
+impl<'a> Driver<'a> {
+    fn new(
+        given: Supervision<'_>,
+        fork: &'a mut dyn Fork,
+        worker: &'a mut dyn FnMut(WorkerStart) -> i32,
+    ) -> io::Result<Driver<'a>> {
+        let Supervision { settings, workers, listeners, board, log } = given;
+        let slots = board.workers();
+        let (boot_timeout, graceful_timeout) = (settings.boot_timeout, settings.graceful_timeout);
+        let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
+        let signals = Signals::catch(&CAUGHT)?;
+        signal::ignore_broken_pipes()?;
+        signal::unblock_all_in_this_thread()?;
+        Ok(Driver {
+            began: Instant::now(),
+            own_pid: Pid::current(),
+            fork,
+            worker,
+            listeners,
+            board,
+            log,
+            signals,
+            ends_with_terminal,
+            alive: process::pipe()?,
+            channels: Channels::open(slots)?,
+            children: Children::new(slots),
+            outbox: Outbox::default(),
+            fleet: Fleet::new(Plan { workers, slots, boot_timeout, graceful_timeout }),
+            events: VecDeque::from([Event::Command(Command::Start)]),
+        })
+    }
+
+    fn run(mut self) -> io::Result<Outcome> {
+        let mut actions = Vec::new();
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                self.fleet.handle(self.began.elapsed(), event, &mut actions);
+                for action in actions.drain(..) {
+                    match self.perform(action) {
+                        Done::Yes => {}
+                        Done::InChild { slot, generation } => self.become_worker(slot, generation),
+                        Done::Finished(outcome) => return Ok(outcome),
+                    }
+                }
+            }
+            if let Err(error) = self.wait() {
+                self.close_listeners();
+                return Err(error);
+            }
+            self.events.push_back(Event::Tick);
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Done {
+        match action {
+            Action::Start { slot, generation } => return self.start(slot, generation),
+            Action::Tell { slot, order } => self.tell(slot, order),
+            Action::Terminate { slot } => self.signal(slot, Signal::Terminate),
+            Action::Kill { slot } => self.signal(slot, Signal::Kill),
+            Action::CloseListeners => self.close_listeners(),
+            Action::Report(report) => self.report(report),
+            Action::Finish(outcome) => {
+                self.close_listeners();
+                return Done::Finished(outcome);
+            }
+        }
+        Done::Yes
+    }
+
+    fn start(&mut self, slot: usize, generation: u64) -> Done {
+        self.clear(slot);
+        if let Err(error) = signal::block_all_in_this_thread() {
+            return self.not_started(slot, &error);
+        }
+        let done = match self.fork.fork() {
+            Ok(Forked::Child) => return Done::InChild { slot, generation },
+            Ok(Forked::Parent(pid)) => {
+                self.children.add(slot, pid);
+                Done::Yes
+            }
+            Err(error) => self.not_started(slot, &error),
+        };
+        if let Err(error) = signal::unblock_all_in_this_thread() {
+            self.log.error(format_args!("cannot let signals through again: {error}"));
+        }
+        done
+    }
+
+    fn not_started(&mut self, slot: usize, error: &io::Error) -> Done {
+        self.log.error(format_args!("cannot start a worker process: {error}"));
+        self.events.push_back(Event::NotStarted { slot });
+        Done::Yes
+    }
+
+    /// In the child: drops what is the supervisor's alone and never comes back.
+    fn become_worker(self, slot: usize, generation: u64) -> ! {
+        let Driver { own_pid, worker, listeners, board, channels, alive: (alive, writer), .. } = self;
+        drop((self.signals, writer, self.outbox));
+        let supervisor = own_pid;
+        worker_start::run(
+            Inheritance { slot, generation, supervisor, channels, alive, listeners, board },
+            worker,
+        )
+    }
+
+    /// Empties what the last worker of a slot left behind.
+    fn clear(&mut self, slot: usize) {
+        self.channels.said(slot);
+        self.outbox.adopt(self.channels.unread(slot));
+        self.outbox.forget(slot);
+    }
+
+    fn tell(&mut self, slot: usize, order: Order) {
+        let message = match order {
+            Order::Drain(limit) => {
+                self.board.worker(slot).set_state(WorkerState::Draining);
+                Message::Drain { timeout_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX) }
+            }
+            Order::Stop => Message::Stop,
+            Order::Poke => Message::Poke,
+            Order::Reopen => Message::Reopen,
+        };
+        self.outbox.order(slot, message);
+        self.outbox.flush_orders(&self.channels);
+    }
+
+    fn signal(&mut self, slot: usize, signal: Signal) {
+        let Some(pid) = self.children.pid(slot) else { return };
+        if let Err(error) = process::send_signal(pid, signal) {
+            self.log.error(format_args!("cannot send {signal} to {}: {error}", self.children.name(slot)));
+        }
+    }
+
+    fn close_listeners(&mut self) {
+        for listener in self.listeners.drain(..) {
+            listener.remove_file();
+        }
+    }
+
+    fn report(&self, report: Report) {
+        let level = report.level();
+        let Some(slot) = report.slot() else { return self.log.message(level, format_args!("{report}")) };
+        let name = self.children.name(slot);
+        match report {
+            Report::Overdue { task: Task::Drain, .. } => {
+                let busy = self.board.worker(slot).busy_threads();
+                self.log.message(level, format_args!("{name} {report}; {busy} request(s) still running"));
+            }
+            _ => self.log.message(level, format_args!("{name} {report}")),
+        }
+    }
+
+    /// Sends what is to be sent, sleeps until something happens, and turns it into events.
+    fn wait(&mut self) -> io::Result<()> {
+        let ready: Vec<usize> = self.fleet.ready_slots().collect();
+        let held_back = self.outbox.flush(&self.channels, &ready);
+        let slots = self.slots_to_watch(!ready.is_empty() && self.outbox.has_room());
+        let sources = slots.iter().map(|slot| match self.children.pid(*slot) {
+            Some(_) => self.channels.incoming(*slot),
+            None => self.channels.undelivered(*slot),
+        });
+        let sources = sources.chain([self.signals.as_fd()]).map(|source| (source, Interest::Readable));
+        let found = poll::wait(&sources.collect::<Vec<_>>(), self.time_to_sleep(held_back))?;
+        for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
+            self.read(slot);
+        }
+        self.read_signals()
+    }
+
+    /// Those with a worker, for what it says; those without, if anybody can take the connections sent there.
+    fn slots_to_watch(&self, with_strays: bool) -> Vec<usize> {
+        let slots = 0..self.board.workers();
+        slots.filter(|slot| with_strays || self.children.pid(*slot).is_some()).collect()
+    }
+
+    fn time_to_sleep(&self, held_back: bool) -> Option<Duration> {
+        let deadline = self.fleet.next_deadline().map(|at| at.saturating_sub(self.began.elapsed()));
+        match held_back {
+            true => Some(deadline.map_or(RETRY, |deadline| deadline.min(RETRY))),
+            false => deadline,
+        }
+    }
+
+    fn read(&mut self, slot: usize) {
+        if self.children.pid(slot).is_none() {
+            return self.outbox.adopt(self.channels.unread(slot));
+        }
+        for message in self.channels.said(slot) {
+            match message {
+                Message::Ready => self.events.push_back(Event::Ready { slot }),
+                Message::BootFailed => self.events.push_back(Event::BootFailed { slot }),
+                other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
+            }
+        }
+    }
+
+    fn read_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::Child => self.reap()?,
+                Signal::Hangup if self.ends_with_terminal && !process::has_terminal() => {
+                    self.obey(Command::Stop);
+                }
+                Signal::Hangup => self.obey(Command::Reload),
+                Signal::TtyIn => self.obey(Command::Grow),
+                Signal::TtyOut => self.obey(Command::Shrink),
+                Signal::User1 => self.obey(Command::Reopen),
+                Signal::User2 => self.log.warning(format_args!("SIGUSR2 is not used; SIGHUP reloads")),
+                Signal::Terminate | Signal::Interrupt | Signal::Quit => self.obey(Command::Stop),
+                Signal::Kill | Signal::Abort => {} // Not caught.
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, command: Command) {
+        self.events.push_back(Event::Command(command));
+    }
+
+    fn reap(&mut self) -> io::Result<()> {
+        while let Some((pid, status)) = wait::reap_any()? {
+            match self.children.slot(pid) {
+                Some(slot) => self.ended(slot, status),
+                None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, slot: usize, status: Status) {
+        // What it said last comes before its end.
+        self.read(slot);
+        self.children.remove(slot);
+        self.board.worker(slot).set_state(WorkerState::Gone);
+        self.events.push_back(Event::Exited { slot, status });
+    }
+}

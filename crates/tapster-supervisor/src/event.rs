@@ -1,0 +1,51 @@
+//! What happens to a fleet: the input of the state machine.
+
+use tapster_sys::wait::Status;
+
+/// One thing that happened. Workers are named by their slot on the scoreboard, which holds one process at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The operator wants something.
+    Command(Command),
+    /// A worker could not be started: the system has no process, memory or descriptor left.
+    NotStarted {
+        /// The slot it was for.
+        slot: usize,
+    },
+    /// A worker serves.
+    Ready {
+        /// Its slot.
+        slot: usize,
+    },
+    /// A worker cannot load the application, has said why, and is about to exit.
+    BootFailed {
+        /// Its slot.
+        slot: usize,
+    },
+    /// A worker has ended.
+    Exited {
+        /// The slot it had.
+        slot: usize,
+        /// How it ended.
+        status: Status,
+    },
+    /// Time has passed; deadlines may be due.
+    Tick,
+}
+
+/// What an operator can want, mostly by a signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Start serving. Once, first of all.
+    Start,
+    /// Finish what runs, then end. A second time: end now. (TERM, INT, QUIT)
+    Stop,
+    /// Replace every worker by one with the application as it is now. (HUP)
+    Reload,
+    /// One worker more. (TTIN)
+    Grow,
+    /// One worker less. (TTOU)
+    Shrink,
+    /// Open log files again. (USR1)
+    Reopen,
+}

@@ -1,0 +1,433 @@
+//! The machine that decides which workers there are. Pure: events and the time go in, actions come out.
+//!
+//! Its rules, in order of weight:
+//! 1. Told to stop, it ends, whatever the workers do.
+//! 2. No serving worker is told to go before there is one serving beyond the number wanted.
+//! 3. A worker that dies is replaced at once; one that does not live is tried again with growing pauses.
+//! 4. A reload replaces one worker after the other, and is given up when a new one does not boot.
+//!
+//! The first worker starts alone: an application that cannot be loaded is reported once, and not by every worker.
+
+mod stop;
+
+use std::time::Duration;
+
+use tapster_sys::wait::Status;
+
+use crate::backoff;
+use crate::member::{Member, State, Time};
+use crate::report::Task;
+use crate::{Action, BootFailure, Command, Event, Order, Report};
+
+/// How long after its grace a worker is given to exit before it is killed.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+/// How long a worker that cannot load the application may take to exit.
+const FAILURE_GRACE: Duration = Duration::from_secs(5);
+/// A worker that served for less than this did not live.
+const STABLE: Duration = Duration::from_secs(1);
+/// Slots beyond two for each worker: room for TTIN.
+const SPARE_SLOTS: usize = 8;
+
+/// How many slots a scoreboard needs for this many workers: one for each and one for its replacement, and some more.
+pub const fn slots_for(workers: usize) -> usize {
+    2 * workers + SPARE_SLOTS
+}
+
+/// What a fleet is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Workers that serve, at least 1.
+    pub workers: usize,
+    /// Slots on the scoreboard, more than workers; see [`slots_for`].
+    pub slots: usize,
+    /// How long a worker may take to become ready.
+    pub boot_timeout: Duration,
+    /// How long a worker may finish requests when it is told to go.
+    pub graceful_timeout: Duration,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was told to.
+    Stopped,
+    /// No worker ever came to serve.
+    BootFailed,
+}
+
+impl Outcome {
+    /// The exit code of the command.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Outcome::Stopped => 0,
+            Outcome::BootFailed => 3,
+        }
+    }
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Fleet {
+    plan: Plan,
+    /// Workers wanted now.
+    wanted: usize,
+    /// Reloads ordered so far.
+    generation: u64,
+    /// When the reload that is running was ordered.
+    reload: Option<Time>,
+    /// Whether all workers were ready once.
+    complete: bool,
+    phase: Phase,
+    slots: Vec<Option<Member>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// No worker has served yet.
+    Starting,
+    Serving,
+    Stopping {
+        outcome: Outcome,
+        at_once: bool,
+    },
+    Finished,
+}
+
+/// One call of [`Fleet::handle`].
+struct Turn<'a> {
+    now: Time,
+    actions: &'a mut Vec<Action>,
+}
+
+impl Turn<'_> {
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn report(&mut self, report: Report) {
+        self.act(Action::Report(report));
+    }
+}
+
+impl Fleet {
+    /// A fleet without workers yet. [`Command::Start`] brings it to life.
+    pub fn new(plan: Plan) -> Fleet {
+        let workers = plan.workers.max(1);
+        let slots = plan.slots.max(workers + 1);
+        Fleet {
+            plan,
+            wanted: workers,
+            generation: 0,
+            reload: None,
+            complete: false,
+            phase: Phase::Starting,
+            slots: vec![None; slots],
+        }
+    }
+
+    /// Takes note of an event at `now` (since the start; never less than before) and appends what is to be done.
+    pub fn handle(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        let turn = &mut Turn { now, actions };
+        match event {
+            Event::Command(command) => self.obey(command, turn),
+            Event::NotStarted { slot } => self.not_started(slot, turn),
+            Event::Ready { slot } => self.ready(slot, turn),
+            Event::BootFailed { slot } => self.boot_failed(slot, turn),
+            Event::Exited { slot, status } => self.exited(slot, status, turn),
+            Event::Tick => {}
+        }
+        for slot in 0..self.slots.len() {
+            self.expire(slot, turn);
+        }
+        match self.phase {
+            Phase::Starting | Phase::Finished => {}
+            Phase::Serving => self.balance(turn),
+            Phase::Stopping { outcome, .. } => self.finish_if_empty(outcome, turn),
+        }
+    }
+
+    /// When [`Event::Tick`] is due at the latest, if ever.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.members().filter_map(Member::deadline).min()
+    }
+
+    /// Workers wanted now.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Slots of workers that serve and are to go on with it.
+    pub fn ready_slots(&self) -> impl Iterator<Item = usize> {
+        self.slots_where(Member::is_ready)
+    }
+
+    fn obey(&mut self, command: Command, turn: &mut Turn<'_>) {
+        match (command, self.phase) {
+            (_, Phase::Finished) => {}
+            (Command::Start, Phase::Starting) => {
+                if self.slots.iter().all(Option::is_none) {
+                    self.start(0, 0, turn);
+                }
+            }
+            (Command::Start, _) => {}
+            (Command::Stop, phase) => self.stop(phase, turn),
+            (Command::Reopen, _) => {
+                let serving = self.slots_where(|member| !matches!(member.state, State::Waiting { .. }));
+                turn.actions.extend(serving.map(|slot| Action::Tell { slot, order: Order::Reopen }));
+            }
+            (_, Phase::Stopping { .. }) => {}
+            (Command::Reload, _) => self.begin_reload(turn),
+            (Command::Grow, _) => self.resize(self.wanted + 1, turn),
+            (Command::Shrink, _) => self.resize(self.wanted - 1, turn),
+        }
+    }
+
+    /// At least one worker, and one slot more than workers, or a reload could not begin.
+    fn resize(&mut self, wanted: usize, turn: &mut Turn<'_>) {
+        if (1..self.slots.len()).contains(&wanted) {
+            self.wanted = wanted;
+            turn.report(Report::Resized(wanted));
+        } else {
+            turn.report(Report::ResizeRefused(self.wanted));
+        }
+    }
+
+    fn begin_reload(&mut self, turn: &mut Turn<'_>) {
+        turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
+        self.generation += 1;
+        self.reload.get_or_insert(turn.now);
+        // What failed before may work now.
+        for member in self.slots.iter_mut().flatten() {
+            if let State::Waiting { until } = &mut member.state {
+                *until = turn.now;
+            }
+        }
+    }
+
+    fn start(&mut self, slot: usize, failures: u32, turn: &mut Turn<'_>) {
+        let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
+        let generation = self.generation;
+        self.slots[slot] = Some(Member { generation, started: turn.now, failures, state });
+        turn.act(Action::Start { slot, generation });
+    }
+
+    fn ready(&mut self, slot: usize, turn: &mut Turn<'_>) {
+        let Some(member) = self.member_mut(slot) else { return };
+        if !matches!(member.state, State::Booting { .. }) {
+            return;
+        }
+        member.state = State::Ready { since: turn.now };
+        turn.report(Report::WorkerReady { slot, took: turn.now.saturating_sub(member.started) });
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Serving;
+        }
+    }
+
+    fn boot_failed(&mut self, slot: usize, turn: &mut Turn<'_>) {
+        let Some(member) = self.member_mut(slot) else { return };
+        if matches!(member.state, State::Booting { .. }) {
+            let deadline = Some(turn.now + FAILURE_GRACE);
+            member.state = State::Failing { failure: BootFailure::Refused, deadline };
+        }
+    }
+
+    fn not_started(&mut self, slot: usize, turn: &mut Turn<'_>) {
+        if let Some(member) = self.slots.get_mut(slot).and_then(Option::take) {
+            self.did_not_boot(slot, member, BootFailure::NotStarted, turn);
+        }
+    }
+
+    fn exited(&mut self, slot: usize, status: Status, turn: &mut Turn<'_>) {
+        let Some(member) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        let lived = turn.now.saturating_sub(member.started);
+        self.poke(turn);
+        match member.state {
+            State::Booting { .. } => self.did_not_boot(slot, member, BootFailure::Died(status), turn),
+            State::Failing { failure, .. } => self.did_not_boot(slot, member, failure, turn),
+            State::Ready { since } => {
+                turn.report(Report::Died { slot, status, lived });
+                self.died(slot, member, turn.now.saturating_sub(since) >= STABLE, turn);
+            }
+            State::Draining { .. } | State::Ending { .. } => {
+                turn.report(Report::Gone { slot, status, lived })
+            }
+            State::Waiting { .. } => self.slots[slot] = Some(member),
+        }
+    }
+
+    fn died(&mut self, slot: usize, member: Member, stable: bool, turn: &mut Turn<'_>) {
+        if stable {
+            return self.replace(slot, 0, Duration::ZERO, turn);
+        }
+        self.abort_reload(member, turn);
+        let failures = member.failures.saturating_add(1);
+        // The first one that did not live is still replaced at once.
+        self.replace(slot, failures, backoff::delay(failures - 1), turn);
+    }
+
+    /// A reload must not go on when one of the workers it brought does not live.
+    fn abort_reload(&mut self, member: Member, turn: &mut Turn<'_>) {
+        if member.generation == self.generation && self.reload.take().is_some() {
+            turn.report(Report::ReloadAborted { serving: self.ready_slots().count() });
+        }
+    }
+
+    /// A wake-up that the kernel gave to the dead worker would otherwise be lost.
+    fn poke(&self, turn: &mut Turn<'_>) {
+        turn.actions.extend(self.ready_slots().map(|slot| Action::Tell { slot, order: Order::Poke }));
+    }
+
+    fn did_not_boot(&mut self, slot: usize, member: Member, failure: BootFailure, turn: &mut Turn<'_>) {
+        turn.report(Report::NotBooted { slot, failure });
+        match self.phase {
+            Phase::Starting => {
+                turn.report(Report::GivingUp);
+                self.begin_stop(Outcome::BootFailed, turn);
+            }
+            Phase::Serving => {
+                self.abort_reload(member, turn);
+                let failures = member.failures.saturating_add(1);
+                self.replace(slot, failures, backoff::delay(failures), turn);
+            }
+            Phase::Stopping { .. } | Phase::Finished => {}
+        }
+    }
+
+    /// Fills the place of a worker that ended, if its place is wanted.
+    fn replace(&mut self, slot: usize, failures: u32, delay: Duration, turn: &mut Turn<'_>) {
+        if self.phase != Phase::Serving || self.active() >= self.wanted {
+            return;
+        }
+        if delay.is_zero() {
+            return self.start(slot, failures, turn);
+        }
+        turn.report(Report::Retrying(delay));
+        let state = State::Waiting { until: turn.now + delay };
+        self.slots[slot] = Some(Member { generation: self.generation, started: turn.now, failures, state });
+    }
+
+    /// Does what is due for one member.
+    fn expire(&mut self, slot: usize, turn: &mut Turn<'_>) {
+        let Plan { boot_timeout, graceful_timeout, .. } = self.plan;
+        let Some(member) = self.member_mut(slot) else { return };
+        if member.deadline().is_none_or(|deadline| deadline > turn.now) {
+            return;
+        }
+        let (task, limit) = match member.state {
+            State::Waiting { .. } => {
+                let failures = member.failures;
+                return self.start(slot, failures, turn);
+            }
+            State::Booting { .. } => (Task::Boot, boot_timeout),
+            State::Failing { .. } => (Task::ExitAfterFailure, FAILURE_GRACE),
+            State::Draining { .. } => (Task::Drain, graceful_timeout),
+            State::Ending { .. } => (Task::Exit, KILL_GRACE),
+            State::Ready { .. } => return,
+        };
+        member.state = match member.state {
+            State::Booting { .. } => State::Failing { failure: BootFailure::TooSlow, deadline: None },
+            State::Failing { failure, .. } => State::Failing { failure, deadline: None },
+            _ => State::Ending { deadline: None },
+        };
+        turn.report(Report::Overdue { slot, task, limit });
+        turn.act(Action::Kill { slot });
+    }
+
+    /// Brings the workers nearer to what is wanted. Does nothing when they are.
+    fn balance(&mut self, turn: &mut Turn<'_>) {
+        if !self.complete && self.ready_slots().count() >= self.wanted {
+            self.complete = true;
+            turn.report(Report::AllReady { workers: self.wanted, took: turn.now });
+        }
+        self.fill(turn);
+        self.trim(turn);
+        self.go_on_with_reload(turn);
+    }
+
+    fn fill(&mut self, turn: &mut Turn<'_>) {
+        while self.active() < self.wanted {
+            let Some(slot) = self.free_slot() else { return };
+            self.start(slot, 0, turn);
+        }
+    }
+
+    fn trim(&mut self, turn: &mut Turn<'_>) {
+        while self.ready_slots().count() > self.wanted {
+            let Some(slot) = self.oldest_ready() else { return };
+            self.release(slot, turn);
+        }
+        // The one beyond is the replacement that a reload is waiting for.
+        let allowed = self.wanted + usize::from(self.reload.is_some());
+        while self.active() > allowed {
+            let Some(slot) = self.least_wanted() else { return };
+            self.release(slot, turn);
+        }
+    }
+
+    fn go_on_with_reload(&mut self, turn: &mut Turn<'_>) {
+        let Some(since) = self.reload else { return };
+        if self.active() != self.ready_slots().count() {
+            return; // One at a time.
+        }
+        if self.oldest_ready().is_none_or(|slot| self.is_current(slot)) {
+            self.reload = None;
+            turn.report(Report::Reloaded(turn.now.saturating_sub(since)));
+        } else if let Some(slot) = self.free_slot() {
+            self.start(slot, 0, turn);
+        }
+    }
+
+    /// Lets one member go, as gently as what it is doing allows.
+    fn release(&mut self, slot: usize, turn: &mut Turn<'_>) {
+        let grace = self.plan.graceful_timeout;
+        let Some(member) = self.member_mut(slot) else { return };
+        match member.state {
+            State::Waiting { .. } => self.slots[slot] = None,
+            State::Booting { .. } | State::Failing { deadline: Some(_), .. } => {
+                member.state = State::Ending { deadline: Some(turn.now + KILL_GRACE) };
+                turn.act(Action::Terminate { slot });
+            }
+            State::Ready { .. } => {
+                member.state = State::Draining { deadline: turn.now + grace + KILL_GRACE };
+                turn.act(Action::Tell { slot, order: Order::Drain(grace) });
+            }
+            State::Failing { deadline: None, .. } | State::Draining { .. } | State::Ending { .. } => {}
+        }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        self.slots.iter().flatten()
+    }
+
+    fn member_mut(&mut self, slot: usize) -> Option<&mut Member> {
+        self.slots.get_mut(slot).and_then(Option::as_mut)
+    }
+
+    fn slots_where(&self, wanted: impl Fn(&Member) -> bool) -> impl Iterator<Item = usize> {
+        let numbered = self.slots.iter().enumerate();
+        numbered.filter(move |(_, member)| member.as_ref().is_some_and(&wanted)).map(|(slot, _)| slot)
+    }
+
+    fn active(&self) -> usize {
+        self.members().filter(|member| member.is_active()).count()
+    }
+
+    fn free_slot(&self) -> Option<usize> {
+        self.slots.iter().position(Option::is_none)
+    }
+
+    fn is_current(&self, slot: usize) -> bool {
+        self.slots[slot].is_some_and(|member| member.generation == self.generation)
+    }
+
+    fn oldest_ready(&self) -> Option<usize> {
+        self.ready_slots()
+            .min_by_key(|slot| self.slots[*slot].map(|member| (member.generation, member.started)))
+    }
+
+    /// A member that is not serving, rather one that has not begun.
+    fn least_wanted(&self) -> Option<usize> {
+        let waiting = self.slots_where(|member| matches!(member.state, State::Waiting { .. })).next();
+        waiting.or_else(|| self.slots_where(|member| matches!(member.state, State::Booting { .. })).last())
+    }
+}

@@ -1,0 +1,95 @@
+//! What could not be sent yet: orders for a worker whose inbox is full, and connections that wait for any worker.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+
+use tapster_sys::inbox::Message;
+
+use crate::channels::{Adoption, Channels};
+
+/// Connections held at most; what is beyond stays in the inboxes of the slots without a worker.
+const MAX_ADOPTIONS: usize = 256;
+
+/// Messages to be sent as soon as possible, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    orders: Vec<(usize, Message)>,
+    adoptions: Vec<Adoption>,
+}
+
+impl Outbox {
+    /// Adds an order for the worker in a slot.
+    pub fn order(&mut self, slot: usize, message: Message) {
+        self.orders.push((slot, message));
+    }
+
+    /// Adds connections for whichever worker takes them.
+    pub fn adopt(&mut self, adoptions: Vec<Adoption>) {
+        self.adoptions.extend(adoptions);
+    }
+
+    /// Whether more connections are welcome.
+    pub fn has_room(&self) -> bool {
+        self.adoptions.len() < MAX_ADOPTIONS
+    }
+
+    /// Drops the orders for the worker that was in a slot.
+    pub fn forget(&mut self, slot: usize) {
+        self.orders.retain(|(other, _)| *other != slot);
+    }
+
+    /// Sends the orders that can be sent.
+    pub fn flush_orders(&mut self, channels: &Channels) {
+        self.orders.retain(|(slot, message)| {
+            let sent = channels.send(*slot, *message, None);
+            sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        });
+    }
+
+    /// Sends what can be sent; `ready` are the slots whose workers take connections, the best first. Tells whether
+    /// something is left that a full inbox keeps back.
+    pub fn flush(&mut self, channels: &Channels, ready: &[usize]) -> bool {
+        self.flush_orders(channels);
+        if ready.is_empty() {
+            return !self.orders.is_empty();
+        }
+        let mut turns = ready.iter().cycle();
+        self.adoptions.retain(|(message, connection)| {
+            let mut attempts = turns.by_ref().take(ready.len());
+            !attempts.any(|slot| channels.send(*slot, *message, Some(connection.as_fd())).is_ok())
+        });
+        !self.orders.is_empty() || !self.adoptions.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_wait_for_a_worker_and_are_spread() {
+        let channels = Channels::open(3).unwrap();
+        let mut outbox = Outbox::default();
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let adoption = || (Message::Adopt { listener: 0 }, writer.try_clone().unwrap().into());
+        outbox.adopt(vec![adoption(), adoption(), adoption()]);
+        assert!(!outbox.flush(&channels, &[]));
+        assert!(!outbox.flush(&channels, &[2, 0]));
+        let counts = [0, 1, 2].map(|slot| channels.unread(slot).len());
+        assert_eq!(counts, [1, 0, 2]);
+    }
+
+    #[test]
+    fn orders_wait_for_a_full_inbox() {
+        let channels = Channels::open(1).unwrap();
+        while channels.send(0, Message::Poke, None).is_ok() {}
+        let mut outbox = Outbox::default();
+        outbox.order(0, Message::Stop);
+        assert!(outbox.flush(&channels, &[]));
+        channels.unread(0);
+        assert!(!outbox.flush(&channels, &[]));
+        outbox.order(0, Message::Stop);
+        outbox.forget(0);
+        assert!(outbox.orders.is_empty());
+    }
+}

@@ -1,0 +1,260 @@
+//! What the supervisor has to say to the operator. Made by the fleet, written to the log by the driver.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use tapster_observe::Level;
+use tapster_sys::wait::Status;
+
+/// One line of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// All workers serve for the first time.
+    AllReady {
+        /// How many.
+        workers: usize,
+        /// How long after the start.
+        took: Duration,
+    },
+    /// A worker serves.
+    WorkerReady {
+        /// Its slot.
+        slot: usize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A worker did not come to serve.
+    NotBooted {
+        /// Its slot.
+        slot: usize,
+        /// Why.
+        failure: BootFailure,
+    },
+    /// A worker ended that nobody had told to.
+    Died {
+        /// Its slot.
+        slot: usize,
+        /// How.
+        status: Status,
+        /// How long after its start.
+        lived: Duration,
+    },
+    /// A worker ended that was told to.
+    Gone {
+        /// Its slot.
+        slot: usize,
+        /// How.
+        status: Status,
+        /// How long after its start.
+        lived: Duration,
+    },
+    /// A worker that does not live is tried again after a while.
+    Retrying(Duration),
+    /// The first worker cannot boot, so the server ends.
+    GivingUp,
+    /// A worker is still there after its time and is killed.
+    Overdue {
+        /// Its slot.
+        slot: usize,
+        /// What it was to do.
+        task: Task,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// Workers are being replaced.
+    Reloading,
+    /// A reload was ordered while one was running; it will bring in this change too.
+    ReloadingFurther,
+    /// All workers are of the newest generation, this long after the order.
+    Reloaded(Duration),
+    /// A worker of the new generation did not boot; this many others go on serving.
+    ReloadAborted {
+        /// Workers that serve.
+        serving: usize,
+    },
+    /// The number of workers was changed.
+    Resized(usize),
+    /// The number of workers cannot go beyond this.
+    ResizeRefused(usize),
+    /// Requests are being finished, for this long at most.
+    Stopping(Duration),
+    /// The operator does not want to wait.
+    StoppingNow,
+    /// No worker is left.
+    Stopped,
+}
+
+/// What an overdue worker was to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// Load the application.
+    Boot,
+    /// Exit after it could not load the application.
+    ExitAfterFailure,
+    /// Finish its requests.
+    Drain,
+    /// Exit at once.
+    Exit,
+}
+
+/// Why a worker did not come to serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootFailure {
+    /// The application cannot be loaded; the worker has said why.
+    Refused,
+    /// It ended while it loaded the application.
+    Died(Status),
+    /// Loading the application took longer than the boot time-out.
+    TooSlow,
+    /// The system could not start a process; the driver has said why.
+    NotStarted,
+}
+
+impl Report {
+    /// How important it is.
+    pub fn level(&self) -> Level {
+        match self {
+            Report::WorkerReady { .. } => Level::Debug,
+            Report::Gone { .. }
+            | Report::AllReady { .. }
+            | Report::Retrying(_)
+            | Report::Reloading
+            | Report::ReloadingFurther
+            | Report::Reloaded(_)
+            | Report::Resized(_)
+            | Report::Stopping(_)
+            | Report::StoppingNow
+            | Report::Stopped => Level::Info,
+            // It ended by itself: after its number of requests, or because somebody sent it a signal.
+            Report::Died { status: Status::Exited(0), .. } => Level::Info,
+            Report::Overdue { .. } | Report::ResizeRefused(_) => Level::Warning,
+            Report::Died { .. }
+            | Report::NotBooted { .. }
+            | Report::GivingUp
+            | Report::ReloadAborted { .. } => Level::Error,
+        }
+    }
+
+    /// The worker it is about.
+    pub fn slot(&self) -> Option<usize> {
+        match self {
+            Report::WorkerReady { slot, .. }
+            | Report::NotBooted { slot, .. }
+            | Report::Died { slot, .. }
+            | Report::Gone { slot, .. }
+            | Report::Overdue { slot, .. } => Some(*slot),
+            _ => None,
+        }
+    }
+}
+
+/// The text, to be put behind the name of the worker if there is one.
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::AllReady { workers, took } => {
+                write!(f, "ready after {}: {}", Seconds(*took), Workers(*workers))
+            }
+            Report::WorkerReady { took, .. } => write!(f, "ready after {}", Seconds(*took)),
+            Report::NotBooted { failure, .. } => failure.fmt(f),
+            Report::Died { status, lived, .. } => {
+                write!(f, "{status} unasked, {} after its start", Seconds(*lived))
+            }
+            Report::Gone { status, lived, .. } => write!(f, "{status}, {} after its start", Seconds(*lived)),
+            Report::Retrying(delay) => write!(f, "trying again in {}", Seconds(*delay)),
+            Report::GivingUp => f.write_str("the application cannot be served; stopping"),
+            Report::Overdue { task, limit, .. } => write!(f, "{task} within {}: killed", Seconds(*limit)),
+            Report::Reloading => f.write_str("reloading: replacing the workers one by one"),
+            Report::ReloadingFurther => {
+                f.write_str("reloading once more: the workers started so far are replaced too")
+            }
+            Report::Reloaded(took) => write!(f, "reloaded in {}", Seconds(*took)),
+            Report::ReloadAborted { serving } => write!(
+                f,
+                "reload given up because a new worker does not start; still serving: {}; send HUP when it is mended",
+                Workers(*serving)
+            ),
+            Report::Resized(workers) => write!(f, "from now on {}", Workers(*workers)),
+            Report::ResizeRefused(workers) => write!(f, "staying at {}", Workers(*workers)),
+            Report::Stopping(limit) => {
+                write!(f, "stopping: finishing requests for up to {}; again to stop at once", Seconds(*limit))
+            }
+            Report::StoppingNow => f.write_str("stopping at once"),
+            Report::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl Display for Task {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Task::Boot => "did not load the application",
+            Task::ExitAfterFailure => "could not load the application and did not exit",
+            Task::Drain => "did not finish its requests",
+            Task::Exit => "did not exit",
+        })
+    }
+}
+
+impl Display for BootFailure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            BootFailure::Refused => f.write_str("could not load the application"),
+            BootFailure::Died(status) => write!(f, "{status} while it loaded the application"),
+            BootFailure::TooSlow => f.write_str("took too long to load the application (--boot-timeout)"),
+            BootFailure::NotStarted => f.write_str("could not be started"),
+        }
+    }
+}
+
+/// A duration in the unit that people think in: `0.25 s`, `90 s`.
+struct Seconds(Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let decimals = match self.0.as_millis() {
+            0..1_000 => 2,
+            1_000..10_000 => 1,
+            _ => 0,
+        };
+        write!(f, "{:.decimals$} s", self.0.as_secs_f64())
+    }
+}
+
+/// A number of workers.
+struct Workers(usize);
+
+impl Display for Workers {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 worker"),
+            number => write!(f, "{number} workers"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_like_sentences() {
+        let millis = Duration::from_millis;
+        let lines = [
+            (Report::AllReady { workers: 1, took: millis(251) }, "ready after 0.25 s: 1 worker"),
+            (Report::AllReady { workers: 4, took: millis(2_510) }, "ready after 2.5 s: 4 workers"),
+            (Report::Retrying(millis(10_000)), "trying again in 10 s"),
+            (
+                Report::Overdue { slot: 0, task: Task::Drain, limit: millis(25_000) },
+                "did not finish its requests within 25 s: killed",
+            ),
+            (
+                Report::Died { slot: 0, status: Status::Exited(1), lived: millis(90_000) },
+                "exited with code 1 unasked, 90 s after its start",
+            ),
+        ];
+        for (report, text) in lines {
+            assert_eq!(report.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the supervisor needs from its caller, and what a child is given.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tapster_observe::Scoreboard;
+use tapster_sys::fork::Forked;
+use tapster_sys::inbox::Inbox;
+use tapster_sys::process::Pid;
+use tapster_sys::socket::Listener;
+
+/// How this process forks: plainly, or with the hooks of the language runtime it carries.
+pub trait Fork {
+    /// Forks once. Called on the only thread, with all signals blocked.
+    fn fork(&mut self) -> io::Result<Forked>;
+}
+
+impl<F: FnMut() -> io::Result<Forked>> Fork for F {
+    fn fork(&mut self) -> io::Result<Forked> {
+        self()
+    }
+}
+
+/// What a new worker process has. It is called with no signal blocked; INT, QUIT, HUP, USR1 and USR2 do nothing
+/// (they are for the supervisor, and a terminal sends them to everybody); TERM ends it until it catches TERM, which
+/// it should do before it says Ready, and take as the order to drain.
+pub struct WorkerStart {
+    /// Its place on the scoreboard.
+    pub slot: usize,
+    /// How many reloads were ordered before it was started.
+    pub generation: u64,
+    /// The supervisor, which was its parent a moment ago.
+    pub supervisor: Pid,
+    /// Where it gets orders and connections, and says Ready or BootFailed.
+    pub inbox: Inbox,
+    /// Where to send connections to the worker of another slot. There is one for every slot, also for those without a
+    /// worker: the scoreboard tells which are ready. What is sent to a slot whose worker is gone reaches another one.
+    pub peers: Vec<(usize, Inbox)>,
+    /// A pipe that ends when the supervisor does: readable then, and never before.
+    pub alive: OwnedFd,
+    /// The listeners, in the same order in all workers.
+    pub listeners: Vec<Listener>,
+    /// The counters of all workers. Its own are reset, and say Booting.
+    pub board: Scoreboard,
+}

@@ -1,0 +1,77 @@
+//! The first steps of a worker process, between the fork and the worker's own code.
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tapster_observe::{Scoreboard, WorkerState};
+use tapster_sys::process::{self, Pid};
+use tapster_sys::signal::{self, Signal};
+use tapster_sys::socket::Listener;
+
+use crate::WorkerStart;
+use crate::channels::Channels;
+
+/// What the supervisor catches.
+pub const CAUGHT: [Signal; 9] = [
+    Signal::Terminate,
+    Signal::Interrupt,
+    Signal::Quit,
+    Signal::Hangup,
+    Signal::Child,
+    Signal::TtyIn,
+    Signal::TtyOut,
+    Signal::User1,
+    Signal::User2,
+];
+
+/// What workers leave to the supervisor.
+const NOT_FOR_WORKERS: [Signal; 5] =
+    [Signal::Interrupt, Signal::Quit, Signal::Hangup, Signal::User1, Signal::User2];
+
+/// Exit code of a worker that could not take its first steps, or panicked (`EX_SOFTWARE`).
+const BROKEN: i32 = 70;
+
+/// What a child inherits and a worker needs.
+pub struct Inheritance {
+    pub slot: usize,
+    pub generation: u64,
+    pub supervisor: Pid,
+    pub channels: Channels,
+    pub alive: OwnedFd,
+    pub listeners: Vec<Listener>,
+    pub board: Scoreboard,
+}
+
+/// Runs a worker in this child process, which ends with it. Called with all signals blocked and everything that is
+/// the supervisor's alone closed.
+pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32) -> ! {
+    let code = match prepare(inheritance) {
+        // Whatever happens, the stack below is the supervisor's and must not be returned to.
+        Some(start) => catch_unwind(AssertUnwindSafe(|| worker(start))).unwrap_or(BROKEN),
+        None => BROKEN,
+    };
+    process::exit_now(code)
+}
+
+fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
+    let Inheritance { slot, generation, supervisor, channels, alive, listeners, board } = inheritance;
+    reset_signals().ok()?;
+    process::set_parent_death_signal(Signal::Terminate).ok()?;
+    if Pid::parent() != supervisor {
+        return None; // It died before its death could be noticed.
+    }
+    // A name is a convenience.
+    let _ = process::set_name(&format!("tapster-w{}", slot + 1));
+    let own = board.worker(slot);
+    own.reset(Pid::current().as_raw().cast_unsigned());
+    own.set_state(WorkerState::Booting);
+    let (inbox, peers) = channels.into_worker(slot)?;
+    Some(WorkerStart { slot, generation, supervisor, inbox, peers, alive, listeners, board })
+}
+
+/// The signals that came since the fork are delivered at the end, to the new dispositions.
+fn reset_signals() -> std::io::Result<()> {
+    signal::set_default(&CAUGHT)?;
+    signal::disregard(&NOT_FOR_WORKERS)?;
+    signal::unblock_all_in_this_thread()
+}

@@ -1,0 +1,354 @@
+//! The fleet on a clock of our own: one scenario after the other.
+
+use std::time::Duration;
+
+use tapster_supervisor::{
+    Action, BootFailure, Command, Event, Fleet, Order, Outcome, Plan, Report, slots_for,
+};
+use tapster_sys::wait::Status;
+
+const GRACE: Duration = Duration::from_secs(25);
+const KILLED: Status = Status::Signaled { signal: 9, core: false };
+const CRASHED: Status = Status::Signaled { signal: 11, core: true };
+const CLEAN: Status = Status::Exited(0);
+
+struct World {
+    fleet: Fleet,
+    now: Duration,
+}
+
+impl World {
+    fn new(workers: usize) -> World {
+        let plan = Plan {
+            workers,
+            slots: slots_for(workers),
+            boot_timeout: Duration::from_secs(60),
+            graceful_timeout: GRACE,
+        };
+        World { fleet: Fleet::new(plan), now: Duration::ZERO }
+    }
+
+    /// Workers in slots 0.., all ready for ten seconds.
+    fn serving(workers: usize) -> World {
+        let mut world = World::new(workers);
+        world.order(Command::Start);
+        for slot in 0..workers {
+            world.ready(slot);
+        }
+        world.pass(10_000);
+        world
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.fleet.handle(self.now, event, &mut actions);
+        actions
+    }
+
+    /// What is done about it, without what is only said about it.
+    fn deeds(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = self.event(event);
+        actions.retain(|action| !matches!(action, Action::Report(_)));
+        actions
+    }
+
+    fn order(&mut self, command: Command) -> Vec<Action> {
+        self.deeds(Event::Command(command))
+    }
+
+    fn ready(&mut self, slot: usize) -> Vec<Action> {
+        self.deeds(Event::Ready { slot })
+    }
+
+    fn exit(&mut self, slot: usize, status: Status) -> Vec<Action> {
+        self.deeds(Event::Exited { slot, status })
+    }
+
+    fn pass(&mut self, milliseconds: u64) -> Vec<Action> {
+        self.now += Duration::from_millis(milliseconds);
+        self.deeds(Event::Tick)
+    }
+}
+
+fn start(slot: usize, generation: u64) -> Action {
+    Action::Start { slot, generation }
+}
+
+fn drain(slot: usize) -> Action {
+    Action::Tell { slot, order: Order::Drain(GRACE) }
+}
+
+fn poke(slot: usize) -> Action {
+    Action::Tell { slot, order: Order::Poke }
+}
+
+#[test]
+fn the_first_worker_starts_alone_and_the_others_follow_it() {
+    let mut world = World::new(3);
+    assert_eq!(world.order(Command::Start), [start(0, 0)]);
+    assert_eq!(world.order(Command::Start), []);
+    world.now = Duration::from_millis(300);
+    assert_eq!(world.ready(0), [start(1, 0), start(2, 0)]);
+    assert_eq!(world.ready(2), []);
+    let took = Duration::from_millis(300);
+    let last = world.event(Event::Ready { slot: 1 });
+    assert_eq!(last[1], Action::Report(Report::AllReady { workers: 3, took }));
+    assert_eq!(world.fleet.next_deadline(), None);
+}
+
+#[test]
+fn an_application_that_cannot_be_loaded_ends_the_server() {
+    let mut world = World::new(4);
+    world.order(Command::Start);
+    assert_eq!(world.event(Event::BootFailed { slot: 0 }), []);
+    let end = world.event(Event::Exited { slot: 0, status: Status::Exited(1) });
+    let expected = [
+        Action::Report(Report::NotBooted { slot: 0, failure: BootFailure::Refused }),
+        Action::Report(Report::GivingUp),
+        Action::CloseListeners,
+        Action::Report(Report::Stopped),
+        Action::Finish(Outcome::BootFailed),
+    ];
+    assert_eq!(end, expected);
+    assert_eq!(Outcome::BootFailed.exit_code(), 3);
+}
+
+#[test]
+fn a_first_worker_that_crashes_or_cannot_be_forked_ends_the_server_too() {
+    let mut world = World::new(1);
+    world.order(Command::Start);
+    assert_eq!(world.exit(0, CRASHED), [Action::CloseListeners, Action::Finish(Outcome::BootFailed)]);
+    let mut world = World::new(1);
+    world.order(Command::Start);
+    let end = world.deeds(Event::NotStarted { slot: 0 });
+    assert_eq!(end, [Action::CloseListeners, Action::Finish(Outcome::BootFailed)]);
+}
+
+#[test]
+fn a_boot_that_takes_too_long_is_killed() {
+    let mut world = World::new(1);
+    world.order(Command::Start);
+    assert_eq!(world.fleet.next_deadline(), Some(Duration::from_secs(60)));
+    assert_eq!(world.pass(59_999), []);
+    assert_eq!(world.pass(1), [Action::Kill { slot: 0 }]);
+    assert_eq!(world.fleet.next_deadline(), None);
+    let end = world.event(Event::Exited { slot: 0, status: KILLED });
+    assert_eq!(end[0], Action::Report(Report::NotBooted { slot: 0, failure: BootFailure::TooSlow }));
+    assert_eq!(end.last(), Some(&Action::Finish(Outcome::BootFailed)));
+}
+
+#[test]
+fn a_worker_that_cannot_boot_and_does_not_exit_is_killed() {
+    let mut world = World::new(1);
+    world.order(Command::Start);
+    world.event(Event::BootFailed { slot: 0 });
+    assert_eq!(world.pass(5_000), [Action::Kill { slot: 0 }]);
+    let end = world.event(Event::Exited { slot: 0, status: KILLED });
+    assert_eq!(end[0], Action::Report(Report::NotBooted { slot: 0, failure: BootFailure::Refused }));
+}
+
+#[test]
+fn a_crashed_worker_is_replaced_at_once_and_its_peers_are_woken() {
+    let mut world = World::serving(3);
+    assert_eq!(world.exit(1, CRASHED), [poke(0), poke(2), start(1, 0)]);
+    assert_eq!(world.ready(1), []);
+}
+
+#[test]
+fn a_worker_that_does_not_boot_any_more_is_tried_with_growing_pauses() {
+    let mut world = World::serving(1);
+    assert_eq!(world.exit(0, CRASHED), [start(0, 0)]);
+    for pause in [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000] {
+        assert_eq!(world.exit(0, Status::Exited(1)), []);
+        assert_eq!(world.pass(pause - 1), []);
+        assert_eq!(world.pass(1), [start(0, 0)]);
+    }
+    world.ready(0);
+    world.pass(1_000);
+    assert_eq!(world.exit(0, CRASHED), [start(0, 0)]);
+}
+
+#[test]
+fn workers_that_die_young_are_not_replaced_in_a_busy_loop() {
+    let mut world = World::serving(1);
+    world.exit(0, CRASHED);
+    world.ready(0);
+    assert_eq!(world.exit(0, CRASHED), [start(0, 0)]);
+    world.ready(0);
+    assert_eq!(world.exit(0, CRASHED), []);
+    assert_eq!(world.pass(100), [start(0, 0)]);
+    world.ready(0);
+    assert_eq!(world.exit(0, CRASHED), []);
+    assert_eq!(world.pass(199), []);
+    assert_eq!(world.pass(1), [start(0, 0)]);
+}
+
+#[test]
+fn a_reload_replaces_one_worker_after_the_other() {
+    let mut world = World::serving(2);
+    assert_eq!(world.order(Command::Reload), [start(2, 1)]);
+    assert_eq!(world.ready(2), [drain(0), start(3, 1)]);
+    assert_eq!(world.exit(0, CLEAN), [poke(1), poke(2)]);
+    world.now += Duration::from_secs(1);
+    let last = world.event(Event::Ready { slot: 3 });
+    assert_eq!(last[1], drain(1));
+    assert_eq!(last[2], Action::Report(Report::Reloaded(Duration::from_secs(1))));
+    assert_eq!(world.exit(1, CLEAN), [poke(2), poke(3)]);
+    assert_eq!(world.order(Command::Reload), [start(0, 2)]);
+}
+
+#[test]
+fn a_reload_that_does_not_boot_leaves_the_old_workers_serving() {
+    let mut world = World::serving(2);
+    world.order(Command::Reload);
+    world.event(Event::BootFailed { slot: 2 });
+    let end = world.event(Event::Exited { slot: 2, status: Status::Exited(1) });
+    assert!(end.contains(&Action::Report(Report::ReloadAborted { serving: 2 })), "{end:?}");
+    assert_eq!(world.pass(60_000), []);
+    assert_eq!(world.order(Command::Reload), [start(2, 2)]);
+}
+
+#[test]
+fn a_second_order_to_reload_is_folded_into_the_first() {
+    let mut world = World::serving(2);
+    assert_eq!(world.order(Command::Reload), [start(2, 1)]);
+    assert_eq!(world.order(Command::Reload), []);
+    // The worker of generation 1 may have the code of before the second order.
+    assert_eq!(world.ready(2), [drain(0), start(3, 2)]);
+    assert_eq!(world.ready(3), [drain(1), start(4, 2)]);
+    let end = world.event(Event::Ready { slot: 4 });
+    assert_eq!(end[1], drain(2));
+    assert!(matches!(end[2], Action::Report(Report::Reloaded(_))), "{end:?}");
+}
+
+#[test]
+fn a_failure_that_a_later_order_to_reload_overtook_does_not_end_the_reload() {
+    let mut world = World::serving(1);
+    assert_eq!(world.order(Command::Reload), [start(1, 1)]);
+    world.order(Command::Reload);
+    assert_eq!(world.exit(1, Status::Exited(1)), [poke(0), start(1, 2)]);
+    assert_eq!(world.ready(1), [drain(0)]);
+}
+
+#[test]
+fn a_reload_tries_at_once_what_was_waiting() {
+    let mut world = World::serving(1);
+    world.exit(0, CRASHED);
+    for _ in 0..5 {
+        world.exit(0, Status::Exited(1));
+        world.pass(10_000);
+    }
+    world.exit(0, Status::Exited(1));
+    assert_eq!(world.order(Command::Reload), [start(0, 1)]);
+    let end = world.event(Event::Ready { slot: 0 });
+    assert!(matches!(end[1], Action::Report(Report::Reloaded(_))), "{end:?}");
+}
+
+#[test]
+fn a_crash_during_a_reload_is_filled_by_the_worker_on_its_way() {
+    let mut world = World::serving(2);
+    assert_eq!(world.order(Command::Reload), [start(2, 1)]);
+    assert_eq!(world.exit(0, CRASHED), [poke(1)]);
+    assert_eq!(world.ready(2), [start(0, 1)]);
+    assert_eq!(world.ready(0), [drain(1)]);
+}
+
+#[test]
+fn a_reload_whose_workers_die_young_is_given_up() {
+    let mut world = World::serving(2);
+    world.order(Command::Reload);
+    assert_eq!(world.ready(2), [drain(0), start(3, 1)]);
+    world.pass(10);
+    let end = world.event(Event::Exited { slot: 2, status: CRASHED });
+    assert!(end.contains(&Action::Report(Report::ReloadAborted { serving: 1 })), "{end:?}");
+    assert_eq!(world.ready(3), []);
+    assert_eq!(world.pass(20_000), []);
+}
+
+#[test]
+fn a_worker_that_does_not_finish_draining_is_killed() {
+    let mut world = World::serving(1);
+    world.order(Command::Reload);
+    assert_eq!(world.ready(1), [drain(0)]);
+    assert_eq!(world.pass(26_999), []);
+    assert_eq!(world.pass(1), [Action::Kill { slot: 0 }]);
+    assert_eq!(world.exit(0, KILLED), [poke(1)]);
+    assert_eq!(world.fleet.next_deadline(), None);
+}
+
+#[test]
+fn a_stop_drains_all_and_ends_when_the_last_has_gone() {
+    let mut world = World::serving(2);
+    assert_eq!(world.order(Command::Stop), [Action::CloseListeners, drain(0), drain(1)]);
+    assert_eq!(world.order(Command::Reload), []);
+    assert_eq!(world.order(Command::Grow), []);
+    assert_eq!(world.exit(0, CLEAN), []);
+    assert_eq!(world.exit(1, CLEAN), [Action::Finish(Outcome::Stopped)]);
+    assert_eq!(world.order(Command::Stop), []);
+    assert_eq!(world.pass(1), []);
+}
+
+#[test]
+fn a_second_stop_does_not_wait_and_a_third_kills() {
+    let mut world = World::serving(1);
+    world.order(Command::Stop);
+    assert_eq!(world.order(Command::Stop), [Action::Tell { slot: 0, order: Order::Stop }]);
+    assert_eq!(world.order(Command::Stop), [Action::Kill { slot: 0 }]);
+    assert_eq!(world.exit(0, KILLED), [Action::Finish(Outcome::Stopped)]);
+}
+
+#[test]
+fn a_stop_has_an_end_even_when_workers_do_not_obey() {
+    let mut world = World::serving(2);
+    world.order(Command::Stop);
+    assert_eq!(world.pass(27_000), [Action::Kill { slot: 0 }, Action::Kill { slot: 1 }]);
+    world.exit(1, KILLED);
+    assert_eq!(world.exit(0, KILLED), [Action::Finish(Outcome::Stopped)]);
+}
+
+#[test]
+fn a_stop_while_the_application_is_loaded_does_not_wait_for_it() {
+    let mut world = World::new(2);
+    world.order(Command::Start);
+    assert_eq!(world.order(Command::Stop), [Action::CloseListeners, Action::Terminate { slot: 0 }]);
+    assert_eq!(world.ready(0), []);
+    assert_eq!(world.pass(2_000), [Action::Kill { slot: 0 }]);
+    assert_eq!(world.exit(0, KILLED), [Action::Finish(Outcome::Stopped)]);
+}
+
+#[test]
+fn a_stop_forgets_workers_that_wait_to_be_tried_again() {
+    let mut world = World::serving(1);
+    world.exit(0, CRASHED);
+    world.exit(0, Status::Exited(1));
+    assert_eq!(world.order(Command::Stop), [Action::CloseListeners, Action::Finish(Outcome::Stopped)]);
+}
+
+#[test]
+fn workers_can_be_added_and_taken_away_within_bounds() {
+    let mut world = World::serving(1);
+    assert_eq!(world.order(Command::Grow), [start(1, 0)]);
+    assert_eq!(world.ready(1), []);
+    assert_eq!(world.order(Command::Shrink), [drain(0)]);
+    assert_eq!(world.order(Command::Shrink), []);
+    assert_eq!(world.fleet.wanted(), 1);
+    for _ in 0..100 {
+        world.order(Command::Grow);
+    }
+    assert_eq!(world.fleet.wanted(), slots_for(1) - 1);
+}
+
+#[test]
+fn a_worker_taken_away_before_it_serves_is_ended() {
+    let mut world = World::serving(1);
+    world.order(Command::Grow);
+    assert_eq!(world.order(Command::Shrink), [Action::Terminate { slot: 1 }]);
+    assert_eq!(world.exit(1, CLEAN), [poke(0)]);
+}
+
+#[test]
+fn logs_are_reopened_by_every_worker() {
+    let mut world = World::serving(2);
+    let reopen = |slot| Action::Tell { slot, order: Order::Reopen };
+    assert_eq!(world.order(Command::Reopen), [reopen(0), reopen(1)]);
+}

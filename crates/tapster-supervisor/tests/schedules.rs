@@ -1,0 +1,269 @@
+//! The fleet under random schedules: whatever workers and operators do, its promises hold.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tapster_supervisor::{Action, Command, Event, Fleet, Order, Outcome, Plan, Report, slots_for};
+use tapster_sys::wait::Status;
+
+const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(25);
+
+/// One thing that happens; numbers choose among the workers there are.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Pass(u64),
+    Boot(usize),
+    FailToBoot(usize),
+    Crash(usize),
+    FinishDraining(usize),
+    ForkFails,
+    Order(Command),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..3_000_u64).prop_map(Step::Pass),
+        1 => (0..40_000_u64).prop_map(Step::Pass),
+        8 => any::<usize>().prop_map(Step::Boot),
+        2 => any::<usize>().prop_map(Step::FailToBoot),
+        2 => any::<usize>().prop_map(Step::Crash),
+        4 => any::<usize>().prop_map(Step::FinishDraining),
+        1 => Just(Step::ForkFails),
+        2 => Just(Step::Order(Command::Reload)),
+        1 => Just(Step::Order(Command::Grow)),
+        1 => Just(Step::Order(Command::Shrink)),
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Process {
+    Booting,
+    Ready,
+    Draining,
+    Killed,
+}
+
+/// Workers as they would be, which only do what the schedule says.
+struct World {
+    fleet: Fleet,
+    now: Duration,
+    processes: Vec<Option<(Process, u64)>>,
+    fork_fails: bool,
+    stopping: bool,
+    outcome: Option<Outcome>,
+    reports: Vec<Report>,
+}
+
+impl World {
+    fn new(workers: usize) -> World {
+        let slots = slots_for(workers);
+        let plan = Plan { workers, slots, boot_timeout: BOOT_TIMEOUT, graceful_timeout: GRACE };
+        World {
+            fleet: Fleet::new(plan),
+            now: Duration::ZERO,
+            processes: vec![None; slots],
+            fork_fails: false,
+            stopping: false,
+            outcome: None,
+            reports: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        assert!(self.outcome.is_none(), "{event:?} after the end");
+        let mut actions = Vec::new();
+        self.fleet.handle(self.now, event, &mut actions);
+        assert!(actions.len() < 1_000, "{actions:?}");
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start { slot, generation } => {
+                assert_eq!(self.processes[slot], None, "slot {slot} is used twice");
+                assert!(!self.stopping);
+                if std::mem::take(&mut self.fork_fails) {
+                    self.event(Event::NotStarted { slot });
+                } else {
+                    self.processes[slot] = Some((Process::Booting, generation));
+                }
+            }
+            Action::Tell { slot, order: Order::Drain(_) } => {
+                self.set(slot, Process::Draining);
+                let enough = self.count(Process::Ready) >= self.fleet.wanted();
+                assert!(enough || self.stopping, "a worker went before its replacement was ready");
+            }
+            Action::Terminate { slot }
+            | Action::Kill { slot }
+            | Action::Tell { slot, order: Order::Stop } => {
+                self.set(slot, Process::Killed);
+            }
+            Action::Tell { slot, .. } => assert!(self.processes[slot].is_some()),
+            Action::CloseListeners => self.stopping = true,
+            Action::Report(report) => self.reports.push(report),
+            Action::Finish(outcome) => {
+                assert!(self.processes.iter().all(Option::is_none), "ended with processes left");
+                self.outcome = Some(outcome);
+            }
+        }
+    }
+
+    fn set(&mut self, slot: usize, state: Process) {
+        let Some(process) = self.processes[slot].as_mut() else { panic!("slot {slot} is told and empty") };
+        process.0 = state;
+    }
+
+    fn count(&self, state: Process) -> usize {
+        self.processes.iter().flatten().filter(|(other, _)| *other == state).count()
+    }
+
+    fn choose(&self, state: Process, number: usize) -> Option<usize> {
+        let slots = 0..self.processes.len();
+        let found: Vec<_> =
+            slots.filter(|slot| self.processes[*slot].is_some_and(|(other, _)| other == state)).collect();
+        (!found.is_empty()).then(|| found[number % found.len()])
+    }
+
+    fn exit(&mut self, slot: usize, status: Status) {
+        self.processes[slot] = None;
+        self.event(Event::Exited { slot, status });
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Pass(milliseconds) => self.pass_until(self.now + Duration::from_millis(milliseconds)),
+            Step::Boot(number) => self.boot(number),
+            Step::FailToBoot(number) => {
+                if let Some(slot) = self.choose(Process::Booting, number) {
+                    self.event(Event::BootFailed { slot });
+                    self.exit(slot, Status::Exited(1));
+                }
+            }
+            Step::Crash(number) => {
+                if let Some(slot) = self.choose(Process::Ready, number) {
+                    self.exit(slot, Status::Signaled { signal: 11, core: true });
+                }
+            }
+            Step::FinishDraining(number) => {
+                if let Some(slot) = self.choose(Process::Draining, number) {
+                    self.exit(slot, Status::Exited(0));
+                }
+            }
+            Step::ForkFails => self.fork_fails = true,
+            Step::Order(command) => self.event(Event::Command(command)),
+        }
+        self.reap_killed();
+    }
+
+    fn boot(&mut self, number: usize) {
+        if let Some(slot) = self.choose(Process::Booting, number) {
+            self.set(slot, Process::Ready);
+            self.event(Event::Ready { slot });
+        }
+    }
+
+    fn reap_killed(&mut self) {
+        while let Some(slot) = self.choose(Process::Killed, 0) {
+            self.exit(slot, Status::Signaled { signal: 9, core: false });
+        }
+    }
+
+    fn pass_until(&mut self, until: Duration) {
+        while let Some(deadline) = self.fleet.next_deadline().filter(|deadline| *deadline <= until) {
+            assert!(deadline >= self.now || self.fleet.next_deadline() == Some(deadline));
+            self.now = self.now.max(deadline);
+            self.event(Event::Tick);
+            self.reap_killed();
+            if self.outcome.is_some() {
+                return;
+            }
+            let next = self.fleet.next_deadline();
+            assert!(next.is_none_or(|next| next > self.now), "a deadline that is due was left");
+        }
+        self.now = until;
+    }
+
+    /// All that boots does, all that drains finishes, and nothing crashes.
+    fn settle(&mut self) {
+        self.fork_fails = false;
+        for _ in 0..100 {
+            self.boot(0);
+            self.take(Step::FinishDraining(0));
+            self.take(Step::Pass(1_000));
+        }
+    }
+}
+
+fn world_after(workers: usize, steps: &[Step]) -> Option<World> {
+    let mut world = World::new(workers);
+    world.event(Event::Command(Command::Start));
+    for step in steps {
+        world.take(*step);
+        if let Some(outcome) = world.outcome {
+            assert_eq!(outcome, Outcome::BootFailed);
+            assert!(!world.reports.iter().any(|report| matches!(report, Report::WorkerReady { .. })));
+            return None;
+        }
+    }
+    Some(world)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fleet_recovers_from_everything(
+        workers in 1..5_usize,
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        let Some(mut world) = world_after(workers, &steps) else { return Ok(()) };
+        world.settle();
+        prop_assert_eq!(world.count(Process::Ready), world.fleet.wanted());
+        prop_assert_eq!(world.processes.iter().flatten().count(), world.fleet.wanted());
+        prop_assert_eq!(world.fleet.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_reload_ends_with_new_workers_only(
+        workers in 1..5_usize,
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let Some(mut world) = world_after(workers, &steps) else { return Ok(()) };
+        world.reports.clear();
+        world.fork_fails = false;
+        world.event(Event::Command(Command::Reload));
+        world.settle();
+        let ended = world.reports.iter().filter(|report| matches!(report, Report::Reloaded(_))).count();
+        prop_assert_eq!(ended, 1);
+        let mut generations: Vec<_> = world.processes.iter().flatten().map(|(_, generation)| *generation).collect();
+        generations.dedup();
+        prop_assert_eq!(generations.len(), 1);
+    }
+
+    #[test]
+    fn a_stop_always_ends(
+        workers in 1..5_usize,
+        steps in prop::collection::vec(step(), 0..60),
+        after in prop::collection::vec(step(), 0..20),
+    ) {
+        let Some(mut world) = world_after(workers, &steps) else { return Ok(()) };
+        let order = world.now;
+        world.event(Event::Command(Command::Stop));
+        for step in after {
+            if world.outcome.is_none() {
+                world.take(step);
+            }
+        }
+        // Nobody obeys; only what is killed ends.
+        if world.outcome.is_none() {
+            world.reap_killed();
+        }
+        if world.outcome.is_none() {
+            world.pass_until(world.now.max(order + GRACE + Duration::from_secs(3)));
+        }
+        prop_assert_eq!(world.outcome, Some(Outcome::Stopped));
+    }
+}
