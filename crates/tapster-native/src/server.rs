@@ -1,5 +1,6 @@
 //! `tapster APP`: from settings to a running supervisor. Stop 3 of the tour in ARCHITECTURE.md.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -33,13 +34,21 @@ pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
     }
 }
 
-/// Workers change their directory; paths were meant from the one where the command was given.
+/// Workers change their directory; paths were meant from the one where the command was given. That one is kept by
+/// its name, so that a reload follows a symlink that was switched to a new release.
 fn make_paths_absolute(settings: &mut Settings) {
-    for path in settings.pythonpath.iter_mut().chain(&mut settings.temp_dir).chain(&mut settings.chdir) {
-        if let Ok(absolute) = std::path::absolute(&*path) {
-            *path = absolute;
-        }
+    let Some(start) = start_directory() else { return };
+    settings.chdir = Some(settings.chdir.as_ref().map_or_else(|| start.clone(), |path| start.join(path)));
+    for path in settings.pythonpath.iter_mut().chain(&mut settings.temp_dir) {
+        *path = start.join(&*path);
     }
+}
+
+/// The current directory as the shell names it, or as the system does.
+fn start_directory() -> Option<PathBuf> {
+    let current = std::env::current_dir().ok()?;
+    let named = std::env::var_os("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
+    named.filter(|path| path.canonicalize().is_ok_and(|path| path == current)).or(Some(current))
 }
 
 fn supervise(
