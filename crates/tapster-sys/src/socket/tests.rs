@@ -1,3 +1,5 @@
+//! Listeners of every kind: opened, announced, refused, and what they leave behind.
+
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
