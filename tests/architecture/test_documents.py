@@ -1,0 +1,27 @@
+"""The documents name files that exist: a tour that leads nowhere is worse than none."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.architecture.sources import ROOT
+
+DOCUMENTS = sorted(ROOT.glob("*.md"))
+_PATH = re.compile(r"`((?:crates|python|tests|tools|bench|examples|docs|deploy|\.github)/[\w./-]*)`")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.name))
+def test_paths_in_documents_exist(document: object) -> None:
+    text = (ROOT / str(document)).read_text("utf-8")
+    named = set(_PATH.findall(text)) | set(_LINK.findall(text))
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+def test_the_tour_has_ten_stops_and_the_map_has_every_crate() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    assert re.findall(r"^(\d+)\. `", text, re.MULTILINE) == [str(stop) for stop in range(1, 11)]
+    crates = {path.name for path in (ROOT / "crates").iterdir() if (path / "Cargo.toml").exists()}
+    assert set(re.findall(r"^\| `(tapster-\w+)` \|", text, re.MULTILINE)) == crates
