@@ -183,16 +183,13 @@ fn make_roomy(dict: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-/// Variables that PEP 3333 wants in every environ. The protocols set them; these are what CGI gives for absent ones.
+/// Variables that PEP 3333 wants in every environ. The protocols set them all; these are for a packet that has not.
 const REQUIRED: &[(Variable, &str)] = &[
     (Variable::RequestMethod, "GET"),
     (Variable::ScriptName, ""),
     (Variable::PathInfo, ""),
     (Variable::QueryString, ""),
-    (Variable::RequestUri, ""),
-    (Variable::RawUri, ""),
     (Variable::ServerProtocol, "HTTP/1.1"),
     (Variable::ServerName, "localhost"),
     (Variable::ServerPort, "80"),
-    (Variable::RemoteAddr, ""),
 ];

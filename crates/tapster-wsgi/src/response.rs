@@ -1,15 +1,17 @@
 //! What the application returned, sent: lists and tuples at once with their length, files by sendfile, all else item
 //! by item as it comes (PEP 3333 "Buffering and Streaming").
 
+use std::os::fd::AsFd;
+
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyList, PyMemoryView, PySlice, PyString, PyTuple};
 use tapster_gateway::{BodySize, Flush, Respond, WriteError};
 
 use crate::failure::Failure;
 use crate::ffi;
-use crate::file_wrapper::FileWrapper;
+use crate::file_wrapper::{FileWrapper, Region};
 use crate::start_response::{StartResponse, type_name};
 
 /// The way from the application's bytes to the server.
@@ -28,22 +30,32 @@ impl<'a, 'py> Outgoing<'a, 'py> {
     }
 
     /// Commits the head if it is not out; fails if the application has given none.
-    fn commit(&mut self, size: BodySize) -> Result<(), Failure> {
+    fn commit(&mut self, size: BodySize) -> Result<PyRefMut<'py, StartResponse>, Failure> {
         let mut start = self.start.try_borrow_mut().map_err(PyErr::from)?;
         if !start.called() {
             let message = "the application returned its body without calling start_response()";
             return Err(PyRuntimeError::new_err(message).into());
         }
         start.commit(self.respond, size);
-        Ok(())
+        Ok(start)
     }
 
     /// Sends one item; `Ok(false)` when the server wants no more.
     fn send(&mut self, bytes: &Bound<'py, PyBytes>, size: BodySize, flush: Flush) -> Result<bool, Failure> {
-        self.commit(size)?;
-        let mut start = self.start.try_borrow_mut().map_err(PyErr::from)?;
-        let taken = start.send(self.respond, size, &ffi::SharedBytes::new(bytes), flush);
-        wants_more(taken)
+        let mut start = self.commit(size)?;
+        wants_more(start.send(self.respond, &ffi::SharedBytes::new(bytes), flush))
+    }
+
+    /// Sends a part of a file.
+    fn send_file(&mut self, part: &Region) -> Result<(), Failure> {
+        let mut start = self.commit(BodySize::Known(part.length))?;
+        let left = start.content_length().map(|announced| announced.saturating_sub(start.sent()));
+        let length = part.length.min(left.unwrap_or(u64::MAX));
+        if length == 0 {
+            return Ok(());
+        }
+        let taken = self.respond.send_file(part.file.as_fd(), part.offset, length);
+        wants_more(start.note(length, taken)).map(drop)
     }
 
     fn content_length(&self) -> Result<Option<u64>, Failure> {
@@ -60,9 +72,9 @@ pub(crate) fn send<'py>(body: &Bound<'py, PyAny>, out: &mut Outgoing<'_, 'py>) -
         return send_sized(body, || tuple.iter(), out);
     }
     if let Ok(wrapper) = body.cast_exact::<FileWrapper>()
-        && let Some(file) = wrapper.get().region(body.py())
+        && let Some(part) = wrapper.get().region(body.py())
     {
-        return send_region(&file, out);
+        return out.send_file(&part);
     }
     refuse_what_is_no_body(body)?;
     send_items(body, out)
@@ -103,19 +115,6 @@ where
     Ok(())
 }
 
-fn send_region(file: &crate::file_wrapper::Region, out: &mut Outgoing<'_, '_>) -> Result<(), Failure> {
-    use std::os::fd::AsFd;
-    out.commit(BodySize::Known(file.length))?;
-    let mut start = out.start.try_borrow_mut().map_err(PyErr::from)?;
-    let left = start.content_length().map(|announced| announced.saturating_sub(start.sent()));
-    let length = file.length.min(left.unwrap_or(u64::MAX));
-    if length == 0 {
-        return Ok(());
-    }
-    let taken = out.respond.send_file(file.file.as_fd(), file.offset, length);
-    wants_more(start.note(length, taken)).map(drop)
-}
-
 /// Any other iterable: each item leaves as it comes, because the next one may take its time.
 fn send_items<'py>(body: &Bound<'py, PyAny>, out: &mut Outgoing<'_, 'py>) -> Result<(), Failure> {
     let mut items =
@@ -131,7 +130,7 @@ fn send_items<'py>(body: &Bound<'py, PyAny>, out: &mut Outgoing<'_, 'py>) -> Res
             return Ok(());
         }
     }
-    out.commit(BodySize::Known(0))
+    out.commit(BodySize::Known(0)).map(drop)
 }
 
 /// The next item, with `write()` usable meanwhile.
@@ -176,22 +175,17 @@ fn bytes_of<'a, 'py>(
     })
 }
 
-/// Refuses values that Python could iterate, or nearly, but that are never meant as a body.
+/// Refuses values that Python could iterate, but that are never meant as a body.
 fn refuse_what_is_no_body(body: &Bound<'_, PyAny>) -> PyResult<()> {
-    let kind = type_name(body);
-    let message = if body.is_none() {
-        "the application returned None: return a list of bytes, such as [b'...']".to_owned()
-    } else if body.is_instance_of::<PyBytes>() {
+    let message = if body.is_instance_of::<PyBytes>() {
         let shown = excerpt(body);
         format!("the application returned {shown}: wrap it in a list: [{shown}]")
     } else if body.is_instance_of::<PyString>() {
         let shown = excerpt(body);
         format!("the application returned {shown}: encode it and wrap it in a list: [{shown}.encode()]")
-    } else if kind == "bytearray" || kind == "memoryview" {
+    } else if body.is_instance_of::<PyByteArray>() || body.is_instance_of::<PyMemoryView>() {
+        let kind = type_name(body);
         format!("the application returned a {kind}: wrap it in a list of bytes: [bytes(...)]")
-    } else if kind == "coroutine" {
-        "the application returned a coroutine: an async function is no WSGI application (is it ASGI?)"
-            .to_owned()
     } else {
         return Ok(());
     };
@@ -202,7 +196,7 @@ fn refuse_what_is_no_body(body: &Bound<'_, PyAny>) -> PyResult<()> {
 fn excerpt(value: &Bound<'_, PyAny>) -> String {
     const SHOWN: usize = 24;
     let prefix = value.len().unwrap_or(0).min(SHOWN);
-    let start = value.get_item(pyo3::types::PySlice::new(value.py(), 0, prefix as isize, 1));
+    let start = value.get_item(PySlice::new(value.py(), 0, prefix as isize, 1));
     let quoted = start.and_then(|start| start.repr()).map(|text| text.to_string_lossy().into_owned());
     match (quoted, value.len()) {
         (Ok(quoted), Ok(length)) if length <= SHOWN => quoted,
@@ -224,6 +218,13 @@ fn explain_no_iterator(body: &Bound<'_, PyAny>, error: PyErr) -> Failure {
              `return iter([...])`",
             error.value(py)
         ),
+        _ if body.is_none() => {
+            "the application returned None: return a list of bytes, such as [b'...']".to_owned()
+        }
+        _ if kind == "coroutine" => {
+            "the application returned a coroutine: an async function is no WSGI application (is it ASGI?)"
+                .to_owned()
+        }
         _ => format!(
             "the application returned {kind}, which is not iterable: return a list of bytes, such as [b'...']"
         ),

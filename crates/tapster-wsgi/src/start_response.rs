@@ -62,14 +62,22 @@ impl StartResponse {
         let Ok(bytes) = data.cast::<PyBytes>() else {
             return Err(PyTypeError::new_err(format!("write() takes bytes, not {}", type_name(data))));
         };
-        if self.phase == Phase::Ended {
-            return Err(PyRuntimeError::new_err("write() called after its request has ended"));
+        match self.phase {
+            Phase::Started | Phase::Sent => {}
+            Phase::Silent => return Err(PyRuntimeError::new_err("write() called before start_response()")),
+            Phase::Ended => {
+                return Err(PyRuntimeError::new_err("write() called after its request has ended"));
+            }
         }
         if bytes.as_bytes().is_empty() {
             return Ok(());
         }
         let chunk = ffi::SharedBytes::new(bytes);
-        match ffi::with_lent(|respond| self.send(respond, BodySize::Unknown, &chunk, Flush::Now)) {
+        let taken = ffi::with_lent(|respond| {
+            self.commit(respond, BodySize::Unknown);
+            self.send(respond, &chunk, Flush::Now)
+        });
+        match taken {
             None => Err(PyRuntimeError::new_err(
                 "write() called from another thread than the one that runs the request",
             )),
@@ -126,15 +134,13 @@ impl StartResponse {
         }
     }
 
-    /// Sends bytes, the head before them if it is not out.
+    /// Sends bytes. The head is out.
     pub(crate) fn send(
         &mut self,
         respond: &mut dyn Respond,
-        size: BodySize,
         chunk: &dyn Chunk,
         flush: Flush,
     ) -> Result<(), WriteError> {
-        self.commit(respond, size);
         let taken = respond.write(chunk, flush);
         self.note(chunk.bytes().len() as u64, taken)
     }
