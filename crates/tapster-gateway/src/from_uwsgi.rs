@@ -112,14 +112,15 @@ fn paths(vars: &mut Vars, starts_with_script_name: bool) -> Result<(), Refusal> 
         }
         (Err(_), None) => vars.set(Name::Known(Variable::QueryString), b""),
     }
-    match vars.get(Variable::PathInfo) {
-        Some(path) if path.contains(&0) => return Err(Refusal::PathNul),
-        Some(_) if starts_with_script_name => cut_script_name(vars),
-        Some(_) => {}
-        None => {
-            set_path(vars, uri?.0)?;
-            cut_script_name(vars);
-        }
+    let derived = vars.get(Variable::PathInfo).is_none();
+    if derived {
+        set_path(vars, uri?.0)?;
+    }
+    if vars.get(Variable::PathInfo).is_some_and(|path| path.contains(&0)) {
+        return Err(Refusal::PathNul);
+    }
+    if derived || starts_with_script_name {
+        cut_script_name(vars);
     }
     Ok(())
 }

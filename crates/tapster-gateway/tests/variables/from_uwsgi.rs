@@ -108,6 +108,7 @@ fn the_path_comes_from_the_uri() {
         ("*", Refusal::RequestUri),
         ("/%zz", Refusal::RequestUri),
         ("/%00", Refusal::PathNul),
+        ("/\0", Refusal::PathNul),
     ] {
         let given = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", uri)];
         assert_eq!(uwsgi(0, &given).err(), Some(expected), "{uri}");
