@@ -114,7 +114,7 @@ def test_an_inherited_descriptor_that_is_no_listener() -> None:
 
 
 def test_several_at_once(serve: Serve, tmp_path: Path) -> None:
-    server = serve(APP, "--bind", "127.0.0.1:0", "--bind", f"127.0.0.1:0,unix:{tmp_path}/s")
+    server = serve(APP, "--bind", "127.0.0.1:0", "--bind", f"127.0.0.2:0,unix:{tmp_path}/s")
     assert len(server.addresses) == 3
     assert len(set(server.addresses)) == 3
     assert [hello(address) for address in server.addresses] == [b"hello"] * 3

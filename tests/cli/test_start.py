@@ -114,7 +114,7 @@ def test_chdir_pythonpath_and_env(serve: Serve, tmp_path: Path) -> None:
     [
         (("no_such_module:app",), "no_such_module"),
         (("plain:aplication",), "application"),
-        (("plain:BLOCK",), "callable"),
+        (("plain:BLOCK",), "cannot be called"),
         (("nothere.py",), "nothere.py"),
         (("plain:application", "--chdir", "/nowhere"), "/nowhere"),
     ],

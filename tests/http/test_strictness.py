@@ -36,6 +36,7 @@ CASES = [
     Case("host-missing", b"GET / HTTP/1.1\r\n\r\n", 400, "Host"),
     Case("host-repeated", get(b"Host: b\r\n"), 400, "Host"),
     Case("host-repeated-equal", get(b"Host: a\r\n"), 400, "Host"),
+    Case("host-empty", b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, "Host"),
     Case("host-malformed-space", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host"),
     Case("host-malformed-slash", b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "Host"),
     Case("host-malformed-at", b"GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", 400, "Host"),
@@ -155,7 +156,6 @@ def test_what_follows_a_refused_request_is_never_served(server: Server) -> None:
         get(target=b"/?" + b"a" * 4000),
         get(target=b'/~[]{}|^`"<>\\'),
         get(line=b"get / HTTP/1.1"),
-        b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: A.Example:80\r\n\r\n",
     ],
@@ -166,6 +166,19 @@ def test_odd_but_right(client: Connection, request_: bytes) -> None:
     assert client.read_response().status in (200, 404)
     client.send(http_request())
     assert client.read_response().body == b"hello"
+
+
+@pytest.mark.parametrize("length", [1, 14, 20, 30])
+def test_a_head_that_ends_early_is_logged(server: Server, length: int) -> None:
+    """A clean close, but not a silent one."""
+    mark = server.log.mark()
+    with Connection(server.address) as connection:
+        connection.send(http_request(target="/calls")[:length])
+        connection.half_close()
+        rest = connection.read_to_end()
+    assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+    server.log.wait_for("127.0.0.1", mark, timeout=2.0)
+    assert len(server.log.lines(mark)) == 1
 
 
 def test_a_tls_hello_is_named(server: Server) -> None:

@@ -10,7 +10,6 @@ import ssl
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
-
 from typing import TYPE_CHECKING
 
 import pytest

@@ -49,12 +49,21 @@ def lines_of(name: str) -> list[str]:
     return path.read_text().splitlines()[1:] if path.exists() else []
 
 
-def test_workers_share_only_listeners_with_the_supervisor(serve: Serve) -> None:
+def inboxes(pid: int) -> set[str]:
+    """Sockets that do not listen."""
+    return {found for found in descriptors(pid).values() if found.startswith("socket:")} - listening_sockets()
+
+
+def test_a_worker_holds_its_inbox_and_the_way_to_its_peers(serve: Serve) -> None:
+    """One end of each inbox: of its own the reading one, which nobody else has, and never both."""
     server = serve(APP, "--workers", "3")
-    own = {target for target in descriptors(server.pid).values() if target.startswith("socket:")}
-    for pid in server.worker_pids():
-        held = {target for target in descriptors(pid).values() if target.startswith("socket:")}
-        assert held & own <= listening_sockets(), f"worker {pid}"
+    held = {pid: inboxes(pid) for pid in server.worker_pids()}
+    both_ends = inboxes(server.pid)
+    for pid, own in held.items():
+        others = set[str]().union(*(found for other, found in held.items() if other != pid))
+        assert len(own - others) == 1, f"worker {pid}"
+        assert len(own) == len(both_ends) / 2, f"worker {pid}"
+        assert own <= both_ends
 
 
 def test_only_the_supervisor_can_keep_the_alive_pipe_open(serve: Serve) -> None:

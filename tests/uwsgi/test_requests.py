@@ -101,7 +101,7 @@ def test_the_protocol_is_decided_once_a_connection(server: Server) -> None:
     with Connection(server.address) as connection:
         connection.send(http_request())
         assert connection.read_response().body == b"hello"
-        connection.send(uwsgi_request(target="/hello"))
+        connection.send(uwsgi_request(target="/hello") + b"\r\n\r\n")
         assert connection.read_response().status == 400
         connection.assert_closed()
 

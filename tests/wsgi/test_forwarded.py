@@ -11,15 +11,29 @@ from tests.wsgi.environ import Environ
 
 if TYPE_CHECKING:
     from tests.conftest import Serve
+    from tests.server import Server
 
 APP = "environ_page:application"
 
 
-@pytest.mark.parametrize(
-    "fields", [{"X-Forwarded-Proto": "https"}, {"Forwarded": "for=192.0.2.1;proto=https"}]
-)
-def test_loopback_and_unix_set_the_scheme_by_default(transport: Transport, fields: dict[str, str]) -> None:
-    assert Environ(transport.request("/", fields=fields))["wsgi.url_scheme"] == "https"
+SAYS_HTTPS = [{"X-Forwarded-Proto": "https"}, {"Forwarded": "for=192.0.2.1;proto=https"}]
+
+
+@pytest.mark.parametrize("name", ["http-tcp", "http-unix"])
+@pytest.mark.parametrize("fields", SAYS_HTTPS, ids=["x-forwarded", "forwarded"])
+def test_loopback_and_unix_set_the_scheme_by_default(
+    server: Server, name: str, fields: dict[str, str]
+) -> None:
+    assert Environ(Transport.of(server, name).request("/", fields=fields))["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize("name", ["uwsgi-tcp", "uwsgi-unix"])
+@pytest.mark.parametrize("fields", SAYS_HTTPS, ids=["x-forwarded", "forwarded"])
+def test_over_uwsgi_the_web_server_says_it_in_a_variable(
+    server: Server, name: str, fields: dict[str, str]
+) -> None:
+    """nginx passes on what any client wrote in these fields; the scheme it knows is in HTTPS and REQUEST_SCHEME."""
+    assert Environ(Transport.of(server, name).request("/", fields=fields))["wsgi.url_scheme"] == "http"
 
 
 def test_the_client_is_not_replaced_by_default(http: Transport) -> None:
