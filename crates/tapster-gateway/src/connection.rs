@@ -19,9 +19,10 @@ pub struct Connection<'a> {
 
 /// Sets SERVER_NAME, SERVER_PORT, REMOTE_ADDR and REMOTE_PORT where they are absent.
 ///
-/// On a unix socket, and for a wildcard address, SERVER_NAME comes from Host, else it is `localhost`; PEP 3333
-/// lets neither it nor SERVER_PORT be empty. A unix peer has no address: REMOTE_ADDR is there and empty, as RFC
-/// 3875 wants it present and gunicorn sets it, and REMOTE_PORT is absent.
+/// SERVER_NAME is the address, an IPv6 one in brackets (RFC 3875 §4.1.14), so that it can stand in a URL. On a unix
+/// socket, and for a wildcard address, it comes from Host, else it is `localhost`; PEP 3333 lets neither it nor
+/// SERVER_PORT be empty. A unix peer has no address: REMOTE_ADDR is there, as RFC 3875 wants it, and empty, as
+/// gunicorn sets it; REMOTE_PORT is absent.
 pub(crate) fn fill(vars: &mut Vars, connection: &Connection<'_>) {
     if vars.get(Variable::ServerName).is_none_or(<[u8]>::is_empty) {
         server_name(vars, connection.local);
@@ -37,7 +38,10 @@ pub(crate) fn fill(vars: &mut Vars, connection: &Connection<'_>) {
 fn server_name(vars: &mut Vars, local: &Endpoint) {
     let name = Name::Known(Variable::ServerName);
     match local {
-        Endpoint::Inet(address, _) if !address.is_unspecified() => set_address(vars, name, *address),
+        Endpoint::Inet(address, _) if !address.is_unspecified() => match address.to_canonical() {
+            address @ IpAddr::V4(_) => set_address(vars, name, address),
+            IpAddr::V6(address) => vars.set(name, format!("[{address}]").as_bytes()),
+        },
         Endpoint::Inet(..) | Endpoint::Unix(_) => match host(vars).map(|(host, _)| host) {
             Some(host) => vars.alias(name, Variable::HttpHost, host),
             None => vars.set(name, b"localhost"),

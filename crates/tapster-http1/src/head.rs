@@ -60,7 +60,7 @@ impl Head {
     /// At most two empty lines before the request line are skipped (RFC 9112 §2.2).
     pub fn parse(&mut self, buffer: &[u8], limits: &Limits) -> Result<bool, Refusal> {
         self.fields.clear();
-        let start = buffer.chunks_exact(2).take(LEADING_LINES).take_while(|pair| pair == b"\r\n").count() * 2;
+        let start = leading_lines(buffer) * 2;
         let arrived = buffer.len() - start;
         let longest = limits.request_line.saturating_add(2);
         let mut feeds = memchr::memchr_iter(b'\n', buffer);
@@ -114,6 +114,14 @@ impl Head {
     }
 }
 
+/// How many empty lines come first, at most those that are allowed.
+fn leading_lines(buffer: &[u8]) -> usize {
+    if buffer.first() != Some(&b'\r') {
+        return 0;
+    }
+    buffer.chunks_exact(2).take(LEADING_LINES).take_while(|pair| pair == b"\r\n").count()
+}
+
 /// The line from `start` to the LF at `feed`, without its CRLF.
 fn line(buffer: &[u8], start: usize, feed: usize) -> Result<Span, Refusal> {
     match buffer.get(start..feed) {
@@ -142,9 +150,10 @@ fn field(buffer: &[u8], line: Span) -> Result<Field, Refusal> {
         ([_, ..], [b':', ..]) => {}
         _ => return Err(Refusal::FieldName),
     }
-    let start = length + 1 + blanks(rest.iter().skip(1));
-    let end = text.len() - blanks(text.iter().skip(start).rev());
-    let value = Span { start: line.start + start, end: line.start + end };
+    let padded = rest.get(1..).unwrap_or_default();
+    let start = line.end - padded.len() + blanks(padded.iter());
+    let end = line.end - blanks(buffer.get(start..line.end).unwrap_or_default().iter().rev());
+    let value = Span { start, end };
     if !syntax::is_field_value(value.of(buffer)) {
         return Err(Refusal::FieldValue);
     }
