@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tapster_gateway::{Endpoint, Protocol, Request};
 use tapster_sys::clock::ThreadClock;
@@ -15,12 +16,12 @@ use crate::stream::Stream;
 /// Reads before another connection gets its turn.
 const READS_PER_TURN: usize = 16;
 
-/// Bytes that a closing connection may still send before it is cut (RFC 9112 §9.6).
-const LINGER_BYTES: usize = 1 << 20;
+/// Bytes that may stand before a request line (RFC 9112 §2.2) and behind it.
+const EMPTY_LINES: usize = 8;
 
 /// Buffers of one thread, reused by every connection it works on, so that an idle connection owns none.
 pub(crate) struct Scratch {
-    /// Unparsed bytes of the connection at hand; as large as the largest head plus one read.
+    /// Unparsed bytes of the connection at hand; larger than any head by one read, so that a read never finds it full.
     pub(crate) read: Vec<u8>,
     /// The head and small body of an answer.
     pub(crate) out: Vec<u8>,
@@ -33,7 +34,8 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(policy: &Policy) -> Scratch {
-        let largest = policy.http.head.max(tapster_uwsgi::MAX_PACKET);
+        let http = policy.http.head.max(policy.http.request_line + EMPTY_LINES);
+        let largest = http.max(tapster_uwsgi::MAX_PACKET);
         Scratch {
             read: vec![0; largest + 64 * 1024],
             out: Vec::with_capacity(32 * 1024),
@@ -75,7 +77,7 @@ pub(crate) enum State {
     /// The answer is written as far as the socket takes it; then the connection goes on or closes.
     Flushing { keep_alive: bool, linger: bool },
     /// The last answer is out; input is read and dropped so that the client sees it (no reset).
-    Lingering { left: usize },
+    Lingering,
 }
 
 /// What to do with the connection next.
@@ -119,6 +121,8 @@ pub(crate) struct Connection {
     pub(crate) listener: u16,
     /// Requests answered.
     pub(crate) served: u64,
+    /// Since when it waits for what it is in the middle of; none after progress.
+    pub(crate) since: Option<Instant>,
 }
 
 impl Connection {
@@ -138,12 +142,18 @@ impl Connection {
             outbound: None,
             listener,
             served: 0,
+            since: None,
         }
     }
 
     /// Between requests, with nothing of the next one there: may be closed or given away without loss.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Head) && self.input.is_empty()
+    }
+
+    /// Whether bytes, of which there are some, are what its deadline waits for.
+    pub(crate) fn lives_by_bytes(&self) -> bool {
+        self.is_idle() || matches!(self.state, State::Body(_))
     }
 
     /// Parses and reads until something is complete, nothing more is there, or the turn is over.
@@ -212,19 +222,20 @@ impl Connection {
         let room = &mut scratch.read[held..];
         let count = self.stream.read(room)?;
         self.drained = count < room.len();
+        if held == 0 && matches!(self.state, State::Head) {
+            // The time for a head counts from its first byte.
+            self.since = None;
+        }
         Ok(if count == 0 { 0 } else { held + count })
     }
 
     /// Uses up the first `filled` bytes of the read buffer; what is left stays with the connection.
     fn parse(&mut self, scratch: &mut Scratch, filled: usize, policy: &Policy) -> Option<Step> {
         let (used, parsed) = match &mut self.state {
-            State::Lingering { left } => {
-                *left = left.saturating_sub(filled);
-                (filled, if *left == 0 { Parsed::Stop("sent too much while closing") } else { Parsed::More })
-            }
+            State::Lingering => (filled, Parsed::More),
             State::Body(receiving) => {
-                let (used, parsed) = receiving.feed(&scratch.read[..filled], policy);
-                (used, parsed)
+                self.since = None;
+                receiving.feed(&scratch.read[..filled], policy)
             }
             State::Head | State::Waiting(_) | State::Flushing { .. } => {
                 receive::head(self, scratch, filled, policy)
@@ -244,6 +255,7 @@ impl Connection {
                     let _late = self.stream.write(tapster_http1::encode::CONTINUE);
                 }
                 self.unparsed = !self.input.is_empty();
+                self.since = None;
                 self.state = State::Body(receiving);
                 None
             }
@@ -262,12 +274,12 @@ impl Connection {
             },
             Parsed::Refused(refused) => Some(Step::Refuse(refused)),
             Parsed::Pong => Some(Step::Pong),
-            Parsed::Stop(why) => Some(Step::Close(why)),
         }
     }
 
     fn dispatch(&mut self, exchange: Exchange) -> Step {
         self.unparsed = !self.input.is_empty();
+        self.since = None;
         Step::Dispatch(exchange)
     }
 
@@ -286,10 +298,29 @@ impl Connection {
         self.drained = true;
         Step::Close(match self.state {
             State::Head if self.input.is_empty() => "closed by the client",
-            State::Lingering { .. } => "closed",
+            State::Lingering => "closed",
             State::Head => "the client closed in the middle of a request head",
             _ => "the client closed in the middle of a request body",
         })
+    }
+
+    /// Writes bytes of the server's own while nothing is queued before them, and queues what does not fit. False if
+    /// the client is gone.
+    pub(crate) fn send(&mut self, bytes: &[u8], registry: &mio::Registry) -> bool {
+        let sent = match self.stream.write(bytes) {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return false,
+        };
+        if sent == bytes.len() {
+            return true;
+        }
+        let outbound = self.outbound.insert(Arc::new(Outbound::new(self.stream.clone())));
+        let _flushed_next = outbound.push(Box::new(bytes[sent..].to_vec()), 0);
+        self.watches_writes || {
+            self.watches_writes = true;
+            self.stream.watch_writes(registry, mio::Token(self.key), true).is_ok()
+        }
     }
 
     /// Turns to reading and dropping what still comes, so that the last answer is not lost to a reset.
@@ -297,6 +328,7 @@ impl Connection {
         self.stream.shutdown(std::net::Shutdown::Write);
         self.input = Vec::new();
         self.unparsed = false;
-        self.state = State::Lingering { left: LINGER_BYTES };
+        self.since = None;
+        self.state = State::Lingering;
     }
 }

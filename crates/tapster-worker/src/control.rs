@@ -14,6 +14,7 @@ use tapster_sys::inbox::Message;
 use crate::accept::Accepted;
 use crate::connection::Connection;
 use crate::drive;
+use crate::policy::Rest;
 use crate::serve::Context;
 use crate::worker::Shared;
 
@@ -67,7 +68,9 @@ impl Shared {
     fn enter(&self, accepted: Accepted, listener: u16) {
         let Accepted { stream, local, peer } = accepted;
         let facts = self.policy.facts(local, peer);
-        let entered = self.lane.core().insert(|key| {
+        let now = Instant::now();
+        let deadline = self.policy.deadline(Rest::Head, now, now);
+        let entered = self.lane.core().insert(deadline, |key| {
             stream.register(&self.lane.registry, mio::Token(key)).ok()?;
             Some(Box::new(Connection::new(key, listener, stream, facts)))
         });

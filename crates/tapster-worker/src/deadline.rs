@@ -46,19 +46,27 @@ pub(crate) struct Wheel {
     done: u64,
     slots: Vec<Vec<(usize, Tick)>>,
     entries: usize,
+    /// No entry is due before this.
+    next: Tick,
+    /// An entry came in that is due before what [`Wheel::wait`] last said.
+    sooner: bool,
 }
 
 impl Wheel {
     pub(crate) fn new(now: Instant) -> Wheel {
-        Wheel { start: now, done: 0, slots: vec![Vec::new(); SLOTS], entries: 0 }
+        Wheel {
+            start: now,
+            done: 0,
+            slots: vec![Vec::new(); SLOTS],
+            entries: 0,
+            next: Tick::NEVER,
+            sooner: false,
+        }
     }
 
-    /// Sets the deadline of the connection `key` to `after` from `now`, or to never.
-    pub(crate) fn set(&mut self, key: usize, timer: &mut Timer, now: Instant, after: Option<Duration>) {
-        timer.deadline = match after {
-            Some(after) => Tick(self.ticks(now + after) + 1),
-            None => Tick::NEVER,
-        };
+    /// Sets the deadline of the connection `key`; none is never.
+    pub(crate) fn set(&mut self, key: usize, timer: &mut Timer, deadline: Option<Instant>) {
+        timer.deadline = deadline.map_or(Tick::NEVER, |at| Tick(self.ticks(at) + 1));
         if timer.deadline < timer.entry {
             self.insert(key, timer);
         }
@@ -100,21 +108,34 @@ impl Wheel {
     }
 
     /// How long until the next entry is due; none if there is no entry.
-    pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, now: Instant) -> Option<Duration> {
+        self.sooner = false;
         if self.entries == 0 {
+            self.next = Tick::NEVER;
             return None;
         }
-        let ahead = (1..=SLOTS as u64)
-            .find(|ahead| !self.slots[(self.done + ahead) as usize % SLOTS].is_empty())
-            .unwrap_or(SLOTS as u64);
-        let at = self.start + TICK * u32::try_from(self.done + ahead).unwrap_or(u32::MAX);
+        if self.next.0 <= self.done {
+            let later = self.done + 1..=self.done + SLOTS as u64;
+            let busy = later.clone().find(|&tick| !self.slots[tick as usize % SLOTS].is_empty());
+            self.next = Tick(busy.unwrap_or(*later.end()));
+        }
+        let at = self.start + TICK * u32::try_from(self.next.0).unwrap_or(u32::MAX);
         Some(at.saturating_duration_since(now).max(Duration::from_millis(1)))
+    }
+
+    /// Whether whoever sleeps for as long as [`Wheel::wait`] said would sleep too long.
+    pub(crate) fn is_sooner(&self) -> bool {
+        self.sooner
     }
 
     fn insert(&mut self, key: usize, timer: &mut Timer) {
         timer.entry = Tick(timer.deadline.0.max(self.done + 1));
         self.slots[timer.entry.0 as usize % SLOTS].push((key, timer.entry));
         self.entries += 1;
+        if timer.entry < self.next {
+            self.next = timer.entry;
+            self.sooner = true;
+        }
     }
 
     fn ticks(&self, at: Instant) -> u64 {
@@ -137,7 +158,7 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
         let mut timer = Timer::default();
-        wheel.set(7, &mut timer, start, Some(Duration::from_secs(10)));
+        wheel.set(7, &mut timer, Some(start + Duration::from_secs(10)));
         assert!(due(&mut wheel, start + Duration::from_secs(10)).is_empty());
         let fired = due(&mut wheel, start + Duration::from_millis(10_600));
         assert_eq!(fired.len(), 1);
@@ -150,7 +171,7 @@ mod tests {
         let mut wheel = Wheel::new(start);
         let mut timer = Timer::default();
         for second in 0..60 {
-            wheel.set(1, &mut timer, start + Duration::from_secs(second), Some(Duration::from_secs(75)));
+            wheel.set(1, &mut timer, Some(start + Duration::from_secs(second) + Duration::from_secs(75)));
         }
         assert_eq!(wheel.entries, 1);
         let fired = due(&mut wheel, start + Duration::from_secs(80));
@@ -165,8 +186,8 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
         let mut timer = Timer::default();
-        wheel.set(1, &mut timer, start, Some(Duration::from_secs(75)));
-        wheel.set(1, &mut timer, start, Some(Duration::from_secs(10)));
+        wheel.set(1, &mut timer, Some(start + Duration::from_secs(75)));
+        wheel.set(1, &mut timer, Some(start + Duration::from_secs(10)));
         let fired = due(&mut wheel, start + Duration::from_secs(11));
         assert_eq!(wheel.judge(1, fired[0].1, &mut timer), Fired::Expired);
         let fired = due(&mut wheel, start + Duration::from_secs(76));
@@ -174,11 +195,32 @@ mod tests {
     }
 
     #[test]
+    fn whoever_sleeps_learns_of_an_earlier_deadline_and_of_no_other() {
+        let start = Instant::now();
+        let seconds = |count| start + Duration::from_secs(count);
+        let mut wheel = Wheel::new(start);
+        assert_eq!(wheel.wait(start), None);
+        let mut timers = [Timer::default(); 4];
+        for (key, (second, sooner)) in
+            [(75, true), (80, false), (10, true), (11, false)].into_iter().enumerate()
+        {
+            wheel.set(key, &mut timers[key], Some(seconds(second)));
+            assert_eq!(wheel.is_sooner(), sooner, "{second} s");
+            assert!(wheel.wait(start).is_some_and(|wait| wait <= Duration::from_secs(second) + 2 * TICK));
+            assert!(!wheel.is_sooner());
+        }
+        let fired = due(&mut wheel, seconds(12));
+        assert_eq!(fired.len(), 2);
+        let wait = wheel.wait(seconds(12)).unwrap();
+        assert!((Duration::from_secs(63)..Duration::from_secs(64)).contains(&wait), "{wait:?}");
+    }
+
+    #[test]
     fn deadlines_beyond_one_turn_of_the_wheel_hold() {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
         let mut timer = Timer::default();
-        wheel.set(1, &mut timer, start, Some(Duration::from_secs(600)));
+        wheel.set(1, &mut timer, Some(start + Duration::from_secs(600)));
         for second in (0..600).step_by(5) {
             assert!(due(&mut wheel, start + Duration::from_secs(second)).is_empty());
         }

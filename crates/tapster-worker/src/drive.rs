@@ -1,10 +1,9 @@
 //! One connection, driven as far as it goes: receive, answer, flush, rest or close. Run by the leader, by a thread
 //! that lost the token in the application, and by the monitor (which calls nothing).
 
-use std::sync::atomic::Ordering;
-
 use crate::answer;
 use crate::connection::{Connection, State, Step};
+use crate::http;
 use crate::outbound::Flushed;
 use crate::policy::Rest;
 use crate::receive::Refused;
@@ -65,14 +64,16 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Bo
         State::Head if connection.input.is_empty() => "idle for too long",
         State::Head => {
             let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
+            let refused = refused.to_head(http::is_head(&connection.input));
             return drive_on(shared, context, connection, &refused);
         }
-        State::Body(_) => {
+        State::Body(receiving) => {
             let refused = Refused::new(408, "the request body stopped arriving (--io-timeout)");
+            let refused = refused.to_head(receiving.exchange.head_only);
             return drive_on(shared, context, connection, &refused);
         }
         State::Flushing { .. } => "the client stopped reading the answer (--io-timeout)",
-        State::Lingering { .. } => "closed",
+        State::Lingering => "closed",
         State::Waiting(_) => return requeue(shared, context, connection),
     };
     if let Some(outbound) = connection.outbound.take() {
@@ -93,15 +94,20 @@ fn flush(connection: &mut Connection) -> Option<Step> {
     connection.writable = false;
     let flushed = connection.outbound.as_ref().map_or(Flushed::Empty, |outbound| outbound.flush());
     match flushed {
-        Flushed::Progress | Flushed::Stuck => Some(Step::Rest),
+        Flushed::Progress => {
+            connection.since = None;
+            Some(Step::Rest)
+        }
+        Flushed::Stuck => Some(Step::Rest),
         Flushed::Gone => Some(Step::Close("the client went away before the answer was out")),
         Flushed::Empty => {
+            connection.since = None;
             connection.outbound = None;
             connection.state = State::Head;
             if keep_alive {
                 return None;
             }
-            if linger {
+            if linger || !connection.drained {
                 connection.linger();
                 return None;
             }
@@ -114,23 +120,34 @@ fn flush(connection: &mut Connection) -> Option<Step> {
 pub(crate) fn rest(
     shared: &Shared,
     context: &Context,
-    connection: Box<Connection>,
+    mut connection: Box<Connection>,
 ) -> Option<Box<Connection>> {
     let rest = match &connection.state {
         State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
         State::Head => Rest::Head,
         State::Body(_) => Rest::Body,
         State::Flushing { .. } => Rest::Flush,
-        State::Lingering { .. } => Rest::Linger,
+        State::Lingering => Rest::Linger,
         State::Waiting(_) => Rest::Ours,
     };
-    shared.lane.core().rest(connection, rest, context.now, &shared.policy)
+    let since = *connection.since.get_or_insert(context.now);
+    let deadline = shared.policy.deadline(rest, since, context.now);
+    let mut core = shared.lane.core();
+    let back = core.rest(connection, deadline);
+    let oversleeps = !context.leads && core.has_sooner_deadline();
+    drop(core);
+    if oversleeps {
+        shared.lane.wake_poller();
+    }
+    back
 }
 
 /// Puts a connection behind the others; wakes the leader if it sleeps.
-fn requeue(shared: &Shared, context: &Context, connection: Box<Connection>) {
-    shared.lane.core().requeue(connection, context.now);
-    if !context.leads {
+fn requeue(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
+    shared.lane.core().requeue(connection);
+    if context.leads {
+        context.must_poll = true;
+    } else {
         shared.lane.wake_poller();
     }
 }
@@ -138,7 +155,7 @@ fn requeue(shared: &Shared, context: &Context, connection: Box<Connection>) {
 /// The monitor found a whole request: a parked thread gets it and the token, or it waits for the first free one.
 fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connection>) {
     let mut core = shared.lane.core();
-    core.wait_for_thread(connection, context.now);
+    core.wait_for_thread(connection);
     let Some(thread) = core.parked.pop() else { return };
     let seen = shared.lane.token.view();
     let granted = seen.holder() == context.holder
@@ -165,9 +182,14 @@ fn refuse_and_close(
     let date = context.date().to_vec();
     let out = &mut context.scratch.out;
     out.clear();
-    refuse(out, refused.status, &refused.reason, &date, false);
-    let _gone = connection.stream.write(out);
-    connection.linger();
+    // What is the server's own trouble is for the log only: it may name paths.
+    let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
+    refuse(out, refused.status, reason, &date, refused.head_only);
+    if !connection.send(out, &shared.lane.registry) {
+        close(shared, connection, "the client went away before it was refused");
+        return None;
+    }
+    connection.state = State::Flushing { keep_alive: false, linger: true };
     Some(connection)
 }
 
@@ -187,8 +209,7 @@ pub(crate) fn after_answer(
     keep_alive: bool,
 ) -> Option<Box<Connection>> {
     connection.served += 1;
-    let keep_alive = keep_alive && !shared.draining.load(Ordering::Relaxed);
-    let unread = !connection.input.is_empty();
+    let unread = !connection.input.is_empty() || !connection.drained;
     let unsent = connection.outbound.as_ref().is_some_and(|outbound| outbound.queued() != Some(0));
     if unsent {
         connection.state = State::Flushing { keep_alive, linger: unread };
@@ -198,7 +219,8 @@ pub(crate) fn after_answer(
     if keep_alive {
         return Some(connection);
     }
-    if unread {
+    if unread || shared.lane.core().has_unread(connection.key) {
+        // Closing a socket with unread bytes resets it, and the client may lose the answer.
         connection.linger();
         return Some(connection);
     }

@@ -13,8 +13,16 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
     match whole_head(facts, scratch, filled, policy) {
         Ok(Some(parsed)) => parsed,
         Ok(None) => (0, Parsed::More),
-        Err(refusal) => (filled, Parsed::Refused(Refused::new(refusal.status(), refusal))),
+        Err(refusal) => {
+            let refused = Refused::new(refusal.status(), refusal);
+            (filled, Parsed::Refused(refused.to_head(is_head(&scratch.read[..filled]))))
+        }
     }
+}
+
+/// Whether the bytes of a head, not all of which need be there, begin a HEAD request.
+pub(crate) fn is_head(buffer: &[u8]) -> bool {
+    buffer.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 fn whole_head(
@@ -39,18 +47,18 @@ fn whole_head(
         protocol: Protocol::Http,
         http10: head.version == Version::Http10,
         head_only: head.method.of(buffer) == b"HEAD",
-        keep_alive: framing.keep_alive,
+        keep_alive: framing.keep_alive && policy.keeps_alive(),
     };
     let (progress, buffered) = match framing.body {
         BodyLength::None | BodyLength::Length(0) => {
             return Ok(Some((head.length, Parsed::Request(exchange))));
         }
         BodyLength::Length(length) if length > policy.max_body => {
-            return Ok(Some((filled, Parsed::Refused(too_large(policy)))));
+            return Ok(Some((filled, Parsed::Refused(too_large(policy).to_head(exchange.head_only)))));
         }
         BodyLength::Length(length) => {
             let at_hand = buffer.len() - head.length;
-            if length <= at_hand as u64 && at_hand <= policy.body_memory {
+            if length <= at_hand as u64 && length <= policy.body_memory as u64 {
                 let end = head.length + length as usize;
                 request.body = Body::Memory(buffer[head.length..end].to_vec());
                 return Ok(Some((end, Parsed::Request(exchange))));

@@ -15,7 +15,6 @@ use crate::blocking::Blocking;
 use crate::connection::{Connection, State};
 use crate::deadline::{Fired, Timer, Wheel};
 use crate::outbound::Outbound;
-use crate::policy::{Policy, Rest};
 use crate::token::{Holder, Token};
 
 /// What the poller saw of a connection.
@@ -133,21 +132,20 @@ impl Core {
         self.slots.len()
     }
 
-    /// Makes room for a new connection.
-    pub(crate) fn insert(&mut self, make: impl FnOnce(usize) -> Option<Box<Connection>>) -> bool {
+    /// Makes room for a new connection, which must say something before `deadline`.
+    pub(crate) fn insert(
+        &mut self,
+        deadline: Option<Instant>,
+        make: impl FnOnce(usize) -> Option<Box<Connection>>,
+    ) -> bool {
         let entry = self.slots.vacant_entry();
-        match make(entry.key()) {
-            Some(connection) => {
-                entry.insert(Slot {
-                    place: Place::Resting(connection),
-                    readiness: Readiness::default(),
-                    queued: false,
-                    timer: Timer::default(),
-                });
-                true
-            }
-            None => false,
-        }
+        let key = entry.key();
+        let Some(connection) = make(key) else { return false };
+        let mut timer = Timer::default();
+        self.wheel.set(key, &mut timer, deadline);
+        let readiness = Readiness::default();
+        entry.insert(Slot { place: Place::Resting(connection), readiness, queued: false, timer });
+        true
     }
 
     /// Notes what the poller saw. Gives the queue to flush if a thread has the connection and room was made.
@@ -205,9 +203,15 @@ impl Core {
         None
     }
 
-    /// Whether [`Core::next`] would find something.
+    /// Whether the leader must not go to sleep: [`Core::next`] would find something, or a deadline came in that is
+    /// due before the end of that sleep.
     pub(crate) fn has_work(&self, may_call: bool) -> bool {
-        !self.ready.is_empty() || may_call && !self.waiting.is_empty()
+        !self.ready.is_empty() || may_call && !self.waiting.is_empty() || self.has_sooner_deadline()
+    }
+
+    /// Whether a leader that sleeps would miss a deadline.
+    pub(crate) fn has_sooner_deadline(&self) -> bool {
+        self.wheel.is_sooner()
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
@@ -235,13 +239,11 @@ impl Core {
         }
     }
 
-    /// Puts a connection to rest; gives it back at once if the poller saw something meanwhile.
+    /// Puts a connection to rest until `deadline`; gives it back at once if the poller saw something meanwhile.
     pub(crate) fn rest(
         &mut self,
         mut connection: Box<Connection>,
-        rest: Rest,
-        now: Instant,
-        policy: &Policy,
+        deadline: Option<Instant>,
     ) -> Option<Box<Connection>> {
         let key = connection.key;
         let slot = self.slots.get_mut(key)?;
@@ -249,16 +251,16 @@ impl Core {
             apply(&mut slot.readiness, &mut connection);
             return Some(connection);
         }
-        self.wheel.set(key, &mut slot.timer, now, policy.patience(rest));
+        self.wheel.set(key, &mut slot.timer, deadline);
         slot.place = Place::Resting(connection);
         None
     }
 
     /// Puts a connection behind the others that are ready.
-    pub(crate) fn requeue(&mut self, connection: Box<Connection>, now: Instant) {
+    pub(crate) fn requeue(&mut self, connection: Box<Connection>) {
         let key = connection.key;
         if let Some(slot) = self.slots.get_mut(key) {
-            self.wheel.set(key, &mut slot.timer, now, None);
+            self.wheel.set(key, &mut slot.timer, None);
             slot.place = Place::Resting(connection);
             slot.queued = true;
             self.ready.push_back(key);
@@ -266,13 +268,18 @@ impl Core {
     }
 
     /// Queues a whole request until a thread is free.
-    pub(crate) fn wait_for_thread(&mut self, connection: Box<Connection>, now: Instant) {
+    pub(crate) fn wait_for_thread(&mut self, connection: Box<Connection>) {
         let key = connection.key;
         if let Some(slot) = self.slots.get_mut(key) {
-            self.wheel.set(key, &mut slot.timer, now, None);
+            self.wheel.set(key, &mut slot.timer, None);
             slot.place = Place::Resting(connection);
             self.waiting.push_back(key);
         }
+    }
+
+    /// Whether the poller saw bytes of a connection that a thread has.
+    pub(crate) fn has_unread(&self, key: usize) -> bool {
+        self.slots.get(key).is_some_and(|slot| slot.readiness.readable)
     }
 
     /// Forgets a connection that a thread has.
@@ -280,22 +287,30 @@ impl Core {
         self.slots.try_remove(key);
     }
 
-    /// Takes all connections whose deadline is over.
+    /// Takes all connections whose deadline is over. What came in the last moment counts, except for deadlines that
+    /// bytes do not move.
     #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]
     pub(crate) fn expired(&mut self, now: Instant, into: &mut Vec<Box<Connection>>) {
         let mut due = Vec::new();
         self.wheel.advance(now, &mut due);
         for (key, fired) in due {
             let Some(slot) = self.slots.get_mut(key) else { continue };
-            // A thread that has the connection sets the deadline anew when it is done.
-            if self.wheel.judge(key, fired, &mut slot.timer) == Fired::Expired {
+            // Whoever works on the connection, now or next, sets the deadline anew.
+            if self.wheel.judge(key, fired, &mut slot.timer) != Fired::Expired {
+                continue;
+            }
+            let saved = match &slot.place {
+                Place::Resting(connection) => slot.queued && connection.lives_by_bytes(),
+                Place::Working(_) => true,
+            };
+            if !saved {
                 into.extend(self.take(key));
             }
         }
     }
 
     /// How long the poller may sleep.
-    pub(crate) fn sleep(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn sleep(&mut self, now: Instant) -> Option<Duration> {
         self.wheel.wait(now)
     }
 

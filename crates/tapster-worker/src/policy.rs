@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, Peers, Settings};
 use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
@@ -26,8 +26,11 @@ pub(crate) enum Rest {
     Ours,
 }
 
-/// How long a closing connection may take to notice.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a closing connection may be silent before it is cut.
+const LINGER_SILENT: Duration = Duration::from_secs(2);
+
+/// How long a closing connection may go on sending before it is cut (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(30);
 
 /// Bounds and trust, from the settings.
 pub(crate) struct Policy {
@@ -66,15 +69,20 @@ impl Policy {
         }
     }
 
-    /// How long a connection may rest.
-    pub(crate) fn patience(&self, rest: Rest) -> Option<Duration> {
+    /// Until when a connection may rest that began, or last got on, at `since`.
+    pub(crate) fn deadline(&self, rest: Rest, since: Instant, now: Instant) -> Option<Instant> {
         match rest {
-            Rest::Idle => Some(self.keep_alive),
-            Rest::Head => Some(self.head_timeout),
-            Rest::Body | Rest::Flush => Some(self.io_timeout),
-            Rest::Linger => Some(LINGER),
+            Rest::Idle => since.checked_add(self.keep_alive),
+            Rest::Head => since.checked_add(self.head_timeout),
+            Rest::Body | Rest::Flush => since.checked_add(self.io_timeout),
+            Rest::Linger => (since + LINGER).min(now + LINGER_SILENT).into(),
             Rest::Ours => None,
         }
+    }
+
+    /// Whether a connection may serve a second request.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        !self.keep_alive.is_zero()
     }
 
     /// What the two ends of a connection allow.

@@ -25,8 +25,6 @@ pub(crate) enum Parsed {
     BodyComplete,
     Refused(Refused),
     Pong,
-    /// Close; nothing is answered.
-    Stop(&'static str),
 }
 
 /// A request that is not served, and why.
@@ -34,11 +32,18 @@ pub(crate) enum Parsed {
 pub(crate) struct Refused {
     pub(crate) status: u16,
     pub(crate) reason: String,
+    /// The answer goes without its body (RFC 9110 §9.3.2).
+    pub(crate) head_only: bool,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, reason: impl fmt::Display) -> Refused {
-        Refused { status, reason: reason.to_string() }
+        Refused { status, reason: reason.to_string(), head_only: false }
+    }
+
+    /// Says whether the request is HEAD.
+    pub(crate) fn to_head(self, head_only: bool) -> Refused {
+        Refused { head_only, ..self }
     }
 }
 

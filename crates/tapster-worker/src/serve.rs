@@ -14,6 +14,8 @@ pub(crate) struct Context {
     pub(crate) scratch: Scratch,
     pub(crate) date: tapster_http1::encode::DateCache,
     pub(crate) leads: bool,
+    /// A connection that has more to do was put behind the others: those that are not seen yet come first.
+    pub(crate) must_poll: bool,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -25,6 +27,7 @@ impl Context {
             scratch: Scratch::new(&shared.policy),
             date: Default::default(),
             leads: false,
+            must_poll: false,
             now: Instant::now(),
         }
     }
@@ -72,6 +75,9 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
     context.leads = true;
     context.now = Instant::now();
     while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
+        if std::mem::take(&mut context.must_poll) {
+            crate::events::poll(shared, context, Some(Duration::ZERO));
+        }
         let next = lane.core().next(context.may_call());
         match next {
             Some(connection) => drive::drive(shared, context, connection),
