@@ -79,7 +79,9 @@ fn a_client_that_waits_is_told_to_continue_or_why_not() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(client.answer().text(), "hello");
     let length = LARGEST + 1;
-    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    ));
     assert_eq!(client.answer().status, 413);
     assert!(client.is_ended());
 }
@@ -106,7 +108,8 @@ fn many_uploads_at_once_do_not_mix() {
             let mut client = server.connect();
             scope.spawn(move || {
                 for round in 0..10 {
-                    let sent: Vec<u8> = bytes(20_000 * (1 + round % 3)).iter().map(|byte| byte ^ number as u8).collect();
+                    let sent: Vec<u8> =
+                        bytes(20_000 * (1 + round % 3)).iter().map(|byte| byte ^ number as u8).collect();
                     let wire = chunked(&sent, 777 * (number + 1));
                     for part in wire.chunks(3000) {
                         client.send(part);

@@ -72,6 +72,15 @@ impl Client {
         (client, other.into())
     }
 
+    /// Two handles of one connection, to read and to write at the same time.
+    pub fn split(self) -> (Client, Client) {
+        let stream = match &self.stream {
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone().unwrap()),
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone().unwrap()),
+        };
+        (self, Client { stream, held: Vec::new() })
+    }
+
     pub fn set_read_timeout(&self, timeout: Duration) {
         match &self.stream {
             Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)).unwrap(),
@@ -181,14 +190,21 @@ impl Client {
     pub fn is_quiet(&mut self) -> bool {
         self.set_read_timeout(Duration::from_millis(50));
         let quiet = self.held.is_empty()
-            && self.more().is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+            && self
+                .more()
+                .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
         self.set_read_timeout(PATIENCE);
         quiet
     }
 
     pub fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.held.len() < length {
-            assert_ne!(self.more().unwrap(), 0, "the connection ended after {} of {length} bytes", self.held.len());
+            assert_ne!(
+                self.more().unwrap(),
+                0,
+                "the connection ended after {} of {length} bytes",
+                self.held.len()
+            );
         }
         let rest = self.held.split_off(length);
         std::mem::replace(&mut self.held, rest)

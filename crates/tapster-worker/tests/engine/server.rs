@@ -41,7 +41,15 @@ impl Wanted {
         let mut settings = tapster_config::defaults().unwrap();
         settings.threads = threads;
         let around = |serve: &dyn Fn()| serve();
-        Wanted { settings, workers: 1, unix: false, peers: Peers::default(), board: None, listener: None, around }
+        Wanted {
+            settings,
+            workers: 1,
+            unix: false,
+            peers: Peers::default(),
+            board: None,
+            listener: None,
+            around,
+        }
     }
 
     pub fn unix(mut self) -> Wanted {

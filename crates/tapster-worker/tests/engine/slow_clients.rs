@@ -86,14 +86,16 @@ fn a_stream_waits_for_its_reader_and_holds_nobody_up() {
 #[test]
 fn a_stream_that_stops_again_and_again_goes_on() {
     // Each round fills every buffer between the two, then empties them all: room must be noticed each time.
-    let server = Wanted::threads(2).with(|settings| settings.io_timeout = Duration::from_secs(60)).serve(|_, respond| {
-        let piece = pattern(300_000);
-        respond.start(&head("200 OK", &[]), BodySize::Unknown);
-        for _ in 0..2000 {
-            respond.write(&piece, Flush::Now).unwrap();
-        }
-        respond.finish();
-    });
+    let server = Wanted::threads(2).with(|settings| settings.io_timeout = Duration::from_secs(60)).serve(
+        |_, respond| {
+            let piece = pattern(300_000);
+            respond.start(&head("200 OK", &[]), BodySize::Unknown);
+            for _ in 0..2000 {
+                respond.write(&piece, Flush::Now).unwrap();
+            }
+            respond.finish();
+        },
+    );
     let mut client = server.connect();
     client.ask("/");
     client.head();
