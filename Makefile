@@ -36,6 +36,7 @@ test-rust: ## unit and component tests of the crates that need no Python
 	cargo test --locked $(PURE)
 
 test-python: $(WHEEL) ## black-box tests of the installed wheel
+	$(BIN)/stubtest tapster._native
 	$(BIN)/python -m pytest -p tests.no_skips -m "not long"
 
 lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
