@@ -128,6 +128,8 @@ class Server:
     def wait_ready(self, timeout: float = 20.0) -> None:
         """Waits for the line that says so and reads the addresses from the lines before it."""
         self.log.wait_for(READY, timeout=timeout)
+        # Written by a worker, so it may come a little after the supervisor's line.
+        self.log.wait_for(r"\] serving ", timeout=timeout)
         for line in self.log.find(LISTENING):
             self.addresses += [found for found in addresses_in(line) if found not in self.addresses]
 
@@ -161,9 +163,10 @@ class Server:
     def complaints(self) -> list[str]:
         """Panics and unmeant tracebacks since the last call."""
         lines = self.log.lines(self._checked)
-        self._checked += len(lines)
-        panics = [line for line in lines if "panicked at" in line]
-        return panics + [block for block in _tracebacks(lines) if not self._is_allowed(block)]
+        blocks, used = _tracebacks(lines, ended=self.process.poll() is not None)
+        self._checked += used
+        panics = [line for line in lines[:used] if "panicked at" in line]
+        return panics + [block for block in blocks if not self._is_allowed(block)]
 
     def close(self) -> None:
         """Ends every process of the group, by force where a signal was not enough."""
@@ -236,18 +239,24 @@ def _parent(pid: int) -> int:
     return 0 if status[0] in "ZX" else int(status[1])
 
 
-def _tracebacks(lines: list[str]) -> list[str]:
-    """Each traceback, from the line before it to the line that names the exception."""
+def _tracebacks(lines: list[str], ended: bool) -> tuple[list[str], int]:
+    """Each traceback, from the line before it to the line that names the exception, and how many lines were used.
+
+    One that is still being written is left for the next time, unless the process ended.
+    """
     blocks: list[str] = []
     for start, line in enumerate(lines):
         if "Traceback (most recent call last)" in line:
             margin = _margin(line) if line.lstrip().startswith("Traceback") else 0
             rest = lines[start + 1 :]
             length = next(
-                (n for n, text in enumerate(rest) if text.strip() and _margin(text) <= margin), len(rest)
+                (n for n, text in enumerate(rest) if text.strip() and _margin(text) <= margin), None
             )
-            blocks.append("\n".join([*lines[max(0, start - 1) : start + 1], *rest[: length + 1]]))
-    return blocks
+            if length is None and not ended:
+                return blocks, max(0, start - 1)
+            last = len(lines) if length is None else start + 2 + length
+            blocks.append("\n".join(lines[max(0, start - 1) : last]))
+    return blocks, len(lines)
 
 
 def _margin(line: str) -> int:

@@ -80,6 +80,9 @@ class Nginx:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.log.join()
+        # A response cut short, a connection closed too soon: what nginx dislikes about its upstream, it logs.
+        assert kind is not None or not self.errors(), "\n".join(self.errors())
 
     def _rewritten(self, text: str, upstream: Address, directory: Path) -> str:
         tls = f"listen {self.tls.host}:{self.tls.port} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;"

@@ -71,11 +71,3 @@ def test_head_and_keep_alive(nginx: Nginx) -> None:
             assert connection.read_response("HEAD").status == 200
             connection.send(http_request())
             assert Environ(connection.read_response())["REQUEST_METHOD"] == "GET"
-
-
-def test_a_connection_to_tapster_is_kept(nginx: Nginx, route: str) -> None:
-    """nginx closes none before its 60 seconds, Tapster none before its 75."""
-    if not route.startswith("proxy-tcp"):
-        return
-    ports = {Environ(exchange(nginx.address, http_request()))["REMOTE_PORT"] for _ in range(20)}
-    assert len(ports) == 1

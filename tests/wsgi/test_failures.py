@@ -21,6 +21,7 @@ def the_servers_own_complaints_are_meant(server: Server) -> None:
     """A breach of PEP 3333 may be raised inside the application, whose frames the traceback then shows."""
     server.allow(
         "AssertionError|TypeError|ValueError|RecursionError|SystemExit|KeyboardInterrupt|GeneratorExit"
+        "|RuntimeError: start_response"
     )
 
 
