@@ -96,6 +96,8 @@ impl<'a> Driver<'a> {
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
         let signals = Signals::catch(&CAUGHT)?;
         signal::ignore_broken_pipes()?;
+        // For `ps`, `top`, and whoever finds the port in use. A convenience.
+        let _ = process::set_name("tapster");
         signal::unblock_all_in_this_thread()?;
         Ok(Driver {
             began: Instant::now(),

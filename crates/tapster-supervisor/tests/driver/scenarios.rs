@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
-use tapster_sys::signal::Signal;
+use tapster_sys::signal::{Signal, Signals};
 use tapster_sys::wait::Status;
 
 use crate::server::{Server, Setup};
@@ -113,6 +113,7 @@ pub fn workers_are_added_and_taken_away() {
 /// A worker hands a connection to its peer, which never reads it and dies.
 pub fn connections_sent_to_a_dead_worker_reach_another() {
     let mut server = Server::start(Setup::default(), |start, writer| {
+        let terminate = Signals::catch(&[Signal::Terminate]).unwrap();
         become_ready(&start, writer);
         if start.slot == 1 {
             hang();
@@ -122,7 +123,7 @@ pub fn connections_sent_to_a_dead_worker_reach_another() {
         peer.send(Message::Adopt { listener: 0 }, Some(client.as_fd())).unwrap();
         drop(client);
         say(writer, "handed over");
-        obey(start, writer, |_, _| {})
+        obey(start, &terminate, writer, |_, _| {})
     });
     let deaf = server.expect(&["slot 1", "serves"]);
     let mut client = TcpStream::connect(server.address.unwrap()).unwrap();
@@ -131,6 +132,7 @@ pub fn connections_sent_to_a_dead_worker_reach_another() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("0 "), "{answer}");
+    server.expect(&["slot 1", "serves"]);
     for words in ["stopping: ", "stopping at once", "killed by SIGKILL"] {
         server.signal(Signal::Terminate);
         server.expect(&[words]);
@@ -179,7 +181,8 @@ pub fn strangers_are_reaped() {
     let setup = Setup { strangers: true, workers: 1, ..Setup::default() };
     let mut server = Server::start(setup, |start, writer| serve(start, writer, |_, _| {}));
     server.expect(&["ready after", ": 1 worker"]);
-    assert!(server.stop().contains("a stranger, exited with code 0"));
+    server.expect_ever("a stranger, exited with code 0");
+    server.stop();
 }
 
 pub fn a_panic_ends_the_worker_and_not_more() {

@@ -78,6 +78,13 @@ impl Server {
             .unwrap_or_else(|| panic!("no line with {texts:?} in:\n{}{}", self.read, self.unread))
     }
 
+    /// Waits for a line that may have been passed over already.
+    pub fn expect_ever(&mut self, text: &str) {
+        if !self.read.contains(text) {
+            self.expect(&[text]);
+        }
+    }
+
     pub fn expect_within(&mut self, texts: &[&str], patience: Duration) -> Option<String> {
         let start = Instant::now();
         loop {

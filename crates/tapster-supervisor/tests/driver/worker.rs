@@ -31,13 +31,18 @@ pub fn become_ready(start: &WorkerStart, writer: &PipeWriter) {
 
 /// Serves until told to go. `on` sees every order first.
 pub fn serve(start: WorkerStart, writer: &PipeWriter, on: impl Fn(&WorkerStart, Message)) -> i32 {
+    let terminate = Signals::catch(&[Signal::Terminate]).unwrap();
     become_ready(&start, writer);
-    obey(start, writer, on)
+    obey(start, &terminate, writer, on)
 }
 
 /// As `serve`, for a worker that is ready already.
-pub fn obey(start: WorkerStart, writer: &PipeWriter, on: impl Fn(&WorkerStart, Message)) -> i32 {
-    let terminate = Signals::catch(&[Signal::Terminate]).unwrap();
+pub fn obey(
+    start: WorkerStart,
+    terminate: &Signals,
+    writer: &PipeWriter,
+    on: impl Fn(&WorkerStart, Message),
+) -> i32 {
     loop {
         let mut sources = vec![start.inbox.as_fd(), start.alive.as_fd(), terminate.as_fd()];
         sources.extend(start.listeners.iter().map(|listener| listener.as_fd()));
