@@ -11,6 +11,15 @@ use crate::settings::Bind;
 const UNIX_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 impl Bind {
+    /// Whether the port is 0: the system chooses a free one.
+    pub fn lets_the_system_choose(&self) -> bool {
+        match self {
+            Bind::Inet(address) => address.port() == 0,
+            Bind::Host(_, port) | Bind::Any(port) => *port == 0,
+            Bind::Unix(_) | Bind::Fd(_) => false,
+        }
+    }
+
     /// Reads `host:port`, `[::1]:port`, `:port`, `unix:/path` or `fd://N`.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::kind::{Kind, Switch};
 use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
-use crate::settings::Settings;
+use crate::settings::{Bind, Settings};
 use crate::{help, show};
 
 /// What the user asked for.
@@ -148,14 +148,16 @@ fn apply(option: &OptionSpec, given: &[Given], settings: &mut Settings) -> Resul
     Ok(())
 }
 
-/// What no option can see for itself: addresses are given, and none of them twice.
+/// What no option can see for itself: addresses are given, and none of them twice (port 0 is another one each time).
 fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
     let Some(bind) = options::find("bind") else {
         return Ok(());
     };
     let given = values.iter().filter(|value| value.name == bind.name).flat_map(|value| &value.given);
     let last = given.last().map_or(&Origin::Default, |given| &given.origin);
-    let twice = |(index, address)| settings.bind.iter().take(index).any(|earlier| earlier == address);
+    let twice = |(index, address): (usize, &Bind)| {
+        !address.lets_the_system_choose() && settings.bind.iter().take(index).any(|earlier| earlier == address)
+    };
     match settings.bind.iter().enumerate().find(|entry| twice(*entry)) {
         _ if settings.bind.is_empty() => {
             Err(located(bind, last, Invalid::new("the list of addresses is empty")))

@@ -7,9 +7,15 @@ use tapster_sys::socket::{Listener, OpenError, Place};
 
 /// Opens every bind of the settings, all or none.
 pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, OpenError> {
-    let mut listeners = Vec::new();
+    let mut listeners: Vec<Listener> = Vec::new();
     for bind in &settings.bind {
-        listeners.extend(Listener::open(&place(bind, settings), settings.backlog)?);
+        match Listener::open(&place(bind, settings), settings.backlog) {
+            Ok(opened) => listeners.extend(opened),
+            Err(error) => {
+                listeners.iter().for_each(Listener::remove_file);
+                return Err(error);
+            }
+        }
     }
     if let Some(clipped) = listeners.iter().map(Listener::backlog).find(|backlog| backlog.is_clipped()) {
         // With the default the smaller of the two is what was meant; a number that was asked for is a promise.

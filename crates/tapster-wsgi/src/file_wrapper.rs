@@ -71,7 +71,9 @@ impl FileWrapper {
         if !reads_plainly(file).unwrap_or(false) {
             return None;
         }
-        // Errors here are those that read() will raise for all to see.
+        // Errors here are those that read() will raise for all to see. A temporary file may hold what it was given
+        // in its buffer.
+        file.call_method0(intern!(py, "flush")).ok()?;
         let offset = file.call_method0(intern!(py, "tell")).ok()?.extract::<u64>().ok()?;
         let descriptor = file.call_method0(intern!(py, "fileno")).ok()?.extract().ok()?;
         let file = File::from(ffi::duplicate(descriptor).ok()?);
@@ -80,14 +82,17 @@ impl FileWrapper {
     }
 }
 
-/// Whether `file` is what `open(path, "rb")` gives, buffered or not. Others have a `fileno()` too, and a `read()` that
+/// Whether `file` is what `open(path, "rb")` gives, buffered or not, or `tempfile.TemporaryFile()`. Others have a `fileno()` too, and a `read()` that
 /// gives something else: `gzip.GzipFile` that of the compressed file.
 fn reads_plainly(file: &Bound<'_, PyAny>) -> PyResult<bool> {
     static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static UPDATED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static RAW: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = file.py();
     let raw_type = RAW.import(py, "io", "FileIO")?;
-    if !file.get_type().is(BUFFERED.import(py, "io", "BufferedReader")?) {
+    let buffered = file.get_type().is(BUFFERED.import(py, "io", "BufferedReader")?)
+        || file.get_type().is(UPDATED.import(py, "io", "BufferedRandom")?);
+    if !buffered {
         return Ok(file.get_type().is(raw_type));
     }
     Ok(file.getattr(intern!(py, "raw"))?.get_type().is(raw_type))
