@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,23 @@ def child_descriptors(_: WSGIEnvironment, start_response: StartResponse) -> Iter
     return answer(start_response, b" ".join(listing.stdout.split()))
 
 
+def fork(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Leaves a child behind that lives on for a while, with all that it inherited."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(float(query(environ)["seconds"]))
+        os._exit(0)
+    return answer(start_response, str(child).encode())
+
+
+def alarms(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """How often the application's own signal handler ran."""
+    return answer(start_response, str(len(_alarms)).encode())
+
+
+_alarms: list[int] = []
+signal.signal(signal.SIGALRM, lambda number, _: _alarms.append(number))
+
 application = routed(
     {
         "/pid": pid,
@@ -92,6 +110,8 @@ application = routed(
         "/hard-exit": hard_exit,
         "/soft-exit": soft_exit,
         "/crash": crash,
+        "/fork": fork,
+        "/alarms": alarms,
         "/child-descriptors": child_descriptors,
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from tests.server import Server, run, wait_gone
 from tests.wire import Connection, Truncated, exchange, http_request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Serve
     from tests.process.conftest import Gates
 
@@ -61,6 +60,30 @@ def test_connections_that_wait_are_not_lost(serve: Serve) -> None:
     os.kill(old[0], signal.SIGKILL)
     for _ in range(20):
         assert pid_of(server) not in old
+
+
+def test_dead_workers_are_buried(serve: Serve) -> None:
+    server = serve(APP, "--workers", "2")
+    for _ in range(3):
+        old = server.worker_pids()
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        wait_for_workers(server, 2, old)
+        assert not any(Path(f"/proc/{pid}").exists() for pid in old), "no zombies"
+
+
+def test_a_worker_told_to_stop_finishes_and_is_replaced(serve: Serve, gates: Gates) -> None:
+    """`kill WORKER`, by a person or a tool that watches memory."""
+    server = serve(APP, env=gates.env)
+    with Connection(server.address) as connection:
+        connection.send(http_request(target="/gate?name=last"))
+        old = gates.wait_inside("last")
+        os.kill(old, signal.SIGTERM)
+        gates.open("last")
+        assert connection.read_response().body == b"opened last"
+    wait_gone([old], 5.0)
+    wait_for_workers(server, 1, [old])
+    assert pid_of(server) != old
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 9, 255])

@@ -14,12 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(scope="module", params=["1", "4"], ids=["alone", "pool"])
+def threads(request: pytest.FixtureRequest) -> str:
+    """With one thread the main thread serves, with more a pool does."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serves the application that the test module names as APP, with four threads."""
+def server(
+    request: pytest.FixtureRequest, threads: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Serves the application that the test module names as APP."""
     app: str = cast("Any", request).module.APP
     path = tmp_path_factory.mktemp("run") / "s"
-    with Server.start(app, "--threads", "4", "--bind", "127.0.0.1:0", "--bind", f"unix:{path}") as started:
+    with Server.start(
+        app, "--threads", threads, "--bind", "127.0.0.1:0", "--bind", f"unix:{path}"
+    ) as started:
         yield started
 
 

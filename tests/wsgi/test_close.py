@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from tests.transport import Transport
 
 APP = "iterables:application"
+
+
+@pytest.fixture(scope="module")
+def threads() -> str:
+    """One thread iterates, another one answers questions about it."""
+    return "4"
+
+
 _names = (f"name{number}" for number in itertools.count())
 
 

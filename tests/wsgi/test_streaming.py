@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 APP = "iterables:application"
 
 
+@pytest.fixture(scope="module")
+def threads() -> str:
+    """One thread iterates, another one answers questions about it."""
+    return "4"
+
+
 @pytest.mark.parametrize("route", ["/stepped", "/stepped-write"])
 def test_chunk_by_chunk(http: Transport, route: str) -> None:
     """The application makes the next event only after the test has seen the one before."""

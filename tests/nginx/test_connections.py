@@ -1,10 +1,12 @@
-"""The configuration for HTTP keeps connections to Tapster: none is made or lost without need."""
+"""Connections between nginx and Tapster: kept where they can be, lost never, whatever Tapster does meanwhile."""
 
 from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.load import send_requests
 from tests.nginx.front import Nginx
@@ -36,10 +38,11 @@ def test_eight_clients_need_few(serve: Serve, tmp_path: Path) -> None:
         assert len({future.result() for future in futures}) <= 16
 
 
-def test_a_reload_is_not_noticed(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("configuration", ["proxy.conf", "uwsgi.conf"])
+def test_a_reload_is_not_noticed(serve: Serve, tmp_path: Path, configuration: str) -> None:
     """The old workers close connections that nginx keeps: no request may be lost in one."""
-    server = serve("steps:application", "--workers", "2")
-    with Nginx("proxy.conf", server.address, tmp_path / "prefix") as nginx:
+    server = serve("steps:application", "--workers", "2", "--bind", f"unix:{tmp_path}/s")
+    with Nginx(configuration, server.unix, tmp_path / "prefix") as nginx:
         tally = send_requests(nginx.address, 3_000, 16, at=1_000, then=lambda: server.send(signal.SIGHUP))
         assert tally.failures == []
         assert tally.right == 3_000
