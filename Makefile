@@ -13,6 +13,7 @@ WHEEL := .build/wheel/installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type f -not -name '*.pyc')
 # The crates whose tests need no Python: a test binary of the others could not be linked without libpython.
