@@ -13,6 +13,7 @@ const CONNECTIONS: usize = 2;
 const STARTS: usize = 3;
 const REQUESTS_BEFORE: usize = 4;
 const REFUSALS: usize = 5;
+const FULL: usize = 11;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -77,6 +78,7 @@ impl WorkerBoard {
         }
         let worker = self.worker();
         worker[CONNECTIONS].store(0, Relaxed);
+        worker[FULL].store(0, Relaxed);
         worker[REQUESTS_BEFORE].store(self.requests_total(), Relaxed);
         worker[STARTS].fetch_add(1, Relaxed);
         worker[STATE].store(WorkerState::Booting as u64, Relaxed);
@@ -90,6 +92,7 @@ impl WorkerBoard {
         if state == WorkerState::Gone {
             worker[PID].store(0, Relaxed);
             worker[CONNECTIONS].store(0, Relaxed);
+            worker[FULL].store(0, Relaxed);
             (0..self.threads)
                 .filter_map(|thread| self.thread(thread))
                 .for_each(|words| words[STARTED].store(0, Relaxed));
@@ -127,6 +130,16 @@ impl WorkerBoard {
     #[inline]
     pub fn connections_changed(&self, delta: i64) {
         self.worker()[CONNECTIONS].fetch_add(delta as u64, Relaxed);
+    }
+
+    /// Says whether every thread is in a request that goes on, so that new clients are better off with a peer.
+    pub fn set_full(&self, full: bool) {
+        self.worker()[FULL].store(u64::from(full), Relaxed);
+    }
+
+    /// Whether the worker said that it is full.
+    pub fn is_full(&self) -> bool {
+        self.worker()[FULL].load(Relaxed) != 0
     }
 
     /// The process in this slot; none when there is none.

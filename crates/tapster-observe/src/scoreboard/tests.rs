@@ -54,12 +54,13 @@ fn a_new_process_starts_from_nothing_and_the_slot_goes_on_counting() {
     worker.reset(1);
     worker.set_state(WorkerState::Ready);
     worker.connections_changed(3);
+    worker.set_full(true);
     worker.begin(0, 9);
     worker.end(0, 500);
     worker.begin(0, 10);
     worker.reset(2);
     assert_eq!((worker.requests(), worker.requests_total(), worker.restarts()), (0, 1, 1));
-    assert_eq!((worker.connections(), worker.busy_threads()), (0, 0));
+    assert_eq!((worker.connections(), worker.busy_threads(), worker.is_full()), (0, 0, false));
     assert_eq!(worker.state(), WorkerState::Booting);
 }
 
