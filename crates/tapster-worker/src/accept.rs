@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::unix::SourceFd;
@@ -31,7 +31,8 @@ pub(crate) struct Acceptor {
     socket: Socket,
     address: Address,
     token: Token,
-    watched: AtomicBool,
+    /// Whether the poller has it; whoever changes that holds the lock.
+    watched: Mutex<bool>,
 }
 
 impl Acceptor {
@@ -43,25 +44,29 @@ impl Acceptor {
         } else {
             Socket::Tcp(TcpListener::from_std(fd.into()))
         };
-        Ok(Acceptor { socket, address: listener.address().clone(), token, watched: AtomicBool::new(false) })
+        Ok(Acceptor { socket, address: listener.address().clone(), token, watched: Mutex::new(false) })
     }
 
     /// Starts listening for connections, so that one of the processes that do is woken for each.
     pub(crate) fn watch(&self, poll: BorrowedFd<'_>, registry: &Registry) -> io::Result<()> {
-        if self.watched.swap(true, Ordering::SeqCst) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if *watched {
             return Ok(());
         }
-        match tapster_sys::poll::add_exclusive(poll, self.fd(), self.token.0 as u64) {
+        let result = match tapster_sys::poll::add_exclusive(poll, self.fd(), self.token.0 as u64) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 registry.register(&mut SourceFd(&self.fd().as_raw_fd()), self.token, Interest::READABLE)
             }
             result => result,
-        }
+        };
+        *watched = result.is_ok();
+        result
     }
 
     /// Leaves new connections to the other processes.
     pub(crate) fn leave(&self, poll: BorrowedFd<'_>, registry: &Registry) {
-        if !self.watched.swap(false, Ordering::SeqCst) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut *watched) {
             return;
         }
         let left = match tapster_sys::poll::remove(poll, self.fd()) {
@@ -91,13 +96,16 @@ impl Acceptor {
 
     /// A connection that a peer process accepted on this listener.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Accepted> {
-        let stream = Stream::new(fd, matches!(self.socket, Socket::Unix(_)));
+        let stream = Stream::new(fd, matches!(self.socket, Socket::Unix(_)))?;
         Ok(match &stream {
             Stream::Tcp(tcp) => {
                 let local = self.local(|| tcp.local_addr());
                 Accepted { local, peer: inet(tcp.peer_addr()?), stream }
             }
-            Stream::Unix(_) => Accepted { local: self.unix(), peer: unnamed(), stream },
+            Stream::Unix(unix) => {
+                unix.peer_addr()?;
+                Accepted { local: self.unix(), peer: unnamed(), stream }
+            }
         })
     }
 

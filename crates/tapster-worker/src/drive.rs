@@ -45,6 +45,11 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
                 close(shared, connection, "answered a uwsgi ping");
                 None
             }
+            Step::Broken(why) => {
+                shared.log.info(format_args!("{}: {why}", connection.facts.peer));
+                close(shared, connection, why);
+                None
+            }
             Step::Close(why) => {
                 close(shared, connection, why);
                 None
@@ -64,12 +69,12 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Bo
         State::Head if connection.input.is_empty() => "idle for too long",
         State::Head => {
             let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
-            let refused = refused.to_head(http::is_head(&connection.input));
+            let refused = refused.for_head(http::is_head(&connection.input));
             return drive_on(shared, context, connection, &refused);
         }
         State::Body(receiving) => {
             let refused = Refused::new(408, "the request body stopped arriving (--io-timeout)");
-            let refused = refused.to_head(receiving.exchange.head_only);
+            let refused = refused.for_head(receiving.exchange.head_only);
             return drive_on(shared, context, connection, &refused);
         }
         State::Flushing { .. } => "the client stopped reading the answer (--io-timeout)",
@@ -143,7 +148,7 @@ pub(crate) fn rest(
 }
 
 /// Puts a connection behind the others; wakes the leader if it sleeps.
-fn requeue(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
+pub(crate) fn requeue(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
     shared.lane.core().requeue(connection);
     if context.leads {
         context.must_poll = true;

@@ -1,13 +1,13 @@
 //! One poll and what it brought: connections that are ready, new ones, messages, deadlines. Run by whoever leads.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 
 use crate::drive;
-use crate::lane::Readiness;
+use crate::lane::{Lane, Poller, Readiness};
 use crate::outbound::{Flushed, Outbound};
 use crate::serve::Context;
 use crate::worker::{ALIVE, FIRST_LISTENER, INBOX, SIGNALS, Shared, WAKE};
@@ -26,7 +26,7 @@ struct Batch {
 pub(crate) fn poll(shared: &Shared, context: &mut Context, sleep: Option<Duration>) -> bool {
     let lane = &shared.lane;
     let may_block = sleep != Some(Duration::ZERO);
-    let mut poller = lane.poller();
+    let Some(mut poller) = poller(lane, may_block) else { return false };
     if may_block {
         lane.polling.store(true, Ordering::SeqCst);
         // Whoever queued work or took the token before the store above did not wake the poller.
@@ -38,7 +38,7 @@ pub(crate) fn poll(shared: &Shared, context: &mut Context, sleep: Option<Duratio
             return false;
         }
     }
-    let crate::lane::Poller { poll, events } = &mut *poller;
+    let Poller { poll, events } = &mut *poller;
     let polled = poll.poll(events, sleep);
     if may_block {
         lane.polling.store(false, Ordering::SeqCst);
@@ -58,6 +58,11 @@ pub(crate) fn poll(shared: &Shared, context: &mut Context, sleep: Option<Duratio
     }
     after(shared, context, batch);
     true
+}
+
+/// The poller. Whoever holds the interpreter's lock does not wait for the one that polls now and is being woken.
+fn poller(lane: &Lane, may_block: bool) -> Option<MutexGuard<'_, Poller>> {
+    if may_block { Some(lane.poller()) } else { lane.try_poller() }
 }
 
 fn sort(shared: &Shared, events: &mio::Events) -> Batch {
@@ -98,7 +103,7 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
         shared.accept_from(context, listener);
     }
     if batch.inbox {
-        shared.read_inbox(context);
+        shared.read_inbox();
     }
     if batch.signals {
         shared.clear_signals();
@@ -112,5 +117,5 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
         drive::expired(shared, context, connection);
     }
     shared.resume_accepting(context.now);
-    shared.continue_drain(context.now);
+    shared.continue_drain(context);
 }

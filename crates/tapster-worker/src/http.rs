@@ -15,7 +15,7 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         Ok(None) => (0, Parsed::More),
         Err(refusal) => {
             let refused = Refused::new(refusal.status(), refusal);
-            (filled, Parsed::Refused(refused.to_head(is_head(&scratch.read[..filled]))))
+            (filled, Parsed::Refused(refused.for_head(is_head(&scratch.read[..filled]))))
         }
     }
 }
@@ -54,7 +54,7 @@ fn whole_head(
             return Ok(Some((head.length, Parsed::Request(exchange))));
         }
         BodyLength::Length(length) if length > policy.max_body => {
-            return Ok(Some((filled, Parsed::Refused(too_large(policy).to_head(exchange.head_only)))));
+            return Ok(Some((filled, Parsed::Refused(too_large(policy).for_head(exchange.head_only)))));
         }
         BodyLength::Length(length) => {
             let at_hand = buffer.len() - head.length;

@@ -1,46 +1,77 @@
 //! The other workers of the server: who is ready, who has fewer clients, and where to send them one.
 
-use tapster_observe::{Scoreboard, WorkerState};
-use tapster_sys::inbox::Inbox;
+use std::os::fd::BorrowedFd;
+
+use tapster_observe::{Scoreboard, WorkerBoard, WorkerState};
+use tapster_sys::inbox::{Inbox, Message};
 
 /// How many more connections than a peer a worker may have before it passes new ones on: moving a connection costs
 /// three system calls, so small differences are left alone.
 const SLACK: u64 = 8;
 
-/// The inboxes of all workers by scoreboard slot, and the scoreboard that tells what they are doing.
+/// The other workers as one of them sees them.
 #[derive(Default)]
 pub struct Peers {
-    inboxes: Vec<(usize, Inbox)>,
-    board: Option<Scoreboard>,
+    peers: Vec<Peer>,
+    /// Of each.
+    threads: usize,
+}
+
+/// Another worker.
+pub(crate) struct Peer {
+    board: WorkerBoard,
+    inbox: Inbox,
 }
 
 impl Peers {
-    /// The peers of the worker in slot `own`.
-    pub fn new(own: usize, mut inboxes: Vec<(usize, Inbox)>, board: Scoreboard) -> Peers {
-        inboxes.retain(|(slot, _)| *slot != own);
-        Peers { inboxes, board: Some(board) }
+    /// The peers of the worker in slot `own`: the inboxes of all workers by scoreboard slot.
+    pub fn new(own: usize, inboxes: Vec<(usize, Inbox)>, board: Scoreboard) -> Peers {
+        let others = inboxes.into_iter().filter(|(slot, _)| *slot != own);
+        let peers = others.map(|(slot, inbox)| Peer { board: board.worker(slot), inbox }).collect();
+        Peers { peers, threads: board.threads() }
     }
 
-    /// The ready peer with the fewest connections, if it has clearly fewer than `own`.
-    pub(crate) fn less_busy_than(&self, own: u64) -> Option<&Inbox> {
+    /// The peer that serves and has the fewest connections, if it has clearly fewer than `own`.
+    pub(crate) fn less_busy_than(&self, own: u64) -> Option<&Peer> {
         if own < SLACK {
             return None;
         }
-        let (connections, inbox) = self.by_connections().min_by_key(|(connections, _)| *connections)?;
-        (own > connections + SLACK + connections / 8).then_some(inbox)
+        let peer = self.serving().min_by_key(|peer| peer.board.connections())?;
+        let theirs = peer.board.connections();
+        (own > theirs + SLACK + theirs / 8).then_some(peer)
+    }
+
+    /// The peer for a client that this worker has no thread for: one with a free thread, else one whose threads come
+    /// and go.
+    pub(crate) fn with_free_thread(&self) -> Option<&Peer> {
+        self.serving()
+            .min_by_key(|peer| (peer.board.busy_threads() >= self.threads, peer.board.connections()))
     }
 
     /// All ready peers, those with the fewest connections first.
-    pub(crate) fn ready(&self) -> Vec<&Inbox> {
-        let mut ready: Vec<_> = self.by_connections().collect();
-        ready.sort_by_key(|(connections, _)| *connections);
-        ready.into_iter().map(|(_, inbox)| inbox).collect()
+    pub(crate) fn ready(&self) -> Vec<&Peer> {
+        let mut ready: Vec<_> = self.peers.iter().filter(|peer| peer.is_ready()).collect();
+        ready.sort_by_key(|peer| peer.board.connections());
+        ready
     }
 
-    fn by_connections(&self) -> impl Iterator<Item = (u64, &Inbox)> {
-        self.inboxes.iter().filter_map(|(slot, inbox)| {
-            let worker = self.board.as_ref()?.worker(*slot);
-            (worker.state() == WorkerState::Ready).then(|| (worker.connections(), inbox))
-        })
+    fn serving(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(|peer| peer.is_ready() && !peer.board.is_full())
+    }
+}
+
+impl Peer {
+    fn is_ready(&self) -> bool {
+        self.board.state() == WorkerState::Ready
+    }
+
+    /// Sends it a connection; false if it takes no more messages. The sender counts it for the receiver: many may be
+    /// sent before the first is received, and each is to be weighed.
+    pub(crate) fn send(&self, listener: u16, connection: BorrowedFd<'_>) -> bool {
+        let sent = self.inbox.send(Message::Adopt { listener }, Some(connection)).is_ok();
+        if sent {
+            self.board.connections_changed(1);
+        }
+        sent
     }
 }

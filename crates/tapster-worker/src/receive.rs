@@ -42,7 +42,7 @@ impl Refused {
     }
 
     /// Says whether the request is HEAD.
-    pub(crate) fn to_head(self, head_only: bool) -> Refused {
+    pub(crate) fn for_head(self, head_only: bool) -> Refused {
         Refused { head_only, ..self }
     }
 }

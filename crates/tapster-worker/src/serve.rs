@@ -61,7 +61,6 @@ pub(crate) fn run(shared: &Shared, thread: Holder) {
             lead(shared, &mut context);
         } else if token.reclaim(thread) {
             shared.lane.wake_poller();
-            shared.rejoin_listeners();
             lead(shared, &mut context);
         } else if !take_waiting(shared, &mut context) {
             park(shared, thread);
@@ -74,6 +73,9 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
     let lane = &shared.lane;
     context.leads = true;
     context.now = Instant::now();
+    if context.may_call() {
+        shared.join_when_free();
+    }
     while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
         if std::mem::take(&mut context.must_poll) {
             crate::events::poll(shared, context, Some(Duration::ZERO));

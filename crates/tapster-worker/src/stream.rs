@@ -16,12 +16,16 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Takes over a non-blocking socket.
-    pub(crate) fn new(fd: OwnedFd, unix: bool) -> Stream {
+    /// Takes over a socket. It is made non-blocking: one that is not would stop the loop.
+    pub(crate) fn new(fd: OwnedFd, unix: bool) -> io::Result<Stream> {
         if unix {
-            Stream::Unix(UnixStream::from_std(fd.into()))
+            let stream = std::os::unix::net::UnixStream::from(fd);
+            stream.set_nonblocking(true)?;
+            Ok(Stream::Unix(UnixStream::from_std(stream)))
         } else {
-            Stream::Tcp(TcpStream::from_std(fd.into()))
+            let stream = std::net::TcpStream::from(fd);
+            stream.set_nonblocking(true)?;
+            Ok(Stream::Tcp(TcpStream::from_std(stream)))
         }
     }
 

@@ -19,7 +19,9 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
 use crate::accept::Acceptor;
+use crate::drain::Drain;
 use crate::lane::Lane;
+use crate::listen::Pause;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
@@ -79,14 +81,15 @@ pub(crate) struct Shared {
     pub(crate) is_shared_listener: bool,
     pub(crate) monitor: Monitor,
     pub(crate) draining: AtomicBool,
-    pub(crate) drain_deadline: Mutex<Option<Instant>>,
-    pub(crate) paused_until: Mutex<Option<Instant>>,
+    pub(crate) drain: Mutex<Option<Drain>>,
+    pub(crate) pause: Pause,
     /// The poller's own descriptor, to register shared listeners with.
     pub(crate) poll_fd: OwnedFd,
     stopping: AtomicBool,
     serving: AtomicUsize,
     ended: (Mutex<bool>, Condvar),
     started: Instant,
+    pub(crate) orphan: Orphan,
 }
 
 /// The monitor's bed.
@@ -94,6 +97,13 @@ pub(crate) struct Shared {
 pub(crate) struct Monitor {
     pub(crate) thread: OnceLock<Thread>,
     pub(crate) asleep: AtomicBool,
+}
+
+/// What is left to do when the supervisor died and a thread does not come back from the application.
+#[derive(Default)]
+pub(crate) struct Orphan {
+    pub(crate) is_one: AtomicBool,
+    pub(crate) end: OnceLock<fn()>,
 }
 
 impl Worker {
@@ -127,13 +137,14 @@ impl Worker {
             is_shared_listener: workers > 1,
             monitor: Monitor::default(),
             draining: AtomicBool::new(false),
-            drain_deadline: Mutex::new(None),
-            paused_until: Mutex::new(None),
+            drain: Mutex::new(None),
+            pause: Pause::default(),
             poll_fd,
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             ended: (Mutex::new(false), Condvar::new()),
             started: Instant::now(),
+            orphan: Orphan::default(),
         };
         shared.register()?;
         Ok(Worker { shared: Arc::new(shared) })
@@ -152,6 +163,12 @@ impl Worker {
             },
         )?;
         Ok(())
+    }
+
+    /// Has `end` called on the monitor's thread when the supervisor is gone, the drain is over, and some thread still
+    /// does not come back from the application: nobody else would end this process then.
+    pub fn end_orphan_with(&self, end: fn()) {
+        let _set_once = self.shared.orphan.end.set(end);
     }
 
     /// Serves as thread `index` of the pool (from 0) until the worker ends. Called once by each thread.

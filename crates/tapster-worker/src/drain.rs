@@ -1,0 +1,113 @@
+//! The end of a worker: new clients go elsewhere, idle ones are handed over, what runs is finished, then it is over.
+//! Started by a message or a signal, continued by whoever leads, after each poll.
+
+use std::os::fd::AsFd;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tapster_observe::WorkerState;
+
+use crate::connection::Connection;
+use crate::drive;
+use crate::peers::Peer;
+use crate::serve::Context;
+use crate::worker::Shared;
+
+/// How often a draining worker looks at what is left.
+const STEP: Duration = Duration::from_millis(50);
+
+/// How long an idle connection that no peer takes stays open: a request may be on its way.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// What is known of a drain.
+#[derive(Clone, Copy)]
+pub(crate) struct Drain {
+    since: Instant,
+    deadline: Instant,
+    /// The listeners are left.
+    left: bool,
+}
+
+impl Shared {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Accepts nothing new; answers from now on end their connections. A second call can only shorten the time.
+    pub(crate) fn start_drain(&self, timeout: Duration) {
+        let now = Instant::now();
+        let deadline = now + timeout;
+        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        match drain.as_mut() {
+            Some(drain) => drain.deadline = drain.deadline.min(deadline),
+            None => *drain = Some(Drain { since: now, deadline, left: false }),
+        }
+        drop(drain);
+        self.draining.store(true, Ordering::SeqCst);
+        self.board.set_state(WorkerState::Draining);
+    }
+
+    /// One step of the drain: idle connections go to workers that stay, and the last one out ends the worker.
+    pub(crate) fn continue_drain(&self, context: &mut Context) {
+        if !self.is_draining() {
+            return;
+        }
+        let Some(drain) = self.begin_step() else { return };
+        if !drain.left {
+            self.leave_to_drain();
+        }
+        let late = context.now >= drain.deadline;
+        self.end_idle(context, late || context.now >= drain.since + GRACE);
+        let left = self.lane.core().len();
+        if late && left > 0 {
+            self.log.warning(format_args!(
+                "{left} connections were cut: still busy at the end of the graceful time-out"
+            ));
+        }
+        if left == 0 || late {
+            self.stop();
+        }
+    }
+
+    /// The drain as it was before this step.
+    fn begin_step(&self) -> Option<Drain> {
+        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *drain;
+        if let Some(drain) = drain.as_mut() {
+            drain.left = true;
+        }
+        before
+    }
+
+    /// Gives idle connections to workers that stay, so that their clients notice nothing; closes those that none
+    /// takes, if their time is over.
+    fn end_idle(&self, context: &mut Context, is_over: bool) {
+        let peers = self.peers.ready();
+        if peers.is_empty() && !is_over {
+            return;
+        }
+        let idle = self.lane.core().take_idle();
+        for connection in idle {
+            if hand_over(&peers, &connection) {
+                // The peer keeps the socket open, so that the poller would go on telling of it.
+                let _gone = connection.stream.deregister(&self.lane.registry);
+                self.lane.core().remove(connection.key);
+                self.board.connections_changed(-1);
+            } else if is_over {
+                drive::close(self, connection, "idle when the worker drained");
+            } else {
+                drive::requeue(self, context, connection);
+            }
+        }
+    }
+
+    /// How long the leader may sleep at most while the worker drains.
+    pub(crate) fn drain_step(&self) -> Option<Duration> {
+        self.is_draining().then_some(STEP)
+    }
+}
+
+fn hand_over(peers: &[&Peer], connection: &Connection) -> bool {
+    peers.iter().any(|peer| peer.send(connection.listener, connection.stream.as_fd()))
+}
