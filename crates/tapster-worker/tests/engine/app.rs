@@ -45,11 +45,6 @@ pub fn path(request: &Request) -> String {
     String::from_utf8(request.vars.get(Variable::PathInfo).unwrap().to_vec()).unwrap()
 }
 
-/// The number at the end of a path such as `/7`.
-pub fn number(request: &Request) -> u64 {
-    path(request).trim_start_matches('/').parse().unwrap()
-}
-
 /// The whole request body.
 pub fn body(request: &mut Request) -> Vec<u8> {
     match std::mem::take(&mut request.body) {

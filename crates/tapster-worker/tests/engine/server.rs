@@ -31,6 +31,8 @@ pub struct Wanted {
     /// Where the scoreboard slot comes from, if it is shared with peers.
     pub board: Option<WorkerBoard>,
     pub listener: Option<Listener>,
+    /// The supervisor's end and the worker's, if peers know the inbox too.
+    pub inbox: Option<(Inbox, Inbox)>,
     /// Runs on each thread of the pool around its work.
     pub around: fn(&dyn Fn()),
 }
@@ -40,7 +42,6 @@ impl Wanted {
     pub fn threads(threads: usize) -> Wanted {
         let mut settings = tapster_config::defaults().unwrap();
         settings.threads = threads;
-        let around = |serve: &dyn Fn()| serve();
         Wanted {
             settings,
             workers: 1,
@@ -48,7 +49,8 @@ impl Wanted {
             peers: Peers::default(),
             board: None,
             listener: None,
-            around,
+            inbox: None,
+            around: |serve| serve(),
         }
     }
 
@@ -103,10 +105,10 @@ pub struct Server {
 
 impl Server {
     fn start(wanted: Wanted, app: Arc<dyn App>) -> Server {
-        let Wanted { settings, workers, unix, peers, board, listener, around } = wanted;
+        let Wanted { settings, workers, unix, peers, board, listener, inbox, around } = wanted;
         let listener = listener.unwrap_or_else(|| open(unix));
         let address = listener.address().clone();
-        let (inbox, own) = Inbox::pair().unwrap();
+        let (inbox, own) = inbox.unwrap_or_else(|| Inbox::pair().unwrap());
         let (alive, writer) = io::pipe().unwrap();
         let (log, log_file) = log();
         let board = board.unwrap_or_else(|| scoreboard(1, settings.threads).worker(0));
