@@ -92,6 +92,8 @@ pub(crate) enum Step {
     Refuse(Refused),
     /// A uwsgi ping: answer pong and close.
     Pong,
+    /// Close: the client left a request unfinished. Nobody is there for an answer; the log gets a line.
+    Broken(&'static str),
     /// Close without a word; the text says why, for the log's debug level.
     Close(&'static str),
 }
@@ -296,12 +298,12 @@ impl Connection {
     /// The client sent FIN: nothing more will come.
     fn ended(&mut self) -> Step {
         self.drained = true;
-        Step::Close(match self.state {
-            State::Head if self.input.is_empty() => "closed by the client",
-            State::Lingering => "closed",
-            State::Head => "the client closed in the middle of a request head",
-            _ => "the client closed in the middle of a request body",
-        })
+        match self.state {
+            State::Head if self.input.is_empty() => Step::Close("closed by the client"),
+            State::Lingering => Step::Close("closed"),
+            State::Head => Step::Broken("the client closed in the middle of a request head"),
+            _ => Step::Broken("the client closed in the middle of a request body"),
+        }
     }
 
     /// Writes bytes of the server's own while nothing is queued before them, and queues what does not fit. False if

@@ -132,6 +132,8 @@ impl<'a> Responder<'a> {
         };
         match (self.framing, known) {
             (Framing::Chunked, _) => BodyField::Chunked,
+            // To HEAD an application may give no body at all: that says nothing of GET's (RFC 9110 §8.6).
+            (_, Some(0)) if self.exchange.head_only => BodyField::None,
             (_, Some(length)) if head.content_length().is_none() && !bodiless => BodyField::Length(length),
             _ => BodyField::None,
         }
