@@ -296,6 +296,12 @@ impl Core {
         self.slots.try_remove(key);
     }
 
+    /// Forgets a connection that its thread lost; false if no thread has it.
+    pub(crate) fn remove_working(&mut self, key: usize) -> bool {
+        let working = self.slots.get(key).is_some_and(|slot| matches!(slot.place, Place::Working(_)));
+        working && self.slots.try_remove(key).is_some()
+    }
+
     /// Takes all connections whose deadline is over. What came in the last moment counts, except for deadlines that
     /// bytes do not move.
     #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]

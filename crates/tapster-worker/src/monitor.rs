@@ -18,6 +18,9 @@ const COMPUTING: Duration = Duration::from_millis(10);
 /// How long a woken thread may need to start leading (two switch intervals of the interpreter).
 const GRANT: Duration = Duration::from_millis(10);
 
+/// How long an orphan's threads may take to come back from the application.
+const ORPHAN_JOIN: Duration = Duration::from_millis(200);
+
 /// A call (or a grant) that the monitor watches.
 struct Watch {
     view: View,
@@ -35,7 +38,7 @@ pub(crate) fn run(shared: &Shared) {
     while !shared.is_stopping() {
         let view = shared.lane.token.view();
         if view.holder() == MONITOR {
-            serve::lead(shared, &mut context);
+            serve::survive(shared, &mut context, serve::lead);
             watch = None;
             continue;
         }
@@ -57,6 +60,18 @@ pub(crate) fn run(shared: &Shared) {
         } else {
             std::thread::park_timeout(TICK);
         }
+    }
+    end_orphan(shared);
+}
+
+/// Ends the process of an orphan that cannot end by itself.
+fn end_orphan(shared: &Shared) {
+    if !shared.orphan.is_one.load(Ordering::SeqCst) {
+        return;
+    }
+    std::thread::sleep(ORPHAN_JOIN);
+    if let Some(end) = shared.orphan.end.get() {
+        end();
     }
 }
 

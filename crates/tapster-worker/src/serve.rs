@@ -1,9 +1,10 @@
 //! What a thread of the pool does: lead when the token is its own, take requests that wait, else park. The leader's
 //! loop stands here too; the monitor runs it when no thread can.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::connection::Scratch;
+use crate::connection::{Connection, Scratch};
 use crate::drive;
 use crate::token::{Holder, MONITOR};
 use crate::worker::Shared;
@@ -16,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) leads: bool,
     /// A connection that has more to do was put behind the others: those that are not seen yet come first.
     pub(crate) must_poll: bool,
+    /// The connection that the thread works on.
+    pub(crate) at_hand: Option<usize>,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -28,6 +31,7 @@ impl Context {
             date: Default::default(),
             leads: false,
             must_poll: false,
+            at_hand: None,
             now: Instant::now(),
         }
     }
@@ -55,16 +59,40 @@ pub(crate) fn run(shared: &Shared, thread: Holder) {
         let _set_once = place.set(clock);
     }
     while !shared.is_stopping() {
-        let token = &shared.lane.token;
-        let seizes = || shared.lane.blocking.is_usual() && token.seize_from_app(thread);
-        if token.accept_grant(thread) || seizes() {
-            lead(shared, &mut context);
-        } else if token.reclaim(thread) {
-            shared.lane.wake_poller();
-            lead(shared, &mut context);
-        } else if !take_waiting(shared, &mut context) {
-            park(shared, thread);
-        }
+        survive(shared, &mut context, turn);
+    }
+}
+
+/// Runs a part of the loop. Should it panic, which is a defect of the server, the thread goes on without the
+/// connection that it had.
+pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared, &mut Context)) {
+    if catch_unwind(AssertUnwindSafe(|| part(shared, context))).is_ok() {
+        return;
+    }
+    let lost = context.at_hand.take();
+    shared.log.error(format_args!(
+        "a thread panicked in the server's own loop and goes on; connections lost: {}. Please report this defect",
+        u8::from(lost.is_some())
+    ));
+    let mut core = shared.lane.core();
+    core.parked.retain(|&parked| parked != context.holder);
+    if lost.is_some_and(|key| core.remove_working(key)) {
+        shared.board.connections_changed(-1);
+    }
+}
+
+/// Leads if the token is this thread's or nobody's, else answers what waits, else parks.
+fn turn(shared: &Shared, context: &mut Context) {
+    let thread = context.holder;
+    let token = &shared.lane.token;
+    let seizes = || shared.lane.blocking.is_usual() && token.seize_from_app(thread);
+    if token.accept_grant(thread) || token.is_led_by(thread) || seizes() {
+        lead(shared, context);
+    } else if token.reclaim(thread) {
+        shared.lane.wake_poller();
+        lead(shared, context);
+    } else if !take_waiting(shared, context) {
+        park(shared, thread);
     }
 }
 
@@ -82,11 +110,17 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
         }
         let next = lane.core().next(context.may_call());
         match next {
-            Some(connection) => drive::drive(shared, context, connection),
+            Some(connection) => work_on(shared, context, connection),
             None => wait_for_events(shared, context),
         }
     }
     context.leads = false;
+}
+
+fn work_on(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
+    context.at_hand = Some(connection.key);
+    drive::drive(shared, context, connection);
+    context.at_hand = None;
 }
 
 /// First without waiting and with the interpreter's lock held (under load there always is something), then with the
@@ -97,9 +131,13 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
     }
     let sleep = shared.sleep(context.now);
     if context.may_call() {
+        let token = &shared.lane.token;
         shared.app.unlocked(&mut || {
             crate::events::poll(shared, context, sleep);
+            token.await_lock(context.holder);
+            shared.wake_monitor();
         });
+        context.leads = token.accept_grant(context.holder);
         if context.holder == 0 && shared.parkers.len() == 1 {
             shared.app.run_signal_handlers();
         }
@@ -113,7 +151,7 @@ fn take_waiting(shared: &Shared, context: &mut Context) -> bool {
     let waiting = shared.lane.core().next_waiting();
     let Some(connection) = waiting else { return false };
     context.now = Instant::now();
-    drive::drive(shared, context, connection);
+    work_on(shared, context, connection);
     true
 }
 
@@ -129,5 +167,4 @@ fn park(shared: &Shared, thread: Holder) {
     }
     let parker = &shared.parkers[usize::from(thread)];
     shared.app.unlocked(&mut || parker.wait());
-    shared.lane.core().parked.retain(|&parked| parked != thread);
 }

@@ -19,7 +19,8 @@ pub(crate) enum Phase {
     Leading,
     /// Inside the application: the token may be taken.
     InApp,
-    /// Woken to lead, not yet running: the monitor takes the token back if that lasts.
+    /// To lead as soon as it runs: just woken, or back from the poller and waiting for the interpreter's lock. The
+    /// monitor takes the token if that lasts.
     Granted,
 }
 
@@ -89,6 +90,20 @@ impl Token {
         self.0.store(granted.0, Ordering::SeqCst);
     }
 
+    /// The leader is about to wait for the interpreter's lock; [`Token::accept_grant`] says whether it leads on.
+    pub(crate) fn await_lock(&self, leader: Holder) {
+        let seen = self.view();
+        if seen.phase() == Phase::Leading && seen.holder() == leader {
+            self.swap(seen, seen.to(Phase::Granted, leader));
+        }
+    }
+
+    /// Whether `holder` runs the loop.
+    pub(crate) fn is_led_by(&self, holder: Holder) -> bool {
+        let seen = self.view();
+        seen.phase() == Phase::Leading && seen.holder() == holder
+    }
+
     /// The monitor takes the token from a holder that did not move since `seen`, for `next` or for itself.
     pub(crate) fn take(&self, seen: View, next: Holder) -> bool {
         let phase = if next == MONITOR { Phase::Leading } else { Phase::Granted };
@@ -132,6 +147,19 @@ mod tests {
         assert_eq!(token.view().phase(), Phase::InApp);
         assert!(token.leave_app(inside));
         assert_eq!((token.view().phase(), token.view().holder()), (Phase::Leading, 0));
+    }
+
+    #[test]
+    fn a_leader_back_from_the_poller_leads_on_unless_the_lock_takes_too_long() {
+        let token = Token::granted_to(2);
+        assert!(token.accept_grant(2));
+        token.await_lock(2);
+        assert!(token.accept_grant(2) && token.is_led_by(2));
+        token.await_lock(2);
+        assert!(token.take(token.view(), MONITOR));
+        assert!(!token.accept_grant(2));
+        token.await_lock(2);
+        assert!(token.is_led_by(MONITOR));
     }
 
     #[test]
