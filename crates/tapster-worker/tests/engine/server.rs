@@ -21,6 +21,9 @@ use tapster_worker::{Peers, Worker, WorkerParts};
 use crate::app::{Closure, PATIENCE};
 use crate::client::Client;
 
+/// What a thread of the pool does around its work.
+pub type Around = Arc<dyn Fn(&dyn Fn()) + Send + Sync>;
+
 /// What a test wants of its worker.
 pub struct Wanted {
     pub settings: Settings,
@@ -33,8 +36,7 @@ pub struct Wanted {
     pub listener: Option<Listener>,
     /// The supervisor's end and the worker's, if peers know the inbox too.
     pub inbox: Option<(Inbox, Inbox)>,
-    /// Runs on each thread of the pool around its work.
-    pub around: fn(&dyn Fn()),
+    pub around: Around,
 }
 
 impl Wanted {
@@ -50,7 +52,7 @@ impl Wanted {
             board: None,
             listener: None,
             inbox: None,
-            around: |serve| serve(),
+            around: Arc::new(|serve| serve()),
         }
     }
 
@@ -127,7 +129,7 @@ impl Server {
         worker.start_monitor(|| {}).unwrap();
         let threads = (0..settings.threads)
             .map(|index| {
-                let worker = worker.clone();
+                let (worker, around) = (worker.clone(), around.clone());
                 std::thread::spawn(move || around(&|| worker.serve(index)))
             })
             .collect();
