@@ -106,6 +106,11 @@ def install_signal_handlers(drain: Callable[[], None]) -> None:
             signal.signal(number, handler)
 
 
+def install_fork_hooks(before: Callable[[], None], in_child: Callable[[], None]) -> None:
+    """Have the server let go of its sockets in a process that the application forks."""
+    os.register_at_fork(before=before, after_in_child=in_child)
+
+
 def _take_no_notice(_number: int, _frame: FrameType | None) -> None:
     """Leave the signal to the supervisor."""
 

@@ -156,7 +156,8 @@ fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
     let given = values.iter().filter(|value| value.name == bind.name).flat_map(|value| &value.given);
     let last = given.last().map_or(&Origin::Default, |given| &given.origin);
     let twice = |(index, address): (usize, &Bind)| {
-        !address.lets_the_system_choose() && settings.bind.iter().take(index).any(|earlier| earlier == address)
+        !address.lets_the_system_choose()
+            && settings.bind.iter().take(index).any(|earlier| earlier == address)
     };
     match settings.bind.iter().enumerate().find(|entry| twice(*entry)) {
         _ if settings.bind.is_empty() => {

@@ -126,6 +126,8 @@ fn serve(
         },
     )?;
     install_signal_handlers(&python, &worker, settings)?;
+    install_fork_hooks(&python, &worker)?;
+    worker.end_orphan_with(end_orphan);
     worker.start_monitor(block_signals)?;
     board.set_state(WorkerState::Ready);
     inbox.send(Message::Ready, None)?;
@@ -154,6 +156,18 @@ fn install_signal_handlers(
         move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| worker.drain(timeout),
     )?;
     python.call_method1("install_signal_handlers", (drain,))?;
+    Ok(())
+}
+
+/// A child that the application forks keeps none of the server's sockets.
+fn install_fork_hooks(python: &Bound<'_, PyModule>, worker: &Worker) -> PyResult<()> {
+    let hook = |act: fn(&Worker)| {
+        let worker = worker.clone();
+        let call = move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| act(&worker);
+        PyCFunction::new_closure(python.py(), None, None, call)
+    };
+    let hooks = (hook(Worker::before_fork)?, hook(Worker::after_fork_in_child)?);
+    python.call_method1("install_fork_hooks", hooks)?;
     Ok(())
 }
 
@@ -187,7 +201,6 @@ fn wait_for_end(py: Python<'_>, worker: &Worker, woken: &OwnedFd, log: &Log) {
             error.display(py);
         }
     }
-    py.detach(|| worker.wait(JOIN));
 }
 
 /// What an application may do at its end, bounded; the process ends after it whatever still runs.
@@ -198,6 +211,11 @@ fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
     if let Err(error) = python.call_method0("run_exit_handlers") {
         error.display(python.py());
     }
+}
+
+/// The supervisor is gone and requests do not end: a worker that stayed would keep the port from its successor.
+fn end_orphan() {
+    tapster_sys::process::exit_now(EXIT_INTERNAL);
 }
 
 fn block_signals() {

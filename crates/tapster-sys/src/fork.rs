@@ -2,6 +2,7 @@
 
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, RawFd};
 
 use crate::process::Pid;
 
@@ -56,6 +57,24 @@ pub unsafe fn fork_any() -> io::Result<Forked> {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),
         child => Ok(Forked::Parent(Pid::from_raw(child))),
+    }
+}
+
+/// In a child that goes on without its parent's descriptors: makes each of these numbers stand for `/dev/null`. What
+/// they stood for is closed here, and stays open in the parent. Numbers that are not open are passed over.
+///
+/// The owners of the numbers live on in the child's copy of the memory; they find an empty file instead of a socket,
+/// and closing it later closes nothing else.
+pub fn let_go_in_child(descriptors: &[RawFd]) {
+    let Ok(nothing) = std::fs::File::options().read(true).write(true).open("/dev/null") else { return };
+    for &descriptor in descriptors {
+        // SAFETY: dup2 touches no memory. A number that is in use keeps being open, as another file.
+        unsafe {
+            if libc::fcntl(descriptor, libc::F_GETFD) != -1 {
+                libc::dup2(nothing.as_raw_fd(), descriptor);
+                libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
     }
 }
 

@@ -125,7 +125,7 @@ impl Acceptor {
         }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
             Socket::Tcp(listener) => listener.as_fd(),
             Socket::Unix(listener) => listener.as_fd(),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -51,6 +51,8 @@ struct Slot {
     readiness: Readiness,
     queued: bool,
     timer: Timer,
+    /// The socket's number, whoever has the connection.
+    descriptor: RawFd,
 }
 
 /// What the lane's lock protects.
@@ -141,6 +143,11 @@ impl Core {
         self.slots.len()
     }
 
+    /// The numbers of all sockets.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.slots.iter().map(|(_, slot)| slot.descriptor)
+    }
+
     /// Makes room for a new connection, which must say something before `deadline`.
     pub(crate) fn insert(
         &mut self,
@@ -153,7 +160,8 @@ impl Core {
         let mut timer = Timer::default();
         self.wheel.set(key, &mut timer, deadline);
         let readiness = Readiness::default();
-        entry.insert(Slot { place: Place::Resting(connection), readiness, queued: false, timer });
+        let descriptor = connection.stream.as_fd().as_raw_fd();
+        entry.insert(Slot { place: Place::Resting(connection), readiness, queued: false, timer, descriptor });
         true
     }
 

@@ -18,6 +18,7 @@ mod drain;
 mod drive;
 mod events;
 mod file;
+mod fork;
 mod http;
 mod lane;
 mod listen;

@@ -1,6 +1,6 @@
 //! The other workers of the server: who is ready, who has fewer clients, and where to send them one.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use tapster_observe::{Scoreboard, WorkerBoard, WorkerState};
 use tapster_sys::inbox::{Inbox, Message};
@@ -53,6 +53,11 @@ impl Peers {
         let mut ready: Vec<_> = self.peers.iter().filter(|peer| peer.is_ready()).collect();
         ready.sort_by_key(|peer| peer.board.connections());
         ready
+    }
+
+    /// The descriptors of their inboxes.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.peers.iter().map(|peer| peer.inbox.as_fd().as_raw_fd())
     }
 
     fn serving(&self) -> impl Iterator<Item = &Peer> {

@@ -235,6 +235,11 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// In a forked child of the application: the thread that forked leaves the loop when it comes back to it.
+    pub(crate) fn stop_in_child(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
     /// Ends the worker: every thread leaves as soon as it is out of the application.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
