@@ -1,16 +1,13 @@
 //! The end of a worker: new clients go elsewhere, idle ones are handed over, what runs is finished, then it is over.
 //! Started by a message or a signal, continued by whoever leads, after each poll.
 
-use std::os::fd::AsFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tapster_observe::WorkerState;
 
-use crate::connection::Connection;
 use crate::drive;
-use crate::peers::Peer;
 use crate::serve::Context;
 use crate::worker::Shared;
 
@@ -89,11 +86,8 @@ impl Shared {
         }
         let idle = self.lane.core().take_idle();
         for connection in idle {
-            if hand_over(&peers, &connection) {
-                // The peer keeps the socket open, so that the poller would go on telling of it.
-                let _gone = connection.stream.deregister(&self.lane.registry);
-                self.lane.core().remove(connection.key);
-                self.board.connections_changed(-1);
+            if peers.iter().any(|peer| self.give_to(peer, &connection)) {
+                continue;
             } else if is_over {
                 drive::close(self, connection, "idle when the worker drained");
             } else {
@@ -106,8 +100,4 @@ impl Shared {
     pub(crate) fn drain_step(&self) -> Option<Duration> {
         self.is_draining().then_some(STEP)
     }
-}
-
-fn hand_over(peers: &[&Peer], connection: &Connection) -> bool {
-    peers.iter().any(|peer| peer.send(connection.listener, connection.stream.as_fd()))
 }

@@ -17,6 +17,9 @@ const REQUESTS_PER_TURN: u32 = 32;
 
 /// Drives a connection until it rests, closes, or somebody else has it.
 pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
+    if !context.may_call() && shared.pass_on(&connection) {
+        return;
+    }
     let mut answered = 0;
     loop {
         let step = match flush(&mut connection) {

@@ -117,6 +117,26 @@ impl Shared {
         }
     }
 
+    /// A client whose next request is there, still unread, and finds no free thread here, goes to a peer that has one.
+    pub(crate) fn pass_on(&self, connection: &Connection) -> bool {
+        connection.is_idle()
+            && !connection.read_closed
+            && self.peers.with_idle_thread().is_some_and(|peer| self.give_to(peer, connection))
+    }
+
+    /// Gives a connection between requests to a peer, which finds in the socket whatever comes next. True if it took
+    /// it: then it is this worker's no more.
+    pub(crate) fn give_to(&self, peer: &Peer, connection: &Connection) -> bool {
+        if !peer.send(connection.listener, connection.stream.as_fd()) {
+            return false;
+        }
+        // The peer keeps the socket open, so that the poller would go on telling of it.
+        let _gone = connection.stream.deregister(&self.lane.registry);
+        self.lane.core().remove(connection.key);
+        self.board.connections_changed(-1);
+        true
+    }
+
     fn pause_accepting(&self, now: Instant, error: &io::Error) {
         let mut times = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
         if times.1.is_none_or(|said| now >= said + SAID_EVERY) {

@@ -48,6 +48,11 @@ impl Peers {
             .min_by_key(|peer| (peer.board.busy_threads() >= self.threads, peer.board.connections()))
     }
 
+    /// A peer that has a thread without work.
+    pub(crate) fn with_idle_thread(&self) -> Option<&Peer> {
+        self.serving().find(|peer| peer.board.busy_threads() < self.threads)
+    }
+
     /// All ready peers, those with the fewest connections first.
     pub(crate) fn ready(&self) -> Vec<&Peer> {
         let mut ready: Vec<_> = self.peers.iter().filter(|peer| peer.is_ready()).collect();
