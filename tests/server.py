@@ -224,7 +224,7 @@ def wait_until_listening(address: Address, timeout: float = 10.0) -> None:
 
 
 def _configures(name: str) -> bool:
-    return name == "PORT" or name.startswith(("TAPSTER_", "PYTHON"))
+    return name == "PORT" or name.startswith(("TAPSTER_", "PYTHON", "PYTEST_"))
 
 
 def _all_pids() -> list[int]:

@@ -30,6 +30,7 @@ APP = "answers:application"
         ("/write-and-return", b"written returned"),
         ("/write-with-length", b"written"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_body_is_all_items(transport: Transport, path: str, body: bytes) -> None:
     response = transport.request(path)
