@@ -153,7 +153,7 @@ pub(crate) fn rest(
 /// Puts a connection behind the others; wakes the leader if it sleeps.
 pub(crate) fn requeue(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
     shared.lane.core().requeue(connection);
-    if context.leads {
+    if shared.lane.token.is_held_by(context.holder) {
         context.must_poll = true;
     } else {
         shared.lane.wake_poller();
@@ -164,7 +164,14 @@ pub(crate) fn requeue(shared: &Shared, context: &mut Context, connection: Box<Co
 fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connection>) {
     let mut core = shared.lane.core();
     core.wait_for_thread(connection);
-    let Some(thread) = core.parked.pop() else { return };
+    let Some(thread) = core.parked.pop() else {
+        drop(core);
+        // A thread may have come back meanwhile, and polls: it looked for requests before this one was queued.
+        if !shared.lane.token.is_held_by(context.holder) {
+            shared.lane.wake_poller();
+        }
+        return;
+    };
     let seen = shared.lane.token.view();
     let granted = seen.holder() == context.holder
         && seen.phase() == Phase::Leading
