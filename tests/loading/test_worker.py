@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from tapster import _worker
-from tapster._app_name import app_name
 
 SOURCES = Path(__file__).parent.parent.parent / "python"
 
@@ -165,11 +164,3 @@ def test_environment_and_time_zone(tmp_path: Path) -> None:
     )
     result = run("_worker.boot('app', None, [], [('TZ', 'UTC-5')])\nimport app\nprint(app.HOUR)", tmp_path)
     assert result.stdout == "5\n", result.stderr
-
-
-def test_app_name(tmp_path: Path) -> None:
-    """The name for start-up lines is made without importing anything."""
-    assert app_name("app:create_app()", None) == "app:create_app()"
-    assert app_name(None, str(tmp_path)) == "no application found"
-    (tmp_path / "main.py").write_text("raise RuntimeError")
-    assert app_name(None, str(tmp_path)) == "main"
