@@ -142,20 +142,25 @@ pub(crate) fn rest(
     let deadline = shared.policy.deadline(rest, since, context.now);
     let mut core = shared.lane.core();
     let back = core.rest(connection, deadline);
-    let oversleeps = !context.leads && core.has_sooner_deadline();
+    let is_sooner = core.has_sooner_deadline();
     drop(core);
-    if oversleeps {
-        shared.lane.wake_poller();
+    if is_sooner {
+        tell_leader(shared, context);
     }
     back
 }
 
-/// Puts a connection behind the others; wakes the leader if it sleeps.
+/// Puts a connection behind the others.
 pub(crate) fn requeue(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
     shared.lane.core().requeue(connection);
-    if shared.lane.token.is_held_by(context.holder) {
-        context.must_poll = true;
-    } else {
+    context.must_poll = true;
+    tell_leader(shared, context);
+}
+
+/// Brings the leader back from the poller to what was queued before this call, unless this thread leads. Asked now
+/// and not before: a thread may have come back and taken the token from the monitor, and have looked too early.
+pub(crate) fn tell_leader(shared: &Shared, context: &Context) {
+    if !shared.lane.token.is_held_by(context.holder) {
         shared.lane.wake_poller();
     }
 }
@@ -166,11 +171,7 @@ fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connecti
     core.wait_for_thread(connection);
     let Some(thread) = core.parked.pop() else {
         drop(core);
-        // A thread may have come back meanwhile, and polls: it looked for requests before this one was queued.
-        if !shared.lane.token.is_held_by(context.holder) {
-            shared.lane.wake_poller();
-        }
-        return;
+        return tell_leader(shared, context);
     };
     let seen = shared.lane.token.view();
     let granted = seen.holder() == context.holder

@@ -97,6 +97,7 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
     for (key, outbound) in batch.outbound {
         if matches!(outbound.flush(), Flushed::Empty | Flushed::Gone) {
             shared.lane.core().flushed(key);
+            drive::tell_leader(shared, context);
         }
     }
     for listener in batch.listeners {

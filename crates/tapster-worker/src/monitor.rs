@@ -9,8 +9,18 @@ use crate::serve::{self, Context};
 use crate::token::{MONITOR, Phase, View};
 use crate::worker::Shared;
 
-/// How often a busy worker is looked at, and so how long a call may block before others go on.
+/// How long a watched call may block before others go on.
 const TICK: Duration = Duration::from_micros(500);
+
+/// How often a busy worker is looked at while no call blocks. Each look costs a context switch.
+const CALM_TICK: Duration = Duration::from_millis(2);
+
+/// How long after a call that blocked each moment is watched.
+const ALERT: Duration = Duration::from_secs(1);
+
+/// How long a call may block while no thread is parked: others would only wait for a thread, and most calls that
+/// block end before this.
+const NOBODY_PARKED: Duration = Duration::from_millis(5);
 
 /// How long a call that computes keeps the token: others gain nothing earlier, but must not wait for it for ever.
 const COMPUTING: Duration = Duration::from_millis(10);
@@ -30,11 +40,19 @@ struct Watch {
     looked: Instant,
 }
 
+impl Watch {
+    fn begin(shared: &Shared, view: View) -> Watch {
+        let now = Instant::now();
+        Watch { view, since: now, cpu: cpu_of(shared, view), looked: now }
+    }
+}
+
 /// Watches until the worker ends.
 pub(crate) fn run(shared: &Shared) {
     let _set_once = shared.monitor.thread.set(std::thread::current());
     let mut context = Context::new(shared, MONITOR);
     let mut watch: Option<Watch> = None;
+    let mut alert = Instant::now();
     while !shared.is_stopping() {
         let view = shared.lane.token.view();
         if view.holder() == MONITOR {
@@ -42,26 +60,34 @@ pub(crate) fn run(shared: &Shared) {
             watch = None;
             continue;
         }
-        watch = match watch.take() {
-            Some(mut same) if same.view == view && view.phase() != Phase::Leading => {
-                if is_stuck(shared, &mut same) {
-                    replace_leader(shared, view);
-                    None
-                } else {
-                    Some(same)
+        let is_calm = Instant::now() >= alert;
+        let tick;
+        (watch, tick) = match watch.take() {
+            Some(same) if same.view == view => {
+                let (watch, has_blocked) = judge(shared, same);
+                if has_blocked {
+                    alert = Instant::now() + ALERT;
                 }
+                (watch, TICK)
             }
-            _ => {
-                Some(Watch { view, since: Instant::now(), cpu: cpu_of(shared, view), looked: Instant::now() })
-            }
+            _ if view.phase() == Phase::Leading && sleep_while_idle(shared) => (None, Duration::ZERO),
+            // Calls come and go.
+            Some(_) if is_calm => (None, CALM_TICK),
+            _ if view.phase() == Phase::Leading => (None, if is_calm { CALM_TICK } else { TICK }),
+            _ => (Some(Watch::begin(shared, view)), TICK),
         };
-        if view.phase() == Phase::Leading && sleep_while_idle(shared) {
-            watch = None;
-        } else {
-            std::thread::park_timeout(TICK);
+        if !tick.is_zero() {
+            std::thread::park_timeout(tick);
         }
     }
     end_orphan(shared);
+}
+
+/// Looks at a holder that has not moved. Gives the watch back if it goes on, and says whether the holder blocks.
+fn judge(shared: &Shared, mut watch: Watch) -> (Option<Watch>, bool) {
+    let is_stuck = is_stuck(shared, &mut watch);
+    let is_replaced = is_stuck && replace_leader(shared, &watch);
+    ((!is_replaced).then_some(watch), is_stuck)
 }
 
 /// Ends the process of an orphan that cannot end by itself.
@@ -111,12 +137,17 @@ fn cpu_of(shared: &Shared, view: View) -> Option<Duration> {
     shared.clocks.get(usize::from(view.holder()))?.get()?.cpu_time().ok()
 }
 
-/// Gives the token of a stuck holder to a parked thread, or takes it for the monitor if there is none (or if the
-/// last one that was given it could not run).
-fn replace_leader(shared: &Shared, seen: View) {
+/// Gives the token of a stuck holder to a parked thread. If there is none, the next thread that comes back takes it,
+/// or the monitor after a while; at once if the holder was given it and could not run. False if it is still watched.
+fn replace_leader(shared: &Shared, watch: &Watch) -> bool {
+    let token = &shared.lane.token;
     let mut core = shared.lane.core();
-    let next = if seen.phase() == Phase::Granted { None } else { core.parked.pop() };
-    let taken = shared.lane.token.take(seen, next.unwrap_or(MONITOR));
+    let next = if watch.view.phase() == Phase::Granted { None } else { core.parked.pop() };
+    if next.is_none() && watch.view.phase() == Phase::InApp && watch.since.elapsed() < NOBODY_PARKED {
+        token.offer(watch.view);
+        return false;
+    }
+    let taken = token.take(watch.view, next.unwrap_or(MONITOR));
     match next {
         Some(thread) if taken => {
             drop(core);
@@ -125,4 +156,5 @@ fn replace_leader(shared: &Shared, seen: View) {
         Some(thread) => core.parked.push(thread),
         None => {}
     }
+    true
 }

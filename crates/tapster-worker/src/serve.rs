@@ -85,7 +85,7 @@ pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared, 
 fn turn(shared: &Shared, context: &mut Context) {
     let thread = context.holder;
     let token = &shared.lane.token;
-    let seizes = || shared.lane.blocking.is_usual() && token.seize_from_app(thread);
+    let seizes = || token.seize_from_app(thread, shared.lane.blocking.is_usual());
     if token.accept_grant(thread) || token.is_led_by(thread) || seizes() {
         lead(shared, context);
     } else if token.reclaim(thread) {
@@ -160,7 +160,8 @@ fn park(shared: &Shared, thread: Holder) {
     {
         let mut core = shared.lane.core();
         // Whoever queues a request looks for parked threads under the same lock.
-        if core.has_waiting() || shared.lane.token.is_held_by(MONITOR) || shared.is_stopping() {
+        let token = &shared.lane.token;
+        if core.has_waiting() || token.is_held_by(MONITOR) || token.is_offered() || shared.is_stopping() {
             return;
         }
         core.parked.push(thread);

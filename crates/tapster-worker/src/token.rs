@@ -55,16 +55,21 @@ impl View {
 }
 
 /// The token of one lane.
-pub(crate) struct Token(AtomicU64);
+pub(crate) struct Token {
+    word: AtomicU64,
+    /// The word of a holder that is known to block in the application.
+    offered: AtomicU64,
+}
 
 impl Token {
     /// A token that `holder` was woken to take.
     pub(crate) fn granted_to(holder: Holder) -> Token {
-        Token(AtomicU64::new(View::new(Phase::Granted, holder, 0).0))
+        let word = AtomicU64::new(View::new(Phase::Granted, holder, 0).0);
+        Token { word, offered: AtomicU64::new(u64::MAX) }
     }
 
     pub(crate) fn view(&self) -> View {
-        View(self.0.load(Ordering::SeqCst))
+        View(self.word.load(Ordering::SeqCst))
     }
 
     /// Whether `holder` is the one responsible for the loop.
@@ -75,7 +80,7 @@ impl Token {
     /// The leader goes into the application. The answer is needed to come back.
     pub(crate) fn enter_app(&self, leader: Holder) -> View {
         let inside = self.view().to(Phase::InApp, leader);
-        self.0.store(inside.0, Ordering::SeqCst);
+        self.word.store(inside.0, Ordering::SeqCst);
         inside
     }
 
@@ -87,7 +92,7 @@ impl Token {
     /// The leader passes the token to a thread that is being woken.
     pub(crate) fn hand_over(&self, next: Holder) {
         let granted = self.view().to(Phase::Granted, next);
-        self.0.store(granted.0, Ordering::SeqCst);
+        self.word.store(granted.0, Ordering::SeqCst);
     }
 
     /// The leader is about to wait for the interpreter's lock; [`Token::accept_grant`] says whether it leads on.
@@ -124,14 +129,28 @@ impl Token {
         seen.holder() == MONITOR && self.swap(seen, seen.to(Phase::Leading, thread))
     }
 
-    /// A thread back from a call takes the token from a leader that is in one.
-    pub(crate) fn seize_from_app(&self, thread: Holder) -> bool {
+    /// The monitor lets the next thread that comes back from a call take the token from a holder that blocks in its
+    /// own and did not move since `seen`.
+    pub(crate) fn offer(&self, seen: View) {
+        self.offered.store(seen.0, Ordering::SeqCst);
+    }
+
+    /// Whether a thread that comes back may take the token at once.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Ordering::SeqCst) == self.view().0
+    }
+
+    /// A thread back from a call takes the token from a leader that is in one and most likely blocks: as calls
+    /// usually do, or as the monitor says.
+    pub(crate) fn seize_from_app(&self, thread: Holder, usually_blocks: bool) -> bool {
         let seen = self.view();
-        seen.phase() == Phase::InApp && self.swap(seen, seen.to(Phase::Leading, thread))
+        seen.phase() == Phase::InApp
+            && (usually_blocks || self.offered.load(Ordering::SeqCst) == seen.0)
+            && self.swap(seen, seen.to(Phase::Leading, thread))
     }
 
     fn swap(&self, from: View, to: View) -> bool {
-        self.0.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.word.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
 
@@ -177,11 +196,26 @@ mod tests {
     fn a_thread_back_from_a_call_seizes_it_only_from_a_call() {
         let token = Token::granted_to(0);
         assert!(token.accept_grant(0));
-        assert!(!token.seize_from_app(1));
+        assert!(!token.seize_from_app(1, true));
         let inside = token.enter_app(0);
-        assert!(token.seize_from_app(1));
+        assert!(token.seize_from_app(1, true));
         assert!(!token.leave_app(inside));
         assert!(token.is_held_by(1));
+    }
+
+    #[test]
+    fn what_the_monitor_offers_is_taken_once_and_not_in_the_next_call() {
+        let token = Token::granted_to(0);
+        assert!(token.accept_grant(0));
+        let inside = token.enter_app(0);
+        assert!(!token.seize_from_app(1, false));
+        token.offer(token.view());
+        assert!(token.leave_app(inside));
+        token.enter_app(0);
+        assert!(!token.seize_from_app(1, false));
+        token.offer(token.view());
+        assert!(token.seize_from_app(1, false));
+        assert!(!token.seize_from_app(2, false));
     }
 
     #[test]
