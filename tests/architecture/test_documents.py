@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.architecture.sources import ROOT
+from tests.architecture.test_arrows import dependencies
 
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 _PATH = re.compile(r"`((?:crates|python|tests|tools|bench|examples|docs|deploy|\.github)/[\w./-]*)`")
@@ -25,3 +26,11 @@ def test_the_tour_has_ten_stops_and_the_map_has_every_crate() -> None:
     assert re.findall(r"^(\d+)\. `", text, re.MULTILINE) == [str(stop) for stop in range(1, 11)]
     crates = {path.name for path in (ROOT / "crates").iterdir() if (path / "Cargo.toml").exists()}
     assert set(re.findall(r"^\| `(tapster-\w+)` \|", text, re.MULTILINE)) == crates
+
+
+def test_every_dependency_has_its_reason() -> None:
+    table = (
+        (ROOT / "ARCHITECTURE.md").read_text("utf-8").partition("## Dependencies")[2].partition("\n## ")[0]
+    )
+    used = {name for uses in dependencies().values() for name, _ in uses if not name.startswith("tapster-")}
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == used
