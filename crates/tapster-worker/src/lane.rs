@@ -55,6 +55,10 @@ struct Slot {
     descriptor: RawFd,
 }
 
+/// Bytes of a connection's entry.
+#[cfg(test)]
+pub(crate) const SLOT_SIZE: usize = size_of::<Slot>();
+
 /// What the lane's lock protects.
 pub(crate) struct Core {
     slots: Slab<Slot>,

@@ -36,6 +36,10 @@ pub struct Wanted {
     pub listener: Option<Listener>,
     /// The supervisor's end and the worker's, if peers know the inbox too.
     pub inbox: Option<(Inbox, Inbox)>,
+    /// Where the interpreter would tell of signals.
+    pub signals: Option<OwnedFd>,
+    /// Where the end is told.
+    pub ended: Option<OwnedFd>,
     pub around: Around,
 }
 
@@ -52,6 +56,8 @@ impl Wanted {
             board: None,
             listener: None,
             inbox: None,
+            signals: None,
+            ended: None,
             around: Arc::new(|serve| serve()),
         }
     }
@@ -107,7 +113,8 @@ pub struct Server {
 
 impl Server {
     fn start(wanted: Wanted, app: Arc<dyn App>) -> Server {
-        let Wanted { settings, workers, unix, peers, board, listener, inbox, around } = wanted;
+        let Wanted { settings, workers, unix, peers, board, listener, inbox, signals, ended, around } =
+            wanted;
         let listener = listener.unwrap_or_else(|| open(unix));
         let address = listener.address().clone();
         let (inbox, own) = inbox.unwrap_or_else(|| Inbox::pair().unwrap());
@@ -120,8 +127,8 @@ impl Server {
             inbox: own,
             peers,
             alive: Some(alive.into()),
-            signals: None,
-            ended: None,
+            signals,
+            ended,
             board: board.clone(),
             log,
         };
