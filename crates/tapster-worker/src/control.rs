@@ -62,10 +62,11 @@ impl Shared {
         self.start_drain(ORPHAN_DRAIN);
     }
 
-    /// Empties the pipe that told of a signal; the handlers run on the main thread.
+    /// Empties the pipe that told of a signal. Whoever polled, the handlers run on the main thread.
     pub(crate) fn clear_signals(&self) {
         if let Some(signals) = &self.signals {
             empty(signals);
+            self.signalled.store(true, Ordering::SeqCst);
         }
     }
 

@@ -2,6 +2,7 @@
 //! loop stands here too; the monitor runs it when no thread can.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::connection::{Connection, Scratch};
@@ -105,6 +106,10 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
         shared.join_when_free();
     }
     while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
+        if shared.signalled.load(Ordering::SeqCst) && context.may_call() {
+            shared.signalled.store(false, Ordering::SeqCst);
+            shared.app.run_signal_handlers();
+        }
         if std::mem::take(&mut context.must_poll) {
             crate::events::poll(shared, context, Some(Duration::ZERO));
         }
@@ -138,9 +143,6 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
             shared.wake_monitor();
         });
         context.leads = token.accept_grant(context.holder);
-        if context.holder == 0 && shared.parkers.len() == 1 {
-            shared.app.run_signal_handlers();
-        }
     } else {
         crate::events::poll(shared, context, sleep);
     }

@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) peers: Peers,
     pub(crate) alive: Option<OwnedFd>,
     pub(crate) signals: Option<File>,
+    /// Signal handlers are due.
+    pub(crate) signalled: AtomicBool,
     end_signal: Option<File>,
     pub(crate) board: WorkerBoard,
     pub(crate) log: Log,
@@ -129,6 +131,7 @@ impl Worker {
             peers: parts.peers,
             alive: parts.alive,
             signals: parts.signals.map(File::from),
+            signalled: AtomicBool::new(false),
             end_signal: parts.ended.map(File::from),
             board: parts.board,
             log: parts.log,
