@@ -67,3 +67,8 @@ def pytest_runtest_makereport(
 
 
 _MARKS: pytest.StashKey[dict[int, int]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the mark of what `make test` leaves to `make test-long`."""
+    config.addinivalue_line("markers", "long: takes a quarter of a minute or more")
