@@ -25,8 +25,8 @@ PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(WHEEL) ## serve the Flask example; prints its address
-	$(BIN)/tapster --chdir examples/flask app.py
+run: $(WHEEL) ## serve the Flask example and print its address; ARGS="--bind :9000" adds options
+	$(BIN)/tapster --chdir examples/flask app.py $(ARGS)
 
 test: system-packages install lint test-rust test-python ## everything that must pass before a commit
 
