@@ -19,6 +19,9 @@ use crate::member::{Member, State, Time};
 use crate::report::Task;
 use crate::{Action, BootFailure, Command, Event, Order, Report};
 
+/// The longest wait for the replacement of a worker that was ready, however many such ended before it.
+const AFTER_READY: Duration = Duration::from_millis(500);
+
 /// How long after its grace a worker is given to exit before it is killed.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 /// How long a worker that cannot load the application may take to exit.
@@ -261,8 +264,9 @@ impl Fleet {
         }
         self.abort_reload(member, turn);
         let failures = member.failures.saturating_add(1);
-        // The first one that did not live is still replaced at once.
-        self.replace(slot, failures, backoff::delay(failures - 1), turn);
+        // It can boot, so a request ended it, and the next one may be a good one: the first that did not live is
+        // replaced at once, and none waits for long.
+        self.replace(slot, failures, backoff::delay(failures - 1).min(AFTER_READY), turn);
     }
 
     /// A reload must not go on when one of the workers it brought does not live.
