@@ -51,7 +51,8 @@ pub(crate) fn answer(
     after_answer(shared, connection, answer.keep_alive)
 }
 
-/// The leader passes the token on if calls usually block and nobody is likely to come back for it; else it goes in with it, watched by the monitor.
+/// The leader passes the token on if calls usually block and nobody is likely to come back for it; else it goes in
+/// with it, watched by the monitor.
 fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     if !context.leads {
         return None;
