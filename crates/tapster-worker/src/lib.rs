@@ -3,7 +3,8 @@
 //!
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
-//! application to the socket), [`monitor`] (when a call blocks), [`control`] (new clients, messages, drain).
+//! application to the socket), [`token`] and [`monitor`] (who leads, and when a call blocks), [`listen`] (new
+//! clients), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
