@@ -10,6 +10,8 @@ PYTHON ?= python3
 TOOLS := .build/tools
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
+# Made anew when another interpreter is chosen.
+VENV := .venv/ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -42,11 +44,11 @@ test-python: $(WHEEL) ## black-box tests of the installed wheel
 
 lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
 
-lint-rust: $(BIN)/ready
+lint-rust: $(VENV)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-lint-python: $(BIN)/ready $(TOOLS)/ready
+lint-python: $(VENV) $(TOOLS)/ready
 	$(TOOLS)/bin/ruff check
 	$(TOOLS)/bin/ruff format --check
 	$(TOOLS)/bin/pyright
@@ -81,13 +83,13 @@ clean: ## remove everything that was built
 	rm -rf .build .venv dist
 	cargo clean
 
-$(WHEEL): $(SOURCES) $(BIN)/ready $(TOOLS)/ready
+$(WHEEL): $(SOURCES) $(VENV) $(TOOLS)/ready
 	rm -rf .build/wheel
 	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BIN)/python --out .build/wheel
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps .build/wheel/*.whl
 	touch $@
 
-$(BIN)/ready: tests/requirements.txt
+$(VENV): tests/requirements.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	rm -rf .build/wheel
