@@ -51,15 +51,18 @@ pub(crate) fn answer(
     after_answer(shared, connection, answer.keep_alive)
 }
 
-/// The leader passes the token on if calls usually block and nobody is likely to come back for it; else it goes in
-/// with it, watched by the monitor.
+/// The leader passes the token on if calls usually block, and other requests are there or nobody is likely to come
+/// back for it soon; else it goes in with it, watched by the monitor.
 fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     if !context.leads {
         return None;
     }
     let lane = &shared.lane;
-    if lane.blocking.is_usual() && !lane.blocking.returns_soon() {
-        let next = lane.core().parked.pop();
+    if lane.blocking.is_usual() {
+        let mut core = lane.core();
+        let is_needed = core.has_work(true) || !lane.blocking.returns_soon();
+        let next = if is_needed { core.parked.pop() } else { None };
+        drop(core);
         if let Some(next) = next {
             lane.token.hand_over(next);
             context.leads = false;

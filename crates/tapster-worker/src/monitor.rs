@@ -60,9 +60,7 @@ pub(crate) fn run(shared: &Shared) {
             watch = None;
             continue;
         }
-        // Where calls usually block, leaders pass the token on themselves, or others come back for it.
-        let is_usual = shared.lane.blocking.is_usual();
-        let is_calm = is_usual || Instant::now() >= alert;
+        let is_calm = Instant::now() >= alert && !shared.lane.blocking.is_usual();
         let tick;
         (watch, tick) = match watch.take() {
             Some(same) if same.view == view => {
@@ -76,7 +74,7 @@ pub(crate) fn run(shared: &Shared) {
             // Calls come and go.
             Some(_) if is_calm => (None, CALM_TICK),
             _ if view.phase() == Phase::Leading => (None, if is_calm { CALM_TICK } else { TICK }),
-            _ => (Some(Watch::begin(shared, view)), if is_usual { CALM_TICK } else { TICK }),
+            _ => (Some(Watch::begin(shared, view)), TICK),
         };
         if !tick.is_zero() {
             std::thread::park_timeout(tick);
