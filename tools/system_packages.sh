@@ -7,6 +7,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cc || missing+=(gcc libc6-dev)
 have nginx || missing+=(nginx-light)
+have ip || missing+=(iproute2)
 have openssl || missing+=(openssl)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 
