@@ -99,7 +99,7 @@ impl WorkerBoard {
         }
     }
 
-    /// Says that a thread begins a request, at this time of the monotonic clock. Only the thread itself, or
+    /// Says that a thread begins a request, so many microseconds after its worker began. Only the thread itself, or
     /// whoever acts in its place, may call this and [`WorkerBoard::end`]. A thread that is not in the table is not counted.
     #[inline]
     pub fn begin(&self, thread: usize, now_micros: u64) {
@@ -163,7 +163,7 @@ impl WorkerBoard {
         (0..self.threads).filter(|thread| self.started_micros(*thread).is_some()).count()
     }
 
-    /// When a thread began the request it is in, in microseconds of the monotonic clock; none when it is in none.
+    /// When a thread began the request it is in, in microseconds after its worker began; none when it is in none.
     pub fn started_micros(&self, thread: usize) -> Option<u64> {
         self.thread(thread).map(|words| words[STARTED].load(Relaxed)).filter(|micros| *micros != 0)
     }

@@ -1,5 +1,5 @@
 //! `wsgi.file_wrapper` (PEP 3333 "Optional Platform-Specific File Handling"): a file that is returned as it is goes
-//! out by sendfile, any other file-like object block by block.
+//! out without Python, any other file-like object block by block.
 
 use std::fs::File;
 

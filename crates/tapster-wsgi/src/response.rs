@@ -1,4 +1,4 @@
-//! What the application returned, sent: lists and tuples at once with their length, files by sendfile, all else item
+//! What the application returned, sent: lists and tuples at once with their length, files without Python, all else item
 //! by item as it comes (PEP 3333 "Buffering and Streaming").
 
 use std::os::fd::AsFd;
