@@ -123,12 +123,13 @@ fn serve(
             ended: Some(wake.try_clone()?),
             board: board.clone(),
             log: log.clone(),
+            lanes: 1,
         },
     )?;
     install_signal_handlers(&python, &worker, settings)?;
     install_fork_hooks(&python, &worker)?;
     worker.end_orphan_with(end_orphan);
-    worker.start_monitor(block_signals)?;
+    worker.start_monitors(block_signals)?;
     board.set_state(WorkerState::Ready);
     inbox.send(Message::Ready, None)?;
     if inline {

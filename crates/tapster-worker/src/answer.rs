@@ -67,12 +67,12 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
             lane.token.hand_over(next);
             context.leads = false;
             shared.wake(next);
-            shared.wake_monitor();
+            shared.lane.wake_monitor();
             return None;
         }
     }
     let inside = lane.token.enter_app(context.holder);
-    shared.wake_monitor();
+    shared.lane.wake_monitor();
     Some(inside)
 }
 

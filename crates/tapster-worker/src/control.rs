@@ -14,7 +14,7 @@ use crate::worker::Shared;
 /// What an orphan may still finish: whoever takes over wants its port.
 const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
 
-impl Shared {
+impl Shared<'_> {
     /// Reads the messages of the supervisor and of peers.
     pub(crate) fn read_inbox(&self) {
         loop {
@@ -37,7 +37,7 @@ impl Shared {
         match message {
             Message::Drain { timeout_ms } => self.start_drain(Duration::from_millis(timeout_ms.into())),
             Message::Stop => self.stop(),
-            Message::Poke => self.look_at_listeners(),
+            Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor),
             Message::Ready | Message::BootFailed | Message::Reopen => {}
         }
@@ -45,7 +45,7 @@ impl Shared {
 
     /// Serves a connection that came from elsewhere, whose sender has counted it.
     fn adopt(&self, listener: u16, descriptor: Option<OwnedFd>) {
-        let acceptor = self.acceptors.get(usize::from(listener));
+        let acceptor = self.lane.acceptors.get(usize::from(listener));
         match acceptor.zip(descriptor).map(|(acceptor, fd)| acceptor.adopt(fd)) {
             Some(Ok(accepted)) => self.enter(accepted, listener),
             // A client that is gone already needs no connection.

@@ -1,5 +1,5 @@
 //! The end of a worker: new clients go elsewhere, idle ones are handed over, what runs is finished, then it is over.
-//! Started by a message or a signal, continued by whoever leads, after each poll.
+//! Started by a message or a signal, continued by the leader of each lane, after each poll.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use tapster_observe::WorkerState;
 
 use crate::drive;
 use crate::serve::Context;
-use crate::worker::Shared;
+use crate::worker::{Engine, Shared};
 
 /// How often a draining worker looks at what is left.
 const STEP: Duration = Duration::from_millis(50);
@@ -22,11 +22,9 @@ const GRACE: Duration = Duration::from_millis(50);
 pub(crate) struct Drain {
     since: Instant,
     deadline: Instant,
-    /// The listeners are left.
-    left: bool,
 }
 
-impl Shared {
+impl Engine {
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }
@@ -38,43 +36,47 @@ impl Shared {
         let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
         match drain.as_mut() {
             Some(drain) => drain.deadline = drain.deadline.min(deadline),
-            None => *drain = Some(Drain { since: now, deadline, left: false }),
+            None => *drain = Some(Drain { since: now, deadline }),
         }
         drop(drain);
         self.draining.store(true, Ordering::SeqCst);
         self.board.set_state(WorkerState::Draining);
+        self.wake_leaders();
     }
 
-    /// One step of the drain: idle connections go to workers that stay, and the last one out ends the worker.
+    /// How long a leader may sleep at most while the worker drains.
+    pub(crate) fn drain_step(&self) -> Option<Duration> {
+        self.is_draining().then_some(STEP)
+    }
+
+    fn drain_state(&self) -> Option<Drain> {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared<'_> {
+    /// One step of a lane's drain: idle connections go to workers that stay, and the last one out ends the worker.
     pub(crate) fn continue_drain(&self, context: &mut Context) {
         if !self.is_draining() {
             return;
         }
-        let Some(drain) = self.begin_step() else { return };
-        if !drain.left {
+        let Some(drain) = self.drain_state() else { return };
+        if !self.lane.has_left.load(Ordering::SeqCst) {
             self.leave_to_drain();
+            self.lane.has_left.store(true, Ordering::SeqCst);
         }
         let late = context.now >= drain.deadline;
         self.end_idle(context, late || context.now >= drain.since + GRACE);
-        let left = self.lane.core().len();
-        if late && left > 0 {
+        let left: usize = self.lanes.iter().map(|lane| lane.core().len()).sum();
+        if late && left > 0 && !self.is_stopping() {
             self.log.warning(format_args!(
                 "{left} connections were cut: still busy at the end of the graceful time-out"
             ));
         }
-        if left == 0 || late {
+        let all_left = self.lanes.iter().all(|lane| lane.has_left.load(Ordering::SeqCst));
+        if left == 0 && all_left || late {
             self.stop();
         }
-    }
-
-    /// The drain as it was before this step.
-    fn begin_step(&self) -> Option<Drain> {
-        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *drain;
-        if let Some(drain) = drain.as_mut() {
-            drain.left = true;
-        }
-        before
     }
 
     /// Gives idle connections to workers that stay, so that their clients notice nothing; closes those that none
@@ -94,10 +96,5 @@ impl Shared {
                 drive::requeue(self, context, connection);
             }
         }
-    }
-
-    /// How long the leader may sleep at most while the worker drains.
-    pub(crate) fn drain_step(&self) -> Option<Duration> {
-        self.is_draining().then_some(STEP)
     }
 }

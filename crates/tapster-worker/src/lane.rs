@@ -1,21 +1,27 @@
-//! The lane: one poller, one queue of ready connections, one token. Every thread of the pool and the monitor work on
-//! it; its lock is held for moments only, and never while the application or its interpreter may run.
+//! A lane: one poller, one queue of ready connections, one token. A worker has one, or one a core where the interpreter
+//! has no lock. Its threads and its monitor work on it; its lock is held for moments only, and never while the
+//! application or its interpreter may run.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Registry, Token as PollToken, Waker};
 use slab::Slab;
+use tapster_sys::socket::Listener;
 
+use crate::accept::Acceptor;
 use crate::blocking::Blocking;
 use crate::connection::{Connection, State};
 use crate::deadline::{Fired, Timer, Wheel};
+use crate::listen::Pause;
 use crate::outbound::Outbound;
 use crate::token::{Holder, Token};
+use crate::worker::{FIRST_LISTENER, WAKE};
 
 /// What the poller saw of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -78,8 +84,22 @@ pub(crate) struct Lane {
     pub(crate) waker: Waker,
     /// The leader is inside a poll that may block.
     pub(crate) polling: AtomicBool,
+    pub(crate) monitor: Monitor,
+    pub(crate) acceptors: Vec<Acceptor>,
+    pub(crate) pause: Pause,
+    /// The listeners are left for good.
+    pub(crate) has_left: AtomicBool,
+    /// The poller's own descriptor, to register shared listeners with.
+    pub(crate) poll_fd: OwnedFd,
     core: Mutex<Core>,
     poller: Mutex<Poller>,
+}
+
+/// The monitor's bed.
+#[derive(Default)]
+pub(crate) struct Monitor {
+    pub(crate) thread: OnceLock<Thread>,
+    pub(crate) asleep: AtomicBool,
 }
 
 /// The poller and its buffer of events: one thread's at a time.
@@ -89,10 +109,16 @@ pub(crate) struct Poller {
 }
 
 impl Lane {
-    pub(crate) fn new(first: Holder, wake: PollToken) -> io::Result<Lane> {
+    /// Lane `index` of a worker; the thread of that number is the first to lead.
+    pub(crate) fn new(index: usize, listeners: &[Listener]) -> io::Result<Lane> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let waker = Waker::new(&registry, wake)?;
+        let waker = Waker::new(&registry, WAKE)?;
+        let acceptors = listeners
+            .iter()
+            .enumerate()
+            .map(|(index, listener)| Acceptor::new(listener, PollToken(FIRST_LISTENER + index)))
+            .collect::<io::Result<Vec<_>>>()?;
         let core = Core {
             slots: Slab::new(),
             ready: VecDeque::new(),
@@ -101,11 +127,16 @@ impl Lane {
             wheel: Wheel::new(Instant::now()),
         };
         Ok(Lane {
-            token: Token::granted_to(first),
+            token: Token::granted_to(index as Holder),
             blocking: Blocking::default(),
             registry,
             waker,
             polling: AtomicBool::new(false),
+            monitor: Monitor::default(),
+            acceptors,
+            pause: Pause::default(),
+            has_left: AtomicBool::new(false),
+            poll_fd: tapster_sys::poll::duplicate(&poll)?,
             core: Mutex::new(core),
             poller: Mutex::new(Poller { poll, events: Events::with_capacity(256) }),
         })
@@ -128,16 +159,19 @@ impl Lane {
         }
     }
 
-    /// A handle of the poller for registrations that mio does not know.
-    pub(crate) fn poll_fd(&self) -> io::Result<OwnedFd> {
-        tapster_sys::poll::duplicate(&self.poller().poll)
-    }
-
     /// Brings whoever polls back to the queue.
     pub(crate) fn wake_poller(&self) {
         if self.polling.load(Ordering::SeqCst) {
             // Fails only when the poller itself is gone.
             let _gone = self.waker.wake();
+        }
+    }
+
+    pub(crate) fn wake_monitor(&self) {
+        if self.monitor.asleep.swap(false, Ordering::SeqCst)
+            && let Some(thread) = self.monitor.thread.get()
+        {
+            thread.unpark();
         }
     }
 }

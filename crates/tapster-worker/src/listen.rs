@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::accept::{Accepted, Acceptor};
 use crate::connection::Connection;
+use crate::lane::Lane;
 use crate::peers::Peer;
 use crate::policy::Rest;
 use crate::serve::Context;
@@ -49,14 +50,14 @@ enum Reason {
     Draining,
 }
 
-impl Shared {
+impl Shared<'_> {
     /// Takes new connections from a listener that has some.
     pub(crate) fn accept_from(&self, context: &Context, index: usize) {
-        let Some(acceptor) = self.acceptors.get(index) else { return };
+        let Some(acceptor) = self.lane.acceptors.get(index) else { return };
         if self.is_draining() {
-            return acceptor.leave(self.poll_fd.as_fd(), &self.lane.registry);
+            return acceptor.leave(self.lane.poll_fd.as_fd(), &self.lane.registry);
         }
-        let (turns, reason) = match (self.is_shared_listener, context.may_call()) {
+        let (turns, reason) = match (self.has_peers, context.may_call()) {
             (false, _) => (ACCEPTS_PER_TURN, Reason::Balance),
             (true, true) => (1, Reason::Balance),
             (true, false) => (1, Reason::Busy),
@@ -94,7 +95,7 @@ impl Shared {
 
     fn peer_for(&self, reason: Reason) -> Option<&Peer> {
         match reason {
-            Reason::Balance if !self.is_shared_listener => None,
+            Reason::Balance if !self.has_peers => None,
             Reason::Balance => self.peers.less_busy_than(self.board.connections()),
             Reason::Busy => self.peers.with_free_thread(),
             Reason::Draining => self.peers.ready().first().copied(),
@@ -138,7 +139,7 @@ impl Shared {
     }
 
     fn pause_accepting(&self, now: Instant, error: &io::Error) {
-        let mut times = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = self.lane.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
         if times.1.is_none_or(|said| now >= said + SAID_EVERY) {
             times.1 = Some(now);
             self.log.error(format_args!(
@@ -147,30 +148,30 @@ impl Shared {
         }
         times.0 = Some(now + PAUSE);
         drop(times);
-        self.pause.full.store(true, Ordering::SeqCst);
-        self.leave_listeners();
+        self.lane.pause.full.store(true, Ordering::SeqCst);
+        self.lane.leave_listeners();
     }
 
     /// Listens again when a pause is over.
     pub(crate) fn resume_accepting(&self, now: Instant) {
-        if !self.pause.full.load(Ordering::SeqCst) {
+        if !self.lane.pause.full.load(Ordering::SeqCst) {
             return;
         }
-        let until = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner).0;
+        let until = self.lane.pause.times.lock().unwrap_or_else(PoisonError::into_inner).0;
         if until.is_none_or(|until| now >= until) {
-            self.pause.full.store(false, Ordering::SeqCst);
+            self.lane.pause.full.store(false, Ordering::SeqCst);
             self.join_listeners();
         }
     }
 
     /// How long the leader may sleep at most while accepting pauses.
     pub(crate) fn pause_left(&self) -> Option<Duration> {
-        self.pause.full.load(Ordering::SeqCst).then_some(PAUSE)
+        self.lane.pause.full.load(Ordering::SeqCst).then_some(PAUSE)
     }
 
     /// Other workers take new clients until a thread of this one is free.
     fn leave_while_busy(&self) {
-        self.pause.busy.store(true, Ordering::SeqCst);
+        self.lane.pause.busy.store(true, Ordering::SeqCst);
         self.board.set_full(true);
         self.leave_and_take_last(Reason::Busy);
         if !self.lane.token.is_held_by(MONITOR) {
@@ -181,7 +182,7 @@ impl Shared {
 
     /// A thread that can serve leads again.
     pub(crate) fn join_when_free(&self) {
-        if self.pause.busy.load(Ordering::SeqCst) && self.pause.busy.swap(false, Ordering::SeqCst) {
+        if self.lane.pause.busy.load(Ordering::SeqCst) && self.lane.pause.busy.swap(false, Ordering::SeqCst) {
             self.board.set_full(false);
             self.join_listeners();
         }
@@ -193,40 +194,40 @@ impl Shared {
     }
 
     fn leave_and_take_last(&self, reason: Reason) {
-        self.leave_listeners();
-        for (index, acceptor) in self.acceptors.iter().enumerate() {
+        self.lane.leave_listeners();
+        for (index, acceptor) in self.lane.acceptors.iter().enumerate() {
             if let Err(error) = self.accept_one(acceptor, index, reason) {
                 self.log.error(format_args!("a last connection cannot be accepted: {error}"));
             }
         }
     }
 
-    fn leave_listeners(&self) {
-        for acceptor in &self.acceptors {
-            acceptor.leave(self.poll_fd.as_fd(), &self.lane.registry);
-        }
-    }
-
     /// Listens, unless there is a reason not to.
     fn join_listeners(&self) {
         let reason = self.is_draining()
-            || self.pause.full.load(Ordering::SeqCst)
-            || self.pause.busy.load(Ordering::SeqCst);
-        if !reason && let Err(error) = self.watch_listeners() {
+            || self.lane.pause.full.load(Ordering::SeqCst)
+            || self.lane.pause.busy.load(Ordering::SeqCst);
+        if !reason && let Err(error) = self.lane.watch_listeners() {
             self.log.error(format_args!("cannot listen again: {error}"));
         }
     }
 
-    pub(crate) fn watch_listeners(&self) -> io::Result<()> {
-        self.acceptors
-            .iter()
-            .try_for_each(|acceptor| acceptor.watch(self.poll_fd.as_fd(), &self.lane.registry))
-    }
-
     /// Asks anew whether connections wait: a worker that died may have been the only one that was told.
     pub(crate) fn look_at_listeners(&self) {
-        self.leave_listeners();
+        self.lane.leave_listeners();
         self.join_listeners();
+    }
+}
+
+impl Lane {
+    pub(crate) fn watch_listeners(&self) -> io::Result<()> {
+        self.acceptors.iter().try_for_each(|acceptor| acceptor.watch(self.poll_fd.as_fd(), &self.registry))
+    }
+
+    fn leave_listeners(&self) {
+        for acceptor in &self.acceptors {
+            acceptor.leave(self.poll_fd.as_fd(), &self.registry);
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Watch {
 
 /// Watches until the worker ends.
 pub(crate) fn run(shared: &Shared) {
-    let _set_once = shared.monitor.thread.set(std::thread::current());
+    let _set_once = shared.lane.monitor.thread.set(std::thread::current());
     let mut context = Context::new(shared, MONITOR);
     let mut watch: Option<Watch> = None;
     let mut alert = Instant::now();
@@ -103,12 +103,12 @@ fn end_orphan(shared: &Shared) {
 
 /// Sleeps if the leader waits for events; it wakes the monitor before its next call. False if it does not wait.
 fn sleep_while_idle(shared: &Shared) -> bool {
-    shared.monitor.asleep.store(true, Ordering::SeqCst);
+    shared.lane.monitor.asleep.store(true, Ordering::SeqCst);
     if !shared.lane.polling.load(Ordering::SeqCst) || shared.is_stopping() {
-        shared.monitor.asleep.store(false, Ordering::SeqCst);
+        shared.lane.monitor.asleep.store(false, Ordering::SeqCst);
         return false;
     }
-    while shared.monitor.asleep.load(Ordering::SeqCst) {
+    while shared.lane.monitor.asleep.load(Ordering::SeqCst) {
         std::thread::park();
     }
     true

@@ -81,7 +81,7 @@ impl<'a> Responder<'a> {
         connection: &'a mut Connection,
         out: &'a mut Vec<u8>,
         date: &'a [u8],
-        shared: &'a Shared,
+        shared: &'a Shared<'a>,
         exchange: Exchange,
     ) -> Responder<'a> {
         out.clear();
@@ -90,7 +90,7 @@ impl<'a> Responder<'a> {
             out,
             date,
             app: &*shared.app,
-            lane: &shared.lane,
+            lane: shared.lane,
             policy: &shared.policy,
             exchange,
             framing: Framing::NoBody,

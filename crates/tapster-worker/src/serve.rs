@@ -66,7 +66,7 @@ pub(crate) fn run(shared: &Shared, thread: Holder) {
 
 /// Runs a part of the loop. Should it panic, which is a defect of the server, the thread goes on without the
 /// connection that it had.
-pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared, &mut Context)) {
+pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared<'_>, &mut Context)) {
     if catch_unwind(AssertUnwindSafe(|| part(shared, context))).is_ok() {
         return;
     }
@@ -140,7 +140,7 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
         shared.app.unlocked(&mut || {
             crate::events::poll(shared, context, sleep);
             token.await_lock(context.holder);
-            shared.wake_monitor();
+            shared.lane.wake_monitor();
         });
         context.leads = token.accept_grant(context.holder);
     } else {

@@ -1,12 +1,12 @@
-//! A worker's shared state and its life: start, serve, drain, end. The threads of the pool come from outside (they
-//! are the interpreter's own); each calls [`Worker::serve`].
+//! A worker's engine and its life: start, serve, drain, end. The threads of the pool come from outside (they are the
+//! interpreter's own); each calls [`Worker::serve`] and then belongs to one lane.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -18,10 +18,8 @@ use tapster_sys::clock::ThreadClock;
 use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
-use crate::accept::Acceptor;
 use crate::drain::Drain;
 use crate::lane::Lane;
-use crate::listen::Pause;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
@@ -54,20 +52,23 @@ pub struct WorkerParts {
     pub board: WorkerBoard,
     /// The log.
     pub log: Log,
+    /// How many threads can run the application at the same moment: 1 where an interpreter has one lock. As many lanes
+    /// are made, but no more than there are threads.
+    pub lanes: usize,
 }
 
 /// A worker process's request engine.
 #[derive(Clone)]
 pub struct Worker {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) engine: Arc<Engine>,
 }
 
-/// What all threads of a worker see.
-pub(crate) struct Shared {
+/// What all lanes of a worker share.
+pub(crate) struct Engine {
     pub(crate) app: Arc<dyn App>,
     pub(crate) policy: Policy,
-    pub(crate) lane: Lane,
-    pub(crate) acceptors: Vec<Acceptor>,
+    /// Thread `t` of the pool belongs to lane `t` modulo their number. The first has the worker's own descriptors.
+    pub(crate) lanes: Vec<Lane>,
     pub(crate) inbox: Inbox,
     pub(crate) peers: Peers,
     pub(crate) alive: Option<OwnedFd>,
@@ -80,13 +81,10 @@ pub(crate) struct Shared {
     pub(crate) parkers: Vec<Parker>,
     /// CPU clocks of the pool's threads, for the monitor.
     pub(crate) clocks: Vec<OnceLock<ThreadClock>>,
-    pub(crate) is_shared_listener: bool,
-    pub(crate) monitor: Monitor,
+    /// Other workers listen on the same sockets.
+    pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
-    pub(crate) pause: Pause,
-    /// The poller's own descriptor, to register shared listeners with.
-    pub(crate) poll_fd: OwnedFd,
     stopping: AtomicBool,
     serving: AtomicUsize,
     ended: (Mutex<bool>, Condvar),
@@ -94,11 +92,20 @@ pub(crate) struct Shared {
     pub(crate) orphan: Orphan,
 }
 
-/// The monitor's bed.
-#[derive(Default)]
-pub(crate) struct Monitor {
-    pub(crate) thread: OnceLock<Thread>,
-    pub(crate) asleep: AtomicBool,
+/// What a thread works with: a lane, and the engine that it is a part of.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'e> {
+    pub(crate) engine: &'e Engine,
+    /// The lane of the connection at hand.
+    pub(crate) lane: &'e Lane,
+}
+
+impl Deref for Shared<'_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.engine
+    }
 }
 
 /// What is left to do when the supervisor died and a thread does not come back from the application.
@@ -114,19 +121,12 @@ impl Worker {
     /// # Errors
     /// When the system refuses a poller or a registration.
     pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
-        let lane = Lane::new(0, WAKE)?;
-        let poll_fd = lane.poll_fd()?;
-        let acceptors = parts
-            .listeners
-            .iter()
-            .enumerate()
-            .map(|(index, listener)| Acceptor::new(listener, PollToken(FIRST_LISTENER + index)))
-            .collect::<io::Result<Vec<_>>>()?;
-        let shared = Shared {
+        let lanes = parts.lanes.clamp(1, settings.threads.max(1));
+        let lanes = (0..lanes).map(|index| Lane::new(index, &parts.listeners)).collect::<io::Result<_>>()?;
+        let engine = Engine {
             app: parts.app,
             policy: Policy::new(settings),
-            lane,
-            acceptors,
+            lanes,
             inbox: parts.inbox,
             peers: parts.peers,
             alive: parts.alive,
@@ -137,62 +137,63 @@ impl Worker {
             log: parts.log,
             parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
             clocks: (0..settings.threads).map(|_| OnceLock::new()).collect(),
-            is_shared_listener: workers > 1,
-            monitor: Monitor::default(),
+            has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
-            pause: Pause::default(),
-            poll_fd,
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             ended: (Mutex::new(false), Condvar::new()),
             started: Instant::now(),
             orphan: Orphan::default(),
         };
-        shared.register()?;
-        Ok(Worker { shared: Arc::new(shared) })
+        engine.register()?;
+        Ok(Worker { engine: Arc::new(engine) })
     }
 
-    /// Starts the monitor: a native thread that never touches the interpreter. `on_start` runs on it first.
+    /// Starts each lane's monitor: a native thread that never touches the interpreter. `on_start` runs on it first.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start_monitor(&self, on_start: fn()) -> io::Result<()> {
-        let shared = self.shared.clone();
-        std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024).spawn(
-            move || {
+    pub fn start_monitors(&self, on_start: fn()) -> io::Result<()> {
+        for index in 0..self.engine.lanes.len() {
+            let engine = self.engine.clone();
+            let thread = std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024);
+            thread.spawn(move || {
                 on_start();
-                crate::monitor::run(&shared);
-            },
-        )?;
+                if let Some(shared) = engine.lane(index) {
+                    crate::monitor::run(&shared);
+                }
+            })?;
+        }
         Ok(())
     }
 
     /// Has `end` called on the monitor's thread when the supervisor is gone, the drain is over, and some thread still
     /// does not come back from the application: nobody else would end this process then.
     pub fn end_orphan_with(&self, end: fn()) {
-        let _set_once = self.shared.orphan.end.set(end);
+        let _set_once = self.engine.orphan.end.set(end);
     }
 
     /// Serves as thread `index` of the pool (from 0) until the worker ends. Called once by each thread.
     pub fn serve(&self, index: usize) {
+        let engine = &*self.engine;
         let Ok(thread) = Holder::try_from(index) else { return };
-        self.shared.serving.fetch_add(1, Ordering::SeqCst);
-        crate::serve::run(&self.shared, thread);
-        if self.shared.serving.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.shared.note_end();
+        let Some(shared) = engine.lane(index % engine.lanes.len()) else { return };
+        engine.serving.fetch_add(1, Ordering::SeqCst);
+        crate::serve::run(&shared, thread);
+        if engine.serving.fetch_sub(1, Ordering::SeqCst) == 1 {
+            engine.note_end();
         }
     }
 
     /// Accepts nothing new, finishes what runs within `timeout`, then ends.
     pub fn drain(&self, timeout: Duration) {
-        self.shared.start_drain(timeout);
-        let _gone = self.shared.lane.waker.wake();
+        self.engine.start_drain(timeout);
     }
 
     /// Waits until every thread left [`Worker::serve`], or `timeout` is over. True if they did.
     pub fn wait(&self, timeout: Duration) -> bool {
-        let (ended, signal) = &self.shared.ended;
+        let (ended, signal) = &self.engine.ended;
         let guard = ended.lock().unwrap_or_else(PoisonError::into_inner);
         let (guard, _) = signal
             .wait_timeout_while(guard, timeout, |ended| !*ended)
@@ -209,15 +210,17 @@ impl Worker {
 
     /// Whether the worker is over: drained, or told to stop.
     pub fn is_stopping(&self) -> bool {
-        self.shared.is_stopping()
+        self.engine.is_stopping()
     }
 }
 
-impl Shared {
+impl Engine {
+    /// Has the first lane watch the worker's own descriptors, and every lane the listeners.
     fn register(&self) -> io::Result<()> {
         use std::os::fd::{AsFd, AsRawFd};
+        let Some(first) = self.lanes.first() else { return Ok(()) };
         let watch = |fd: std::os::fd::BorrowedFd<'_>, token| {
-            self.lane.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)
+            first.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)
         };
         watch(self.inbox.as_fd(), INBOX)?;
         if let Some(alive) = &self.alive {
@@ -226,7 +229,20 @@ impl Shared {
         if let Some(signals) = &self.signals {
             watch(signals.as_fd(), SIGNALS)?;
         }
-        self.watch_listeners()
+        self.lanes.iter().try_for_each(Lane::watch_listeners)
+    }
+
+    /// The view of a thread in that lane; none if there is no such lane.
+    pub(crate) fn lane(&self, index: usize) -> Option<Shared<'_>> {
+        self.lanes.get(index).map(|lane| Shared { engine: self, lane })
+    }
+
+    /// Brings every lane's leader back from its poll.
+    pub(crate) fn wake_leaders(&self) {
+        for lane in &self.lanes {
+            // Fails only when the poller itself is gone.
+            let _gone = lane.waker.wake();
+        }
     }
 
     /// Microseconds since the worker began, for the scoreboard.
@@ -249,8 +265,8 @@ impl Shared {
         for parker in &self.parkers {
             parker.wake();
         }
-        let _gone = self.lane.waker.wake();
-        self.wake_monitor();
+        self.wake_leaders();
+        self.lanes.iter().for_each(Lane::wake_monitor);
         if let Some(mut signal) = self.end_signal.as_ref() {
             // A full pipe wakes its reader as well.
             let _full = signal.write(&[0]);
@@ -265,15 +281,7 @@ impl Shared {
         self.ended.1.notify_all();
     }
 
-    pub(crate) fn wake_monitor(&self) {
-        if self.monitor.asleep.swap(false, Ordering::SeqCst)
-            && let Some(thread) = self.monitor.thread.get()
-        {
-            thread.unpark();
-        }
-    }
-
-    /// Wakes the last thread that parked, with the token granted to it by `grant`.
+    /// Wakes a thread that was parked.
     pub(crate) fn wake(&self, thread: Holder) {
         debug_assert_ne!(thread, MONITOR);
         if let Some(parker) = self.parkers.get(usize::from(thread)) {

@@ -88,6 +88,13 @@ fn mixed_load_on_eight_threads() {
 }
 
 #[test]
+fn mixed_load_on_several_lanes() {
+    for (threads, lanes) in [(2, 2), (8, 2), (7, 3)] {
+        clients(&Wanted::threads(threads).lanes(lanes).serve(app), 100, rarely);
+    }
+}
+
+#[test]
 fn calls_that_always_block() {
     for threads in [8, 64] {
         clients(&Wanted::threads(threads).serve(app), 60, |random| 500 + random.below(2000));

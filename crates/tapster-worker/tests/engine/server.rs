@@ -29,6 +29,7 @@ pub struct Wanted {
     pub settings: Settings,
     /// How many workers the server has, as this one is told.
     pub workers: usize,
+    pub lanes: usize,
     pub unix: bool,
     pub peers: Peers,
     /// Where the scoreboard slot comes from, if it is shared with peers.
@@ -51,6 +52,7 @@ impl Wanted {
         Wanted {
             settings,
             workers: 1,
+            lanes: 1,
             unix: false,
             peers: Peers::default(),
             board: None,
@@ -64,6 +66,12 @@ impl Wanted {
 
     pub fn unix(mut self) -> Wanted {
         self.unix = true;
+        self
+    }
+
+    /// So many threads can run at the same moment.
+    pub fn lanes(mut self, lanes: usize) -> Wanted {
+        self.lanes = lanes;
         self
     }
 
@@ -113,7 +121,7 @@ pub struct Server {
 
 impl Server {
     fn start(wanted: Wanted, app: Arc<dyn App>) -> Server {
-        let Wanted { settings, workers, unix, peers, board, listener, inbox, signals, ended, around } =
+        let Wanted { settings, workers, lanes, unix, peers, board, listener, inbox, signals, ended, around } =
             wanted;
         let listener = listener.unwrap_or_else(|| open(unix));
         let address = listener.address().clone();
@@ -131,9 +139,10 @@ impl Server {
             ended,
             board: board.clone(),
             log,
+            lanes,
         };
         let worker = Worker::new(&settings, workers, parts).unwrap();
-        worker.start_monitor(|| {}).unwrap();
+        worker.start_monitors(|| {}).unwrap();
         let threads = (0..settings.threads)
             .map(|index| {
                 let (worker, around) = (worker.clone(), around.clone());
