@@ -153,7 +153,8 @@ def test_absolute_form_overrides_host(http: Transport) -> None:
 def test_options_asterisk_reaches_the_application(http: Transport) -> None:
     environ = Environ(exchange(http.address, http_request("OPTIONS", "*")))
     assert environ["REQUEST_METHOD"] == "OPTIONS"
-    assert environ["REQUEST_URI"] == "*"
+    assert environ["REQUEST_URI"] == environ["RAW_URI"] == "*"
+    assert environ["PATH_INFO"] == environ["SCRIPT_NAME"] == "", "the path of its target URI (RFC 9112 §3.3)"
 
 
 def test_a_chunked_body_has_a_length_for_the_application(http: Transport) -> None:

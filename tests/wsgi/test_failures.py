@@ -124,6 +124,14 @@ def test_first_mistakes_are_explained(http: Transport, server: Server, path: str
         "200 OK\r\nX-Injected: 1",
         "200 OK\nX: 1",
         "200 \0",
+        "100 Continue",
+        "101 Switching Protocols",
+        "103 Early Hints",
+        "-20 OK",
+        " 200 OK",
+        "200\tOK",
+        "\u0662\u0660\u0660 OK",
+        "200 \x7f",
     ],
 )
 def test_a_malformed_status_is_refused(transport: Transport, status: str) -> None:

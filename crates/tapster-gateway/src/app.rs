@@ -181,13 +181,17 @@ pub enum WriteError {
 
 /// The way back to the client for one request; belongs to the thread that runs it.
 ///
-/// Order of calls: `start` once, `write`/`send_file` any number of times, then `finish` or `abort`.
+/// Order of calls: `early_hints` any number of times, `start` once, `write`/`send_file` any number of times, then `finish`
+/// or `abort`.
 pub trait Respond {
+    /// Sends a 103 (RFC 8297) at once, to a client that expects such a thing: HTTP/1.1. For others it does nothing.
+    /// `false`, and nothing is sent, if the answer was started.
+    fn early_hints(&mut self, head: &ResponseHead) -> bool;
     /// Takes the final head. The server adds `Date`, `Server`, framing and `Connection` fields. Nothing is
     /// sent before the first `write` that flushes, or `finish`.
     fn start(&mut self, head: &ResponseHead, size: BodySize);
-    /// Whether `start` was called.
-    fn started(&self) -> bool;
+    /// Whether something of the answer has left: it can no longer become a 500.
+    fn has_left(&self) -> bool;
     /// Body bytes. May wait for a slow client (with the interpreter unlocked) when too much is queued.
     /// Bytes for a HEAD request, a 204 or a 304 are dropped.
     fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError>;
@@ -195,7 +199,7 @@ pub trait Respond {
     fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError>;
     /// The answer is whole. A body shorter than its Content-Length ends the connection so that the client sees it.
     fn finish(&mut self);
-    /// The answer failed. If it was started the connection ends without the chunked terminator, so that the
+    /// The answer failed. If something of it has left the connection ends without the chunked terminator, so that the
     /// truncation shows; if not, a plain 500 is sent.
     fn abort(&mut self);
 }

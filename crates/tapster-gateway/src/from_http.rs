@@ -13,7 +13,7 @@ use crate::{Variable, percent};
 /// after an error it holds nothing of use.
 ///
 /// - REQUEST_URI and RAW_URI are path and query as sent, PATH_INFO is the path with its escapes decoded to bytes,
-///   QUERY_STRING is opaque. `OPTIONS *` gives `*` in all but QUERY_STRING, as gunicorn does.
+///   QUERY_STRING is opaque. `OPTIONS *` gives an empty PATH_INFO: the path of its target URI is empty (RFC 9112 §3.3).
 /// - The authority of an absolute-form target replaces Host (RFC 9112 §3.2.2).
 /// - Fields whose name has an underscore are dropped: `X_Forwarded_For` would pass for `X-Forwarded-For`. So is
 ///   `Proxy`, which would set a proxy for the application's own requests (CVE-2016-5385), and Transfer-Encoding,
@@ -49,6 +49,9 @@ fn target(vars: &mut Vars, head: &Head, buffer: &[u8]) -> Result<(), Refusal> {
             out.extend_from_slice(Span { start: parts.path.end, end: head.target.end }.of(buffer));
         });
         vars.set(Name::Known(Variable::PathInfo), b"/");
+    } else if parts.form == Form::Asterisk {
+        vars.set_range(Name::Known(Variable::RequestUri), range(parts.path));
+        vars.set_range(Name::Known(Variable::PathInfo), 0..0);
     } else {
         vars.set_range(Name::Known(Variable::RequestUri), parts.path.start..head.target.end);
         path_info(vars, path, parts.path)?;

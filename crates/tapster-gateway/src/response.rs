@@ -10,6 +10,8 @@ use tapster_http1::syntax;
 pub enum HeadError {
     /// The status does not start with three digits from 100 to 599 and a space or the end.
     Status(String),
+    /// A status from 100 to 199 for the final answer (RFC 9110 §15.2).
+    Interim(String),
     /// A field name that is no token (RFC 9110 §5.6.2).
     FieldName(String),
     /// CR, LF or NUL in the value of the named field.
@@ -27,6 +29,13 @@ impl fmt::Display for HeadError {
                 write!(
                     out,
                     "status {text:?} is not of the form \"200 OK\": three digits, a space, a reason without control bytes"
+                )
+            }
+            HeadError::Interim(text) => {
+                write!(
+                    out,
+                    "status {text:?} is interim (1xx), and the client waits for a final one; hints go out by \
+                     environ[\"wsgi.early_hints\"]"
                 )
             }
             HeadError::FieldName(name) => {
@@ -60,14 +69,16 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// Starts a new head with a status such as `200 OK`; the application's reason phrase is kept.
     pub fn begin(&mut self, status: &[u8]) -> Result<(), HeadError> {
-        *self = ResponseHead { text: std::mem::take(&mut self.text), ..ResponseHead::default() };
-        self.text.clear();
+        self.clear();
         let refused = || HeadError::Status(latin1(status));
         let [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..] = status else {
             return Err(refused());
         };
         if !(reason.is_empty() || reason[0] == b' ') || !syntax::is_field_value(reason) {
             return Err(refused());
+        }
+        if *a == b'1' {
+            return Err(HeadError::Interim(latin1(status)));
         }
         self.status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
         self.text.extend_from_slice(status);
@@ -76,6 +87,13 @@ impl ResponseHead {
         }
         self.text.extend_from_slice(b"\r\n");
         Ok(())
+    }
+
+    /// Starts the head of a 103 (RFC 8297), for [`Respond::early_hints`](crate::Respond::early_hints).
+    pub fn begin_early_hints(&mut self) {
+        self.clear();
+        self.status = 103;
+        self.text.extend_from_slice(b"103 Early Hints\r\n");
     }
 
     /// Adds a field. Bytes of the value are sent as they are (latin-1 in WSGI).
@@ -96,7 +114,7 @@ impl ResponseHead {
         Ok(())
     }
 
-    /// The status code, 100 to 599.
+    /// The status code: 200 to 599, or 103.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -119,6 +137,11 @@ impl ResponseHead {
     /// Whether the application set `Server`.
     pub fn has_server(&self) -> bool {
         self.has_server
+    }
+
+    fn clear(&mut self) {
+        *self = ResponseHead { text: std::mem::take(&mut self.text), ..ResponseHead::default() };
+        self.text.clear();
     }
 
     /// Remembers the fields that framing depends on and refuses those that are the server's. `false`: the field may

@@ -53,6 +53,25 @@ fn bad_statuses_are_refused() {
 }
 
 #[test]
+fn an_interim_status_is_no_final_one() {
+    for status in [&b"100 Continue"[..], b"101 Switching Protocols", b"103 Early Hints", b"199"] {
+        assert!(matches!(head(status, &[]), Err(HeadError::Interim(_))), "{status:?}");
+    }
+}
+
+#[test]
+fn early_hints_are_checked_as_any_head() {
+    let mut head = head(b"200 OK", &[(b"Content-Length", b"5")]).expect("good");
+    head.begin_early_hints();
+    assert_eq!(head.field(b"Link", b"</a.css>; rel=preload"), Ok(()));
+    assert_eq!(head.field(b"Content-Length", b"3"), Ok(()));
+    assert_eq!((head.status(), head.content_length()), (103, None));
+    assert_eq!(head.text(), b"103 Early Hints\r\nLink: </a.css>; rel=preload\r\n");
+    assert!(matches!(head.field(b"Link", b"a\r\nX: y"), Err(HeadError::FieldValue(_))));
+    assert!(matches!(head.field(b"Connection", b"close"), Err(HeadError::HopByHop(_))));
+}
+
+#[test]
 fn bad_fields_are_refused() {
     for name in [&b""[..], b"A B", b"A:", b"A\r\n", b"A\0", b"caf\xe9", b" A"] {
         assert!(matches!(head(b"200 OK", &[(name, b"x")]), Err(HeadError::FieldName(_))), "{name:?}");
@@ -92,11 +111,9 @@ fn the_length_is_noted() {
 
 #[test]
 fn an_answer_without_a_body_has_no_length() {
-    for status in ["204 No Content", "103 Early Hints"] {
-        let head = head(status.as_bytes(), &[(b"Content-Length", b"3"), (b"A", b"b")]).expect("good");
-        assert_eq!(head.content_length(), None);
-        assert_eq!(head.text(), format!("{status}\r\nA: b\r\n").as_bytes());
-    }
+    let no_content = head(b"204 No Content", &[(b"Content-Length", b"3"), (b"A", b"b")]).expect("good");
+    assert_eq!(no_content.content_length(), None);
+    assert_eq!(no_content.text(), b"204 No Content\r\nA: b\r\n");
     let not_modified = head(b"304 Not Modified", &[(b"Content-Length", b"3")]).expect("good");
     assert_eq!(not_modified.content_length(), Some(3));
 }

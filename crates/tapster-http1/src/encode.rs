@@ -56,6 +56,14 @@ pub fn response_head(out: &mut Vec<u8>, text: &[u8], fields: &ServerFields<'_>) 
     server_fields(out, fields);
 }
 
+/// Appends the head of an interim answer, which has none of the server's fields and no body (RFC 9110 §15.2).
+/// `text` is as for [`response_head`].
+pub fn interim_head(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends the server's own fields and the blank line that ends the head.
 fn server_fields(out: &mut Vec<u8>, fields: &ServerFields<'_>) {
     if fields.server {

@@ -23,7 +23,7 @@ const SEND_FROM: usize = 64 * 1024;
 /// How the client will know where the body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Framing {
-    /// HEAD, 1xx, 204, 304: there is none (RFC 9110 §6.4.1).
+    /// HEAD, 204, 304: there is none (RFC 9110 §6.4.1).
     NoBody,
     /// So many bytes are missing.
     Length(u64),
@@ -73,6 +73,8 @@ pub(crate) struct Responder<'a> {
     progress: Progress,
     status: u16,
     bytes: u64,
+    /// Whether something of the answer went to the socket or its queue.
+    left: bool,
     gone: bool,
 }
 
@@ -97,6 +99,7 @@ impl<'a> Responder<'a> {
             progress: Progress::NotStarted,
             status: 0,
             bytes: 0,
+            left: false,
             gone: false,
         }
     }
@@ -118,7 +121,7 @@ impl<'a> Responder<'a> {
     }
 
     fn choose_framing(&mut self, head: &ResponseHead, size: BodySize) -> BodyField {
-        let bodiless = matches!(head.status(), 100..=199 | 204 | 304);
+        let bodiless = matches!(head.status(), 204 | 304);
         let known = match size {
             BodySize::Known(length) => Some(length),
             BodySize::Unknown => None,
@@ -187,6 +190,7 @@ impl<'a> Responder<'a> {
             self.out.clear();
             return;
         }
+        self.left = true;
         let sent = match self.pending() {
             Some(_) => 0,
             None => self.took(self.connection.stream.write(self.out)),
@@ -203,6 +207,7 @@ impl<'a> Responder<'a> {
         if self.gone {
             return;
         }
+        self.left = true;
         let bytes = &chunk.bytes()[..count];
         let sent = match self.pending() {
             Some(_) => 0,
@@ -296,6 +301,19 @@ impl<'a> Responder<'a> {
 }
 
 impl Respond for Responder<'_> {
+    fn early_hints(&mut self, head: &ResponseHead) -> bool {
+        if self.progress != Progress::NotStarted {
+            return false;
+        }
+        if self.exchange.protocol == Protocol::Http && !self.exchange.http10 {
+            encode::interim_head(self.out, head.text());
+            self.send();
+            self.hold_back();
+            self.left = false;
+        }
+        true
+    }
+
     fn start(&mut self, head: &ResponseHead, size: BodySize) {
         self.progress = Progress::Started;
         self.status = head.status();
@@ -309,8 +327,8 @@ impl Respond for Responder<'_> {
         encode::response_head(self.out, head.text(), &fields);
     }
 
-    fn started(&self) -> bool {
-        self.progress != Progress::NotStarted
+    fn has_left(&self) -> bool {
+        self.left
     }
 
     fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
@@ -348,9 +366,10 @@ impl Respond for Responder<'_> {
     }
 
     fn abort(&mut self) {
-        if self.progress == Progress::NotStarted {
-            self.status = 500;
-            self.exchange.keep_alive = false;
+        if !self.left {
+            (self.status, self.bytes) = (500, 0);
+            (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
+            self.out.clear();
             refuse(self.out, 500, "", self.date, self.exchange.head_only);
         }
         self.progress = Progress::Aborted;

@@ -62,7 +62,7 @@ fn settle(
     outcome: Result<(), Failure>,
 ) {
     let Err(failure) = outcome else { return respond.finish() };
-    let consequence = match respond.started() {
+    let consequence = match respond.has_left() {
         true => "failed after its head was sent: connection closed",
         false => "failed: answered with 500",
     };

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tapster_gateway::{Name, Request, Scheme, Variable, Vars};
 
+use crate::early_hints::EarlyHints;
 use crate::errors_stream::ErrorsStream;
 use crate::ffi;
 use crate::file_wrapper::FileWrapper;
@@ -52,6 +53,7 @@ impl Template {
         dict.set_item(intern!(py, "wsgi.run_once"), false)?;
         dict.set_item(intern!(py, "wsgi.input_terminated"), true)?;
         dict.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
+        dict.set_item(intern!(py, "wsgi.early_hints"), Bound::new(py, EarlyHints)?)?;
         make_roomy(&dict)?;
         let https = PyString::intern(py, Scheme::Https.as_str()).unbind();
         Ok(Template { dict: dict.unbind(), keys, https })

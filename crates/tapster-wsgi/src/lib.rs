@@ -2,13 +2,14 @@
 //!
 //! Everything here runs in a worker, on a Python thread that leads or answers a request, attached to the
 //! interpreter. What a request goes through, by file: `call` (one request, top to bottom), `environ`, `interned`
-//! and `previous` (variables to a dict), `input` and `errors_stream` (what the dict holds), `start_response`, `response` and
+//! and `previous` (variables to a dict), `input`, `errors_stream` and `early_hints` (what the dict holds), `start_response`, `response` and
 //! `file_wrapper` (what the application gives back), `failure` (what it raised, to the log). All `unsafe` is in `ffi`.
 
 #![deny(unsafe_code)]
 
 mod application;
 mod call;
+mod early_hints;
 mod environ;
 mod errors_stream;
 mod failure;

@@ -2,7 +2,7 @@
 
 use tapster_http1::Refusal;
 use tapster_http1::encode::{
-    BodyField, Connection, DateCache, RefusalFields, ServerFields, chunk_header, reason_phrase,
+    BodyField, Connection, DateCache, RefusalFields, ServerFields, chunk_header, interim_head, reason_phrase,
     refusal_response, response_head,
 };
 
@@ -32,6 +32,13 @@ fn the_servers_fields_follow_the_applications() {
     assert!(head(&chunked).ends_with("Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"));
     let largest = ServerFields { body: BodyField::Length(u64::MAX), ..none };
     assert!(head(&largest).ends_with("Content-Length: 18446744073709551615\r\n\r\n"));
+}
+
+#[test]
+fn an_interim_head_has_no_field_of_the_servers() {
+    let mut out = b"before ".to_vec();
+    interim_head(&mut out, b"103 Early Hints\r\nLink: </a>\r\n");
+    assert_eq!(out, b"before HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
 }
 
 #[test]

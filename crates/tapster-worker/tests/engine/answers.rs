@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use tapster_gateway::{BodySize, Flush, WriteError};
+use tapster_gateway::{BodySize, Flush, ResponseHead, WriteError};
 
 use crate::app::{Gate, answer, eventually, head, ok, path};
 use crate::server::Wanted;
@@ -51,6 +51,57 @@ fn what_is_flushed_arrives_at_once_and_the_rest_with_the_end() {
         assert_eq!(client.chunk(), b"");
         assert_eq!(client.get("/").body, b"onetwothree");
     }
+}
+
+#[test]
+fn what_fails_before_a_byte_has_left_is_a_whole_500() {
+    let server = Wanted::threads(1).serve(|request, respond| {
+        respond.start(&head("200 OK", &[("Content-Length", "10")]), BodySize::Unknown);
+        let flush = if path(request) == "/late" { Flush::Now } else { Flush::Later };
+        respond.write(&&b"hello"[..], flush).unwrap();
+        assert_eq!(respond.has_left(), flush == Flush::Now);
+        respond.abort();
+    });
+    let answer = server.connect().get("/");
+    assert_eq!((answer.status, answer.text()), (500, "500 Internal Server Error\n"));
+    let mut client = server.connect();
+    client.ask("/late");
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.rest(), b"hello");
+}
+
+#[test]
+fn early_hints_come_before_the_answer_and_to_http_1_1_alone() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Wanted::threads(1).serve(move |request, respond| {
+        let mut hints = ResponseHead::default();
+        for link in ["</a.css>", "</b.css>"] {
+            hints.begin_early_hints();
+            hints.field(b"Link", link.as_bytes()).unwrap();
+            assert!(respond.early_hints(&hints));
+        }
+        held.pass();
+        if path(request) == "/fails" {
+            return respond.abort();
+        }
+        ok(respond, b"hello");
+        assert!(!respond.early_hints(&hints), "too late");
+    });
+    let mut client = server.connect();
+    client.ask("/");
+    for link in ["</a.css>", "</b.css>"] {
+        let interim = client.head();
+        assert_eq!((interim.status, interim.field("Link")), (103, Some(link)));
+        assert_eq!((interim.field("Date"), interim.field("Content-Length")), (None, None));
+    }
+    gate.open();
+    assert_eq!(client.answer().text(), "hello");
+    client.ask("/fails");
+    assert_eq!((client.head().status, client.head().status, client.answer().status), (103, 103, 500));
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(client.answer().text(), "hello");
 }
 
 #[test]
