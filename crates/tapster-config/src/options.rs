@@ -354,6 +354,21 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "spool-max",
+        metavar: "SIZE",
+        kind: Kind::Size {
+            least: 0,
+            most: 1024 * 1024 * GIB,
+            set: |settings, bytes| settings.spool_max = bytes,
+        },
+        fallback: Fallback::Value("8GiB"),
+        group: Group::Limits,
+        help: "How much the temporary files of all workers may hold together",
+        details: "A request body that finds no room is answered with 503 and Retry-After, one that finds the disk full \
+                  with 507. Keep it below what the disk of `--temp-dir` has to give.",
+        ..ROW
+    },
+    OptionSpec {
         name: "forwarded-allow-ips",
         metavar: "PEERS",
         kind: Kind::Peers(|settings| &mut settings.forwarded_allow_ips),
@@ -446,6 +461,7 @@ pub(crate) fn blank() -> Settings {
         uwsgi_allow_from: Peers::default(),
         limits: crate::settings::Limits { request_line: 0, head: 0, fields: 0, body: 0, body_memory: 0 },
         temp_dir: None,
+        spool_max: 0,
     }
 }
 

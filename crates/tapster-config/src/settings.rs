@@ -146,4 +146,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Where bodies too large for memory are spooled; none means the system's temporary directory.
     pub temp_dir: Option<PathBuf>,
+    /// Bytes that the temporary files of all workers may hold together; 503 beyond.
+    pub spool_max: u64,
 }

@@ -107,6 +107,9 @@ pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[start..]);
 }
 
+/// Seconds after which a client that was answered with 503 may try again.
+const RETRY_AFTER: u64 = 5;
+
 /// Appends the line before the data of a chunk of `length` bytes, which is not 0: that would end the body.
 /// [`CHUNK_END`] follows the data.
 pub fn chunk_header(out: &mut Vec<u8>, length: usize) {
@@ -136,12 +139,17 @@ pub struct RefusalFields<'a> {
 
 /// Appends a whole answer of the server's own, which ends the connection: to a request it refused, or that the
 /// application never saw. The body is one line of plain text: the status and why, `reason`, in the server's words
-/// (a [`Refusal::reason`](crate::Refusal::reason)), never the client's; it may be empty.
+/// (a [`Refusal::reason`](crate::Refusal::reason)), never the client's; it may be empty. A 503 has `Retry-After`.
 pub fn refusal_response(out: &mut Vec<u8>, status: u16, reason: &str, fields: &RefusalFields<'_>) {
     let separator = if reason.is_empty() { "" } else { ": " };
     let text = format!("{status:03} {}{separator}{reason}\n", reason_phrase(status));
     status_line(out, status);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\n");
+    if status == 503 {
+        out.extend_from_slice(b"Retry-After: ");
+        decimal(out, RETRY_AFTER);
+        out.extend_from_slice(b"\r\n");
+    }
     let RefusalFields { date, server } = *fields;
     let body = BodyField::Length(text.len() as u64);
     server_fields(out, &ServerFields { date, server, body, connection: Connection::Close });
@@ -177,6 +185,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "",
     }
 }

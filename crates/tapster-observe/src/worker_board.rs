@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words};
 
@@ -14,6 +14,7 @@ const STARTS: usize = 3;
 const REQUESTS_BEFORE: usize = 4;
 const REFUSALS: usize = 5;
 const FULL: usize = 11;
+const SPOOLED: usize = 12;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -79,6 +80,7 @@ impl WorkerBoard {
         let worker = self.worker();
         worker[CONNECTIONS].store(0, Relaxed);
         worker[FULL].store(0, Relaxed);
+        worker[SPOOLED].store(0, SeqCst);
         worker[REQUESTS_BEFORE].store(self.requests_total(), Relaxed);
         worker[STARTS].fetch_add(1, Relaxed);
         worker[STATE].store(WorkerState::Booting as u64, Relaxed);
@@ -93,6 +95,7 @@ impl WorkerBoard {
             worker[PID].store(0, Relaxed);
             worker[CONNECTIONS].store(0, Relaxed);
             worker[FULL].store(0, Relaxed);
+            worker[SPOOLED].store(0, SeqCst);
             (0..self.threads)
                 .filter_map(|thread| self.thread(thread))
                 .for_each(|words| words[STARTED].store(0, Relaxed));
@@ -140,6 +143,24 @@ impl WorkerBoard {
     /// Whether the worker said that it is full.
     pub fn is_full(&self) -> bool {
         self.worker()[FULL].load(Relaxed) != 0
+    }
+
+    /// Counts bytes put into the worker's temporary files. Ordered with the other workers' calls, so that a budget
+    /// compared after it is never overdrawn.
+    pub fn spooled_more(&self, bytes: u64) {
+        self.worker()[SPOOLED].fetch_add(bytes, SeqCst);
+    }
+
+    /// Counts bytes that are gone from them.
+    pub fn spooled_less(&self, bytes: u64) {
+        // A worker that is over may still close its files after its count was emptied.
+        let _always_some =
+            self.worker()[SPOOLED].fetch_update(SeqCst, SeqCst, |before| Some(before.saturating_sub(bytes)));
+    }
+
+    /// Bytes in the worker's temporary files.
+    pub fn spooled(&self) -> u64 {
+        self.worker()[SPOOLED].load(SeqCst)
     }
 
     /// The process in this slot; none when there is none.

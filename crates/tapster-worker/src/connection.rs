@@ -8,9 +8,11 @@ use std::time::Instant;
 use tapster_gateway::{Endpoint, Protocol, Request};
 use tapster_sys::clock::ThreadClock;
 
+use crate::body::{self, Writing};
 use crate::outbound::Outbound;
 use crate::policy::Policy;
 use crate::receive::{self, Parsed, Receiving, Refused};
+use crate::spool::Spool;
 use crate::stream::Stream;
 
 /// Reads before another connection gets its turn.
@@ -72,6 +74,8 @@ pub(crate) enum State {
     Head,
     /// Inside a body.
     Body(Box<Receiving>),
+    /// A piece of the body is being written to its file; nothing is read meanwhile.
+    Spooling(Box<Receiving>, Arc<Writing>),
     /// A complete request waits for a thread.
     Waiting(Box<(Request, Exchange)>),
     /// The answer is written as far as the socket takes it; then the connection goes on or closes.
@@ -88,6 +92,8 @@ pub(crate) enum Step {
     Yield,
     /// A whole request stands in the scratch.
     Dispatch(Exchange),
+    /// A piece of the body must be written to its file.
+    Spool,
     /// A bad request: answer and close.
     Refuse(Refused),
     /// A uwsgi ping: answer pong and close.
@@ -159,12 +165,16 @@ impl Connection {
     }
 
     /// Parses and reads until something is complete, nothing more is there, or the turn is over.
-    pub(crate) fn advance(&mut self, scratch: &mut Scratch, policy: &Policy) -> Step {
-        if matches!(self.state, State::Flushing { .. }) {
-            return Step::Rest;
-        }
-        if let State::Waiting(_) = self.state {
-            return self.take_waiting(scratch);
+    pub(crate) fn advance(&mut self, scratch: &mut Scratch, policy: &Policy, spool: &Spool) -> Step {
+        match self.state {
+            State::Flushing { .. } => return Step::Rest,
+            State::Waiting(_) => return self.take_waiting(scratch),
+            State::Spooling(..) => {
+                if let Some(step) = self.take_written(scratch, policy, spool) {
+                    return step;
+                }
+            }
+            State::Head | State::Body(_) | State::Lingering => {}
         }
         for _ in 0..READS_PER_TURN {
             if self.unparsed {
@@ -211,6 +221,39 @@ impl Connection {
         }
     }
 
+    /// Hands what the body has in memory to the file thread, which calls `done` when it is written.
+    pub(crate) fn spool(&mut self, spool: &Arc<Spool>, done: impl FnOnce() + Send + 'static) {
+        match std::mem::replace(&mut self.state, State::Head) {
+            State::Body(mut receiving) => {
+                let expected = receiving.expected();
+                let buffer = std::mem::take(&mut receiving.buffer);
+                self.state = State::Spooling(receiving, Writing::start(buffer, expected, spool, done));
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Goes on with a body whose piece is written; gives a step if there is none to go on with.
+    fn take_written(&mut self, scratch: &mut Scratch, policy: &Policy, spool: &Spool) -> Option<Step> {
+        let State::Spooling(receiving, writing) = &mut self.state else { return None };
+        let written = match writing.result() {
+            None => return Some(Step::Rest),
+            Some(Err(error)) => {
+                let refused = body::refusal(&error, spool);
+                return Some(Step::Refuse(refused.for_head(receiving.exchange.head_only)));
+            }
+            Some(Ok(buffer)) => buffer,
+        };
+        receiving.buffer = written;
+        let parsed = receiving.next(policy);
+        if let State::Spooling(receiving, _) = std::mem::replace(&mut self.state, State::Head) {
+            self.state = State::Body(receiving);
+        }
+        // The time that the disk took is not the client's.
+        self.since = None;
+        self.follow(parsed, scratch)
+    }
+
     /// Copies what was left over to the front of the read buffer.
     fn stash(&mut self, scratch: &mut Scratch) -> usize {
         let held = self.input.len();
@@ -239,7 +282,7 @@ impl Connection {
                 self.since = None;
                 receiving.feed(&scratch.read[..filled], policy)
             }
-            State::Head | State::Waiting(_) | State::Flushing { .. } => {
+            State::Head | State::Waiting(_) | State::Spooling(..) | State::Flushing { .. } => {
                 receive::head(self, scratch, filled, policy)
             }
         };
@@ -262,18 +305,17 @@ impl Connection {
                 None
             }
             Parsed::BodyComplete => match std::mem::replace(&mut self.state, State::Head) {
-                State::Body(receiving) => match receiving.finish() {
-                    Ok((request, exchange)) => {
-                        scratch.request = request;
-                        Some(self.dispatch(exchange))
-                    }
-                    Err(refused) => Some(Step::Refuse(refused)),
-                },
+                State::Body(receiving) => {
+                    let (request, exchange) = receiving.finish();
+                    scratch.request = request;
+                    Some(self.dispatch(exchange))
+                }
                 other => {
                     self.state = other;
                     None
                 }
             },
+            Parsed::PieceDue => Some(Step::Spool),
             Parsed::Refused(refused) => Some(Step::Refuse(refused)),
             Parsed::Pong => Some(Step::Pong),
         }

@@ -24,7 +24,7 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
     loop {
         let step = match flush(&mut connection) {
             Some(step) => step,
-            None => connection.advance(&mut context.scratch, &shared.policy),
+            None => connection.advance(&mut context.scratch, &shared.policy, &shared.spool),
         };
         let next = match step {
             Step::Rest => rest(shared, context, connection),
@@ -41,6 +41,11 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
             Step::Yield => {
                 requeue(shared, context, connection);
                 None
+            }
+            Step::Spool => {
+                let wake = shared.lane.waker_of(connection.key);
+                connection.spool(&shared.spool, wake);
+                rest(shared, context, connection)
             }
             Step::Refuse(refused) => refuse_and_close(shared, context, connection, &refused),
             Step::Pong => {
@@ -82,7 +87,7 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Bo
         }
         State::Flushing { .. } => "the client stopped reading the answer (--io-timeout)",
         State::Lingering => "closed",
-        State::Waiting(_) => return requeue(shared, context, connection),
+        State::Waiting(_) | State::Spooling(..) => return requeue(shared, context, connection),
     };
     if let Some(outbound) = connection.outbound.take() {
         outbound.give_up();
@@ -136,7 +141,7 @@ pub(crate) fn rest(
         State::Body(_) => Rest::Body,
         State::Flushing { .. } => Rest::Flush,
         State::Lingering => Rest::Linger,
-        State::Waiting(_) => Rest::Ours,
+        State::Waiting(_) | State::Spooling(..) => Rest::Ours,
     };
     let since = *connection.since.get_or_insert(context.now);
     let deadline = shared.policy.deadline(rest, since, context.now);

@@ -90,6 +90,7 @@ fn readiness(event: &Event) -> Readiness {
         readable: event.is_readable() || broken,
         writable: event.is_writable() || broken,
         read_closed: event.is_read_closed() || broken,
+        resumed: false,
     }
 }
 

@@ -29,7 +29,7 @@ impl Worker {
 
 impl Engine {
     fn descriptors(&self) -> Vec<RawFd> {
-        let mut held: Vec<RawFd> = self.lanes.iter().flat_map(Lane::descriptors).collect();
+        let mut held: Vec<RawFd> = self.lanes.iter().flat_map(|lane| lane.descriptors()).collect();
         held.extend(self.peers.descriptors());
         held.push(self.inbox.as_fd().as_raw_fd());
         held.extend(self.alive.as_ref().map(AsRawFd::as_raw_fd));

@@ -73,6 +73,7 @@ fn whole_head(
         progress,
         buffer: buffered,
         expects_continue: framing.expect_continue,
+        is_whole: false,
     };
     Ok(Some((head.length, Parsed::BodyFollows(Box::new(receiving)))))
 }

@@ -29,17 +29,20 @@ pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
     pub(crate) read_closed: bool,
+    /// The file thread did its part.
+    pub(crate) resumed: bool,
 }
 
 impl Readiness {
     fn any(self) -> bool {
-        self.readable || self.writable || self.read_closed
+        self.readable || self.writable || self.read_closed || self.resumed
     }
 
     fn add(&mut self, other: Readiness) {
         self.readable |= other.readable;
         self.writable |= other.writable;
         self.read_closed |= other.read_closed;
+        self.resumed |= other.resumed;
     }
 }
 
@@ -159,6 +162,18 @@ impl Lane {
         }
     }
 
+    /// Says on any thread that a connection can go on.
+    pub(crate) fn waker_of(self: &Arc<Lane>, key: usize) -> impl FnOnce() + Send + 'static {
+        let lane = Arc::downgrade(self);
+        move || {
+            if let Some(lane) = lane.upgrade() {
+                let resumed = Readiness { resumed: true, ..Readiness::default() };
+                let _only_for_writable = lane.core().saw(key, resumed);
+                lane.wake_poller();
+            }
+        }
+    }
+
     /// Brings whoever polls back to the queue.
     pub(crate) fn wake_poller(&self) {
         if self.polling.load(Ordering::SeqCst) {
@@ -209,8 +224,12 @@ impl Core {
         slot.readiness.add(readiness);
         match &slot.place {
             Place::Resting(connection) => {
-                let waits_for_thread = matches!(connection.state, State::Waiting(_));
-                if !slot.queued && !waits_for_thread {
+                let waits = match connection.state {
+                    State::Waiting(_) => true,
+                    State::Spooling(..) => !readiness.resumed,
+                    _ => false,
+                };
+                if !slot.queued && !waits {
                     slot.queued = true;
                     self.ready.push_back(key);
                 }

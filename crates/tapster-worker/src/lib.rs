@@ -3,8 +3,8 @@
 //!
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
-//! application to the socket), [`token`] and [`monitor`] (who leads, and when a call blocks), [`listen`] (new
-//! clients), [`control`] (messages), [`drain`] (the end).
+//! application to the socket), [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`] and [`spool`] (what
+//! is too large for memory), [`listen`] (new clients), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -12,9 +12,11 @@ mod accept;
 mod answer;
 mod blocking;
 mod body;
+mod budget;
 mod connection;
 mod control;
 mod deadline;
+mod disk;
 mod drain;
 mod drive;
 mod events;
@@ -31,6 +33,7 @@ mod policy;
 mod receive;
 mod respond;
 mod serve;
+mod spool;
 mod stream;
 mod token;
 mod uwsgi;

@@ -15,6 +15,7 @@ pub struct Peers {
     peers: Vec<Peer>,
     /// Of each.
     threads: usize,
+    board: Option<Scoreboard>,
 }
 
 /// Another worker.
@@ -28,7 +29,12 @@ impl Peers {
     pub fn new(own: usize, inboxes: Vec<(usize, Inbox)>, board: Scoreboard) -> Peers {
         let others = inboxes.into_iter().filter(|(slot, _)| *slot != own);
         let peers = others.map(|(slot, inbox)| Peer { board: board.worker(slot), inbox }).collect();
-        Peers { peers, threads: board.threads() }
+        Peers { peers, threads: board.threads(), board: Some(board) }
+    }
+
+    /// The counters of all workers; none where this one is alone.
+    pub(crate) fn scoreboard(&self) -> Option<Scoreboard> {
+        self.board.clone()
     }
 
     /// The peer that serves and has the fewest connections, if it has clearly fewer than `own`.

@@ -1,7 +1,6 @@
 //! The settings as the loop needs them: bounds, time-outs and whom to trust. Read by every thread, never changed.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, Peers, Settings};
@@ -38,7 +37,6 @@ pub(crate) struct Policy {
     pub(crate) uwsgi: tapster_uwsgi::Limits,
     pub(crate) max_body: u64,
     pub(crate) body_memory: usize,
-    pub(crate) temp_dir: PathBuf,
     pub(crate) bind_protocol: BindProtocol,
     pub(crate) io_timeout: Duration,
     keep_alive: Duration,
@@ -59,7 +57,6 @@ impl Policy {
             uwsgi: tapster_uwsgi::Limits::default(),
             max_body: limits.body,
             body_memory: limits.body_memory,
-            temp_dir: settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
             bind_protocol: settings.bind_protocol,
             io_timeout: settings.io_timeout,
             keep_alive: settings.keep_alive,

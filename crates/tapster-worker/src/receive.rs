@@ -2,7 +2,6 @@
 //! is `connection.rs`'s.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use tapster_config::BindProtocol;
 use tapster_gateway::{Protocol, Request};
@@ -23,6 +22,8 @@ pub(crate) enum Parsed {
     BodyFollows(Box<Receiving>),
     /// The body that the connection holds is whole.
     BodyComplete,
+    /// A piece of the body must go to its file first.
+    PieceDue,
     Refused(Refused),
     Pong,
 }
@@ -106,6 +107,8 @@ pub(crate) struct Receiving {
     pub(crate) progress: Progress,
     pub(crate) buffer: BodyBuffer,
     pub(crate) expects_continue: bool,
+    /// The last byte came.
+    pub(crate) is_whole: bool,
 }
 
 impl Receiving {
@@ -114,11 +117,10 @@ impl Receiving {
         match &mut self.progress {
             Progress::Length(missing) => {
                 let count = input.len().min(usize::try_from(*missing).unwrap_or(usize::MAX));
-                if let Err(refused) = store(&mut self.buffer, &input[..count], policy) {
-                    return (count, Parsed::Refused(refused));
-                }
+                self.buffer.push(&input[..count]);
                 *missing -= count as u64;
-                (count, if *missing == 0 { Parsed::BodyComplete } else { Parsed::More })
+                self.is_whole = *missing == 0;
+                (count, self.next(policy))
             }
             Progress::Chunked(decoder) => {
                 let mut decoded = Vec::with_capacity(input.len());
@@ -131,38 +133,42 @@ impl Receiving {
                 if self.buffer.len() + decoded.len() as u64 > policy.max_body {
                     return (used, Parsed::Refused(too_large(policy)));
                 }
-                if let Err(refused) = store(&mut self.buffer, &decoded, policy) {
-                    return (used, Parsed::Refused(refused));
-                }
-                (used, if finished { Parsed::BodyComplete } else { Parsed::More })
+                self.buffer.push(&decoded);
+                self.is_whole = finished;
+                (used, self.next(policy))
             }
         }
     }
 
+    /// What follows the bytes that came.
+    pub(crate) fn next(&self, policy: &Policy) -> Parsed {
+        match self.is_whole {
+            _ if self.buffer.is_piece_due(policy.body_memory, self.is_whole) => Parsed::PieceDue,
+            true => Parsed::BodyComplete,
+            false => Parsed::More,
+        }
+    }
+
+    /// How long the whole body will be, as far as that is known.
+    pub(crate) fn expected(&self) -> u64 {
+        match self.progress {
+            Progress::Length(missing) => self.buffer.len() + missing,
+            Progress::Chunked(_) => self.buffer.len(),
+        }
+    }
+
     /// The complete request.
-    pub(crate) fn finish(self) -> Result<(Request, Exchange), Refused> {
+    pub(crate) fn finish(self) -> (Request, Exchange) {
         let Receiving { mut request, exchange, progress, buffer, .. } = self;
         if let Progress::Chunked(_) = progress {
             tapster_gateway::from_http::set_content_length(&mut request.vars, buffer.len());
         }
-        request.body = buffer.finish().map_err(|error| {
-            Refused::new(500, format_args!("cannot read the spooled request body back: {error}"))
-        })?;
-        Ok((request, exchange))
+        request.body = buffer.finish();
+        (request, exchange)
     }
 }
 
 /// The answer to a body beyond the bound.
 pub(crate) fn too_large(policy: &Policy) -> Refused {
     Refused::new(413, format_args!("request body over {} bytes (--max-body)", policy.max_body))
-}
-
-fn store(buffer: &mut BodyBuffer, bytes: &[u8], policy: &Policy) -> Result<(), Refused> {
-    let directory: &PathBuf = &policy.temp_dir;
-    buffer.push(bytes, policy.body_memory, directory).map_err(|error| {
-        Refused::new(
-            503,
-            format_args!("cannot spool a request body to {}: {error} (--temp-dir)", directory.display()),
-        )
-    })
 }

@@ -55,6 +55,7 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         progress: Progress::Length(length),
         buffer: BodyBuffer::with_expected(length, policy.body_memory),
         expects_continue: false,
+        is_whole: false,
     };
     (packet.length, Parsed::BodyFollows(Box::new(receiving)))
 }

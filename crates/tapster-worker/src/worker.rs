@@ -18,11 +18,13 @@ use tapster_sys::clock::ThreadClock;
 use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
+use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::lane::Lane;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
+use crate::spool::Spool;
 use crate::token::{Holder, MONITOR};
 
 /// Poll tokens of what is not a connection; connections use their keys from 0 up.
@@ -68,7 +70,9 @@ pub(crate) struct Engine {
     pub(crate) app: Arc<dyn App>,
     pub(crate) policy: Policy,
     /// Thread `t` of the pool belongs to lane `t` modulo their number. The first has the worker's own descriptors.
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    /// Bodies too large for memory.
+    pub(crate) spool: Arc<Spool>,
     pub(crate) inbox: Inbox,
     pub(crate) peers: Peers,
     pub(crate) alive: Option<OwnedFd>,
@@ -97,7 +101,7 @@ pub(crate) struct Engine {
 pub(crate) struct Shared<'e> {
     pub(crate) engine: &'e Engine,
     /// The lane of the connection at hand.
-    pub(crate) lane: &'e Lane,
+    pub(crate) lane: &'e Arc<Lane>,
 }
 
 impl Deref for Shared<'_> {
@@ -122,11 +126,16 @@ impl Worker {
     /// When the system refuses a poller or a registration.
     pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
         let lanes = parts.lanes.clamp(1, settings.threads.max(1));
-        let lanes = (0..lanes).map(|index| Lane::new(index, &parts.listeners)).collect::<io::Result<_>>()?;
+        let lanes = (0..lanes)
+            .map(|index| Lane::new(index, &parts.listeners).map(Arc::new))
+            .collect::<io::Result<_>>()?;
+        let budget = Budget::new(settings.spool_max, parts.board.clone(), parts.peers.scoreboard());
+        let directory = settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let engine = Engine {
             app: parts.app,
             policy: Policy::new(settings),
             lanes,
+            spool: Spool::new(directory, budget),
             inbox: parts.inbox,
             peers: parts.peers,
             alive: parts.alive,
@@ -150,11 +159,13 @@ impl Worker {
         Ok(Worker { engine: Arc::new(engine) })
     }
 
-    /// Starts each lane's monitor: a native thread that never touches the interpreter. `on_start` runs on it first.
+    /// Starts each lane's monitor: a native thread that never touches the interpreter. `on_start` runs first on it, and
+    /// on the file thread when that is needed.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub fn start_monitors(&self, on_start: fn()) -> io::Result<()> {
+        self.engine.spool.disk.start_with(on_start);
         for index in 0..self.engine.lanes.len() {
             let engine = self.engine.clone();
             let thread = std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024);
@@ -229,7 +240,7 @@ impl Engine {
         if let Some(signals) = &self.signals {
             watch(signals.as_fd(), SIGNALS)?;
         }
-        self.lanes.iter().try_for_each(Lane::watch_listeners)
+        self.lanes.iter().try_for_each(|lane| lane.watch_listeners())
     }
 
     /// The view of a thread in that lane; none if there is no such lane.
@@ -257,6 +268,7 @@ impl Engine {
     /// In a forked child of the application: the thread that forked leaves the loop when it comes back to it.
     pub(crate) fn stop_in_child(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.spool.budget.leave_to_parent();
     }
 
     /// Ends the worker: every thread leaves as soon as it is out of the application.
@@ -266,7 +278,7 @@ impl Engine {
             parker.wake();
         }
         self.wake_leaders();
-        self.lanes.iter().for_each(Lane::wake_monitor);
+        self.lanes.iter().for_each(|lane| lane.wake_monitor());
         if let Some(mut signal) = self.end_signal.as_ref() {
             // A full pipe wakes its reader as well.
             let _full = signal.write(&[0]);

@@ -47,6 +47,7 @@ fn defaults_are_those_of_the_design() {
             body_memory: 256 * 1024,
         },
         temp_dir: None,
+        spool_max: 8 << 30,
     };
     assert_eq!(defaults().unwrap(), expected);
     assert_eq!(serve("tapster", &[]).settings, expected);

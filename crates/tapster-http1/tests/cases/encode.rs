@@ -85,7 +85,7 @@ fn an_answer_needs_no_reason() {
     refusal_response(&mut out, 503, "", &RefusalFields { date: None, server: false });
     assert_eq!(
         out,
-        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 24\r\n\
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\nContent-Length: 24\r\n\
           Connection: close\r\n\r\n503 Service Unavailable\n"
     );
 }

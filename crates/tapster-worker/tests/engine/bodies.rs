@@ -87,7 +87,7 @@ fn a_client_that_waits_is_told_to_continue_or_why_not() {
 }
 
 #[test]
-fn a_directory_that_takes_no_spooled_body_is_a_503_that_names_it() {
+fn a_directory_that_takes_no_spooled_body_is_a_500_that_names_it_in_the_log() {
     let server = Wanted::threads(1)
         .with(|settings| {
             settings.limits.body_memory = 10;
@@ -96,7 +96,7 @@ fn a_directory_that_takes_no_spooled_body_is_a_503_that_names_it() {
         .serve(|request, respond| ok(respond, &body(request)));
     let mut client = server.connect();
     assert_eq!(client.post("/", b"tiny").text(), "tiny");
-    assert_eq!(client.post("/", &bytes(100_000)).status, 503);
+    assert_eq!(client.post("/", &bytes(100_000)).status, 500);
     assert!(server.log().contains("/nonexistent/spool"), "{}", server.log());
 }
 

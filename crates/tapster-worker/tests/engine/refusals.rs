@@ -146,5 +146,5 @@ fn trouble_of_the_server_is_not_told_to_the_client() {
         .serve(|_, respond| ok(respond, b""));
     let mut client = server.connect();
     let answer = client.post("/", &[0; 100]);
-    assert_eq!((answer.status, answer.text()), (503, "503 Service Unavailable\n"));
+    assert_eq!((answer.status, answer.text()), (500, "500 Internal Server Error\n"));
 }
