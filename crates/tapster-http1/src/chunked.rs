@@ -3,12 +3,18 @@
 
 use crate::{Refusal, syntax};
 
-/// Longest chunk-size line in bytes, without CRLF: sixteen digits and the extensions.
-const LINE: usize = 16 + 256;
+/// Most digits of a chunk size.
+const DIGITS: usize = 16;
+/// Bytes of extensions allowed in a chunk, with the semicolons.
+const EXTENSION: usize = 256;
+/// Longest chunk-size line in bytes, without CRLF.
+const LINE: usize = DIGITS + EXTENSION;
 /// Bytes of extensions allowed in a body, beside a sixteenth of its data.
 const EXTENSIONS: u64 = 16 * 1024;
 /// Bytes of trailer section allowed, with line ends.
 const TRAILERS: usize = 8 * 1024;
+/// Fields of trailer section allowed.
+const TRAILER_FIELDS: usize = 100;
 
 /// Decodes one chunked body. A new one (`default()`) for each body.
 #[derive(Debug, Default)]
@@ -22,6 +28,8 @@ pub struct ChunkedDecoder {
     extensions: u64,
     /// Trailer bytes so far.
     trailers: usize,
+    /// Trailer fields so far.
+    trailer_fields: usize,
 }
 
 /// What comes next.
@@ -129,7 +137,7 @@ impl ChunkedDecoder {
     fn size_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extensions) = line.split_at(digits);
-        if !(1..=16).contains(&digits.len()) {
+        if !(1..=DIGITS).contains(&digits.len()) {
             return Err(Refusal::ChunkSize);
         }
         let size = digits
@@ -150,7 +158,7 @@ impl ChunkedDecoder {
     /// extensions (CVE-2023-39326 and its kin).
     fn check_extensions(&mut self, text: &[u8]) -> Result<(), Refusal> {
         self.extensions += text.len() as u64;
-        if self.extensions > EXTENSIONS + self.data / 16 {
+        if text.len() > EXTENSION || self.extensions > EXTENSIONS + self.data / 16 {
             return Err(Refusal::ChunkExtensionTooLong);
         }
         if !extensions_are_valid(text) {
@@ -166,6 +174,10 @@ impl ChunkedDecoder {
         if line.is_empty() {
             self.state = State::Finished;
             return Ok(());
+        }
+        self.trailer_fields += 1;
+        if self.trailer_fields > TRAILER_FIELDS {
+            return Err(Refusal::TrailersTooLarge);
         }
         let colon = memchr::memchr(b':', line).ok_or(Refusal::TrailerMalformed)?;
         let (name, value) = line.split_at(colon);

@@ -100,7 +100,7 @@ fn a_body_that_stops_early_is_not_finished() {
 
 #[test]
 fn a_line_is_bounded() {
-    let fits = format!("5;a={}\r\nhello\r\n0\r\n\r\n", "b".repeat(256));
+    let fits = format!("{:016x};a={}\r\nhello\r\n0\r\n\r\n", 5, "b".repeat(253));
     assert!(decode(fits.as_bytes()).is_ok());
     for endless in [format!("5;a={}", "b".repeat(300)), "0".repeat(300)] {
         assert_eq!(decode(endless.as_bytes()), Err(Refusal::ChunkExtensionTooLong));
@@ -114,6 +114,22 @@ fn extensions_are_bounded_by_the_data() {
     assert_eq!(decode_whole(mostly_extensions.as_bytes()), Err(Refusal::ChunkExtensionTooLong));
     let mostly_data = chunk(8000).repeat(200);
     assert_eq!(decode_whole(mostly_data.as_bytes()), Ok(1_600_000));
+}
+
+#[test]
+fn extensions_of_one_chunk_are_bounded() {
+    for (length, expected) in [(256, Ok(5)), (257, Err(Refusal::ChunkExtensionTooLong))] {
+        let body = format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(length - 1));
+        assert_eq!(decode_whole(body.as_bytes()), expected, "{length}");
+    }
+}
+
+#[test]
+fn trailer_fields_are_counted() {
+    for (count, expected) in [(100, Ok(0)), (101, Err(Refusal::TrailersTooLarge))] {
+        let body = format!("0\r\n{}\r\n", "A:\r\n".repeat(count));
+        assert_eq!(decode_whole(body.as_bytes()), expected, "{count}");
+    }
 }
 
 #[test]
