@@ -27,7 +27,7 @@ pub(crate) fn answer(
     }
     let inside = before_call(shared, context);
     let start = Instant::now();
-    let blocking = &shared.lane.blocking;
+    let blocking = &shared.home.blocking;
     let measured = blocking.wants_cpu_time();
     let cpu = if measured { cpu_time(context) } else { None };
     if measured {
@@ -44,7 +44,7 @@ pub(crate) fn answer(
     }
     blocking.note(wall, cpu.and_then(|before| Some(cpu_time(context)?.saturating_sub(before))));
     if let Some(inside) = inside {
-        context.leads = shared.lane.token.leave_app(inside);
+        context.leads = shared.home.token.leave_app(inside);
     }
     note(shared, context, &answer, wall);
     context.scratch.request.body = Body::Empty;
@@ -57,7 +57,7 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     if !context.leads {
         return None;
     }
-    let lane = &shared.lane;
+    let lane = shared.home;
     if lane.blocking.is_usual() {
         let mut core = lane.core();
         let is_needed = core.has_work(true) || !lane.blocking.returns_soon();
@@ -67,12 +67,12 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
             lane.token.hand_over(next);
             context.leads = false;
             shared.wake(next);
-            shared.lane.wake_monitor();
+            lane.wake_monitor();
             return None;
         }
     }
     let inside = lane.token.enter_app(context.holder);
-    shared.lane.wake_monitor();
+    lane.wake_monitor();
     Some(inside)
 }
 

@@ -47,7 +47,7 @@ impl Shared<'_> {
     fn adopt(&self, listener: u16, descriptor: Option<OwnedFd>) {
         let acceptor = self.lane.acceptors.get(usize::from(listener));
         match acceptor.zip(descriptor).map(|(acceptor, fd)| acceptor.adopt(fd)) {
-            Some(Ok(accepted)) => self.enter(accepted, listener),
+            Some(Ok(accepted)) => Shared { lane: self.lane_for_client(), ..*self }.enter(accepted, listener),
             // A client that is gone already needs no connection.
             Some(Err(_)) | None => self.board.connections_changed(-1),
         }

@@ -176,6 +176,7 @@ fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connecti
     core.wait_for_thread(connection);
     let Some(thread) = core.parked.pop() else {
         drop(core);
+        shared.call_for_help();
         return tell_leader(shared, context);
     };
     let seen = shared.lane.token.view();

@@ -32,6 +32,7 @@ pub(crate) fn poll(shared: &Shared, context: &mut Context, sleep: Option<Duratio
         // Whoever queued work or took the token before the store above did not wake the poller.
         if !lane.token.is_held_by(context.holder)
             || lane.core().has_work(context.may_call())
+            || context.may_call() && shared.others_wait()
             || shared.is_stopping()
         {
             lane.polling.store(false, Ordering::SeqCst);

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,6 @@ use crate::accept::Acceptor;
 use crate::blocking::Blocking;
 use crate::connection::{Connection, State};
 use crate::deadline::{Fired, Timer, Wheel};
-use crate::listen::Pause;
 use crate::outbound::Outbound;
 use crate::token::{Holder, Token};
 use crate::worker::{FIRST_LISTENER, WAKE};
@@ -68,8 +67,28 @@ struct Slot {
 #[cfg(test)]
 pub(crate) const SLOT_SIZE: usize = size_of::<Slot>();
 
+/// How much a lane has to do, to be read by other lanes without its lock. Whoever has the lock writes it.
+#[derive(Default)]
+pub(crate) struct Load {
+    connections: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+impl Load {
+    /// Open connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whole requests that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+}
+
 /// What the lane's lock protects.
 pub(crate) struct Core {
+    load: Arc<Load>,
     slots: Slab<Slot>,
     ready: VecDeque<usize>,
     /// Connections with a whole request that found no free thread, oldest first.
@@ -79,8 +98,11 @@ pub(crate) struct Core {
     wheel: Wheel,
 }
 
-/// One lane of a worker.
+/// One lane of a worker. Two lanes never meet in a cache line.
+#[repr(align(128))]
 pub(crate) struct Lane {
+    pub(crate) index: usize,
+    pub(crate) load: Arc<Load>,
     pub(crate) token: Token,
     pub(crate) blocking: Blocking,
     pub(crate) registry: Registry,
@@ -89,7 +111,8 @@ pub(crate) struct Lane {
     pub(crate) polling: AtomicBool,
     pub(crate) monitor: Monitor,
     pub(crate) acceptors: Vec<Acceptor>,
-    pub(crate) pause: Pause,
+    /// The monitor left the listeners, since all its threads are busy.
+    pub(crate) is_busy: AtomicBool,
     /// The listeners are left for good.
     pub(crate) has_left: AtomicBool,
     /// The poller's own descriptor, to register shared listeners with.
@@ -122,7 +145,9 @@ impl Lane {
             .enumerate()
             .map(|(index, listener)| Acceptor::new(listener, PollToken(FIRST_LISTENER + index)))
             .collect::<io::Result<Vec<_>>>()?;
+        let load = Arc::new(Load::default());
         let core = Core {
+            load: load.clone(),
             slots: Slab::new(),
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -130,6 +155,8 @@ impl Lane {
             wheel: Wheel::new(Instant::now()),
         };
         Ok(Lane {
+            index,
+            load,
             token: Token::granted_to(index as Holder),
             blocking: Blocking::default(),
             registry,
@@ -137,7 +164,7 @@ impl Lane {
             polling: AtomicBool::new(false),
             monitor: Monitor::default(),
             acceptors,
-            pause: Pause::default(),
+            is_busy: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             poll_fd: tapster_sys::poll::duplicate(&poll)?,
             core: Mutex::new(core),
@@ -215,7 +242,16 @@ impl Core {
         let readiness = Readiness::default();
         let descriptor = connection.stream.as_fd().as_raw_fd();
         entry.insert(Slot { place: Place::Resting(connection), readiness, queued: false, timer, descriptor });
+        self.note_connections();
         true
+    }
+
+    fn note_connections(&self) {
+        self.load.connections.store(self.slots.len(), Ordering::Relaxed);
+    }
+
+    fn note_waiting(&self) {
+        self.load.waiting.store(self.waiting.len(), Ordering::SeqCst);
     }
 
     /// Notes what the poller saw. Gives the queue to flush if a thread has the connection and room was made.
@@ -270,11 +306,18 @@ impl Core {
     /// The oldest whole request that waits for a thread.
     pub(crate) fn next_waiting(&mut self) -> Option<Box<Connection>> {
         while let Some(key) = self.waiting.pop_front() {
+            self.note_waiting();
             if let Some(connection) = self.take(key) {
                 return Some(connection);
             }
         }
         None
+    }
+
+    /// Takes a thread from the parked ones; false if somebody has, who wakes it.
+    pub(crate) fn unpark(&mut self, thread: Holder) -> bool {
+        let place = self.parked.iter().position(|&parked| parked == thread);
+        place.map(|place| self.parked.remove(place)).is_some()
     }
 
     /// Whether the leader must not go to sleep: [`Core::next`] would find something, or a deadline came in that is
@@ -348,6 +391,7 @@ impl Core {
             self.wheel.set(key, &mut slot.timer, None);
             slot.place = Place::Resting(connection);
             self.waiting.push_back(key);
+            self.note_waiting();
         }
     }
 
@@ -359,12 +403,15 @@ impl Core {
     /// Forgets a connection that a thread has.
     pub(crate) fn remove(&mut self, key: usize) {
         self.slots.try_remove(key);
+        self.note_connections();
     }
 
     /// Forgets a connection that its thread lost; false if no thread has it.
     pub(crate) fn remove_working(&mut self, key: usize) -> bool {
         let working = self.slots.get(key).is_some_and(|slot| matches!(slot.place, Place::Working(_)));
-        working && self.slots.try_remove(key).is_some()
+        let removed = working && self.slots.try_remove(key).is_some();
+        self.note_connections();
+        removed
     }
 
     /// Takes all connections whose deadline is over. What came in the last moment counts, except for deadlines that

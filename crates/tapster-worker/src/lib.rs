@@ -4,7 +4,8 @@
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
 //! application to the socket), [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`] and [`spool`] (what
-//! is too large for memory), [`listen`] (new clients), [`control`] (messages), [`drain`] (the end).
+//! is too large for memory), [`listen`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`]
+//! (the end).
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ mod http;
 mod lane;
 mod listen;
 mod monitor;
+mod neighbours;
 mod outbound;
 mod parker;
 mod peers;

@@ -28,12 +28,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often that is said while it lasts.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// Reasons for not listening although the worker serves.
+/// The time in which the process has no descriptor for another connection, so that no lane listens.
 #[derive(Default)]
 pub(crate) struct Pause {
-    /// The monitor left the listeners, since all threads are busy.
-    busy: AtomicBool,
-    /// There is no descriptor for another connection.
     full: AtomicBool,
     /// Until when, and when that was last said.
     times: Mutex<(Option<Instant>, Option<Instant>)>,
@@ -57,7 +54,8 @@ impl Shared<'_> {
         if self.is_draining() {
             return acceptor.leave(self.lane.poll_fd.as_fd(), &self.lane.registry);
         }
-        let (turns, reason) = match (self.has_peers, context.may_call()) {
+        let is_shared = self.has_peers || self.lanes.len() > 1;
+        let (turns, reason) = match (is_shared, context.may_call()) {
             (false, _) => (ACCEPTS_PER_TURN, Reason::Balance),
             (true, true) => (1, Reason::Balance),
             (true, false) => (1, Reason::Busy),
@@ -86,11 +84,14 @@ impl Shared<'_> {
     }
 
     fn enter_here_or_pass(&self, accepted: Accepted, listener: u16, reason: Reason) {
-        let passed = self.peer_for(reason).is_some_and(|peer| peer.send(listener, accepted.stream.as_fd()));
-        if !passed {
-            self.board.connections_changed(1);
-            self.enter(accepted, listener);
+        let free_lane = if reason == Reason::Busy { self.free_lane() } else { None };
+        let send = |peer: &Peer| peer.send(listener, accepted.stream.as_fd());
+        if free_lane.is_none() && self.peer_for(reason).is_some_and(send) {
+            return;
         }
+        self.board.connections_changed(1);
+        let lane = free_lane.unwrap_or_else(|| self.lane_for_client());
+        Shared { lane, ..*self }.enter(accepted, listener);
     }
 
     fn peer_for(&self, reason: Reason) -> Option<&Peer> {
@@ -116,13 +117,19 @@ impl Shared<'_> {
             self.board.connections_changed(-1);
             self.log.error(format_args!("a new connection was dropped: the poller refused it"));
         }
+        if self.lane.index != self.home.index && self.lane.core().has_sooner_deadline() {
+            self.lane.wake_poller();
+        }
     }
 
     /// A client whose next request is there, still unread, and finds no free thread here, goes to a peer that has one.
     pub(crate) fn pass_on(&self, connection: &Connection) -> bool {
         connection.is_idle()
             && !connection.read_closed
-            && self.peers.with_idle_thread().is_some_and(|peer| self.give_to(peer, connection))
+            && self
+                .peers
+                .with_idle_thread()
+                .is_some_and(|peer| self.free_lane().is_none() && self.give_to(peer, connection))
     }
 
     /// Gives a connection between requests to a peer, which finds in the socket whatever comes next. True if it took
@@ -139,7 +146,7 @@ impl Shared<'_> {
     }
 
     fn pause_accepting(&self, now: Instant, error: &io::Error) {
-        let mut times = self.lane.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
         if times.1.is_none_or(|said| now >= said + SAID_EVERY) {
             times.1 = Some(now);
             self.log.error(format_args!(
@@ -148,32 +155,35 @@ impl Shared<'_> {
         }
         times.0 = Some(now + PAUSE);
         drop(times);
-        self.lane.pause.full.store(true, Ordering::SeqCst);
-        self.lane.leave_listeners();
+        self.pause.full.store(true, Ordering::SeqCst);
+        self.lanes.iter().for_each(|lane| lane.leave_listeners());
     }
 
     /// Listens again when a pause is over.
     pub(crate) fn resume_accepting(&self, now: Instant) {
-        if !self.lane.pause.full.load(Ordering::SeqCst) {
+        if !self.pause.full.load(Ordering::SeqCst) {
             return;
         }
-        let until = self.lane.pause.times.lock().unwrap_or_else(PoisonError::into_inner).0;
+        let until = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner).0;
         if until.is_none_or(|until| now >= until) {
-            self.lane.pause.full.store(false, Ordering::SeqCst);
-            self.join_listeners();
+            self.pause.full.store(false, Ordering::SeqCst);
+            self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.join_listeners());
         }
     }
 
     /// How long the leader may sleep at most while accepting pauses.
     pub(crate) fn pause_left(&self) -> Option<Duration> {
-        self.lane.pause.full.load(Ordering::SeqCst).then_some(PAUSE)
+        self.pause.full.load(Ordering::SeqCst).then_some(PAUSE)
     }
 
-    /// Other workers take new clients until a thread of this one is free.
+    /// Others take new clients until a thread of this lane is free; the last lane to be busy goes on where there are no
+    /// other workers.
     fn leave_while_busy(&self) {
-        self.lane.pause.busy.store(true, Ordering::SeqCst);
-        self.board.set_full(true);
-        self.leave_and_take_last(Reason::Busy);
+        self.lane.is_busy.store(true, Ordering::SeqCst);
+        self.note_full();
+        if self.is_better_elsewhere() {
+            self.leave_and_take_last(Reason::Busy);
+        }
         if !self.lane.token.is_held_by(MONITOR) {
             // A thread took over meanwhile and may have looked too early.
             self.join_when_free();
@@ -182,9 +192,26 @@ impl Shared<'_> {
 
     /// A thread that can serve leads again.
     pub(crate) fn join_when_free(&self) {
-        if self.lane.pause.busy.load(Ordering::SeqCst) && self.lane.pause.busy.swap(false, Ordering::SeqCst) {
-            self.board.set_full(false);
+        if self.lane.is_busy.load(Ordering::SeqCst) && self.lane.is_busy.swap(false, Ordering::SeqCst) {
+            self.note_full();
             self.join_listeners();
+        }
+    }
+
+    /// Whether new clients are to come to other lanes or workers, since this lane has no free thread.
+    fn is_better_elsewhere(&self) -> bool {
+        self.lane.is_busy.load(Ordering::SeqCst) && (self.has_peers || !self.are_all_busy())
+    }
+
+    fn are_all_busy(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.is_busy.load(Ordering::SeqCst))
+    }
+
+    fn note_full(&self) {
+        let is_full = self.are_all_busy();
+        self.board.set_full(is_full);
+        if is_full && !self.are_all_busy() {
+            self.board.set_full(false);
         }
     }
 
@@ -204,9 +231,8 @@ impl Shared<'_> {
 
     /// Listens, unless there is a reason not to.
     fn join_listeners(&self) {
-        let reason = self.is_draining()
-            || self.lane.pause.full.load(Ordering::SeqCst)
-            || self.lane.pause.busy.load(Ordering::SeqCst);
+        let reason =
+            self.is_draining() || self.pause.full.load(Ordering::SeqCst) || self.is_better_elsewhere();
         if !reason && let Err(error) = self.lane.watch_listeners() {
             self.log.error(format_args!("cannot listen again: {error}"));
         }

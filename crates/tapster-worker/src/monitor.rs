@@ -138,12 +138,15 @@ fn cpu_of(shared: &Shared, view: View) -> Option<Duration> {
 }
 
 /// Gives the token of a stuck holder to a parked thread. If there is none, the next thread that comes back takes it,
-/// or the monitor after a while; at once if the holder was given it and could not run. False if it is still watched.
+/// or the monitor after a while; at once if a thread of another lane is free, or if the holder was given it and could
+/// not run. False if it is still watched.
 fn replace_leader(shared: &Shared, watch: &Watch) -> bool {
     let token = &shared.lane.token;
+    let has_help = shared.free_lane().is_some();
     let mut core = shared.lane.core();
     let next = if watch.view.phase() == Phase::Granted { None } else { core.parked.pop() };
-    if next.is_none() && watch.view.phase() == Phase::InApp && watch.since.elapsed() < NOBODY_PARKED {
+    let is_in_app = watch.view.phase() == Phase::InApp;
+    if next.is_none() && is_in_app && !has_help && watch.since.elapsed() < NOBODY_PARKED {
         token.offer(watch.view);
         return false;
     }

@@ -18,8 +18,8 @@ pub(crate) struct Context {
     pub(crate) leads: bool,
     /// A connection that has more to do was put behind the others: those that are not seen yet come first.
     pub(crate) must_poll: bool,
-    /// The connection that the thread works on.
-    pub(crate) at_hand: Option<usize>,
+    /// The connection that the thread works on: its lane and its key.
+    pub(crate) at_hand: Option<(usize, usize)>,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -75,14 +75,15 @@ pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared<'
         "a thread panicked in the server's own loop and goes on; connections lost: {}. Please report this defect",
         u8::from(lost.is_some())
     ));
-    let mut core = shared.lane.core();
-    core.parked.retain(|&parked| parked != context.holder);
-    if lost.is_some_and(|key| core.remove_working(key)) {
+    shared.home.core().parked.retain(|&parked| parked != context.holder);
+    if let Some((lane, key)) = lost
+        && shared.lanes[lane].core().remove_working(key)
+    {
         shared.board.connections_changed(-1);
     }
 }
 
-/// Leads if the token is this thread's or nobody's, else answers what waits, else parks.
+/// Leads if the token is this thread's or nobody's, else answers what waits here or in another lane, else parks.
 fn turn(shared: &Shared, context: &mut Context) {
     let thread = context.holder;
     let token = &shared.lane.token;
@@ -92,14 +93,14 @@ fn turn(shared: &Shared, context: &mut Context) {
     } else if token.reclaim(thread) {
         shared.lane.wake_poller();
         lead(shared, context);
-    } else if !take_waiting(shared, context) {
+    } else if !take_waiting(shared, context) && !shared.help(context) {
         park(shared, thread);
     }
 }
 
 /// Leads until the token goes to somebody else or the worker ends.
 pub(crate) fn lead(shared: &Shared, context: &mut Context) {
-    let lane = &shared.lane;
+    let lane = shared.lane;
     context.leads = true;
     context.now = Instant::now();
     if context.may_call() {
@@ -110,7 +111,9 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
             shared.signalled.store(false, Ordering::SeqCst);
             shared.app.run_signal_handlers();
         }
-        if std::mem::take(&mut context.must_poll) {
+        // One request of another lane's for each connection of this one's.
+        let has_helped = context.may_call() && shared.help(context);
+        if std::mem::take(&mut context.must_poll) || has_helped {
             crate::events::poll(shared, context, Some(Duration::ZERO));
         }
         let next = lane.core().next(context.may_call());
@@ -123,7 +126,7 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
 }
 
 fn work_on(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
-    context.at_hand = Some(connection.key);
+    context.at_hand = Some((shared.lane.index, connection.key));
     drive::drive(shared, context, connection);
     context.at_hand = None;
 }
@@ -148,8 +151,8 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
     }
 }
 
-/// Answers a request that found no free thread; false if there is none.
-fn take_waiting(shared: &Shared, context: &mut Context) -> bool {
+/// Answers a request of the lane that found no free thread; false if there is none.
+pub(crate) fn take_waiting(shared: &Shared, context: &mut Context) -> bool {
     let waiting = shared.lane.core().next_waiting();
     let Some(connection) = waiting else { return false };
     context.now = Instant::now();
@@ -167,6 +170,9 @@ fn park(shared: &Shared, thread: Holder) {
             return;
         }
         core.parked.push(thread);
+    }
+    if shared.others_wait() && shared.lane.core().unpark(thread) {
+        return;
     }
     let parker = &shared.parkers[usize::from(thread)];
     shared.app.unlocked(&mut || parker.wait());

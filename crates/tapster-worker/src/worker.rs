@@ -21,6 +21,7 @@ use tapster_sys::socket::Listener;
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::lane::Lane;
+use crate::listen::Pause;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
@@ -89,6 +90,7 @@ pub(crate) struct Engine {
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
+    pub(crate) pause: Pause,
     stopping: AtomicBool,
     serving: AtomicUsize,
     ended: (Mutex<bool>, Condvar),
@@ -102,6 +104,8 @@ pub(crate) struct Shared<'e> {
     pub(crate) engine: &'e Engine,
     /// The lane of the connection at hand.
     pub(crate) lane: &'e Arc<Lane>,
+    /// The thread's own lane: another one while it helps there.
+    pub(crate) home: &'e Lane,
 }
 
 impl Deref for Shared<'_> {
@@ -149,6 +153,7 @@ impl Worker {
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
+            pause: Pause::default(),
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             ended: (Mutex::new(false), Condvar::new()),
@@ -245,7 +250,7 @@ impl Engine {
 
     /// The view of a thread in that lane; none if there is no such lane.
     pub(crate) fn lane(&self, index: usize) -> Option<Shared<'_>> {
-        self.lanes.get(index).map(|lane| Shared { engine: self, lane })
+        self.lanes.get(index).map(|lane| Shared { engine: self, lane, home: lane })
     }
 
     /// Brings every lane's leader back from its poll.

@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// Mostly fast, sometimes a pause, as the path says: `/CLIENT/ROUND/MICROSECONDS`.
-fn app(request: &mut Request, respond: &mut dyn Respond) {
+pub fn app(request: &mut Request, respond: &mut dyn Respond) {
     let path = path(request);
     let micros = path.rsplit('/').next().unwrap().parse().unwrap();
     if micros > 0 {
@@ -85,13 +85,6 @@ fn mixed_load_on_two_threads() {
 #[test]
 fn mixed_load_on_eight_threads() {
     clients(&Wanted::threads(8).serve(app), 200, rarely);
-}
-
-#[test]
-fn mixed_load_on_several_lanes() {
-    for (threads, lanes) in [(2, 2), (8, 2), (7, 3)] {
-        clients(&Wanted::threads(threads).lanes(lanes).serve(app), 100, rarely);
-    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod bodies;
 mod control;
 mod drain;
 mod interpreter;
+mod lanes;
 mod limits;
 mod load;
 mod protocol;

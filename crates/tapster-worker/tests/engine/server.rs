@@ -45,14 +45,15 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A worker with the default settings and so many threads.
+    /// A worker with the default settings and so many threads, in one lane unless TAPSTER_LANES says otherwise: the whole
+    /// suite can be run with several.
     pub fn threads(threads: usize) -> Wanted {
         let mut settings = tapster_config::defaults().unwrap();
         settings.threads = threads;
         Wanted {
             settings,
             workers: 1,
-            lanes: 1,
+            lanes: std::env::var("TAPSTER_LANES").map_or(1, |lanes| lanes.parse().unwrap()),
             unix: false,
             peers: Peers::default(),
             board: None,
