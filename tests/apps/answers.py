@@ -237,6 +237,9 @@ application = routed(
         "/text-item-generator": generator_of("text"),
         "/text-item-second": generator_of(b"first", "text"),
         "/none-item": generator_of(None),
+        "/bytearray-item": body_of(bytearray(b"mutable")),
+        "/memoryview-item": generator_of(memoryview(b"a view")),
+        "/bytes-subclass-item": body_of(type("Bytes", (bytes,), {})(b"a subclass")),
         "/bytes": without_list(b"hello"),
         "/text": without_list("hello"),
         "/iter-list": IterReturnsList,  # type: ignore[dict-item]
@@ -246,6 +249,7 @@ application = routed(
         "/two-lengths": body_of(b"x", fields=(("Content-Length", "1"), ("Content-Length", "2"))),
         "/204": body_of(status="204 No Content"),
         "/204-body": body_of(b"never", status="204 No Content"),
+        "/204-length": body_of(status="204 No Content", fields=(("Content-Length", "3"),)),
         "/304": body_of(status="304 Not Modified", fields=(("ETag", '"a"'),)),
         "/304-body": body_of(b"never", status="304 Not Modified", fields=(("ETag", '"a"'),)),
         "/304-length": body_of(status="304 Not Modified", fields=(("Content-Length", "5"),)),

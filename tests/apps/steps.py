@@ -77,6 +77,31 @@ def crash(_: WSGIEnvironment, start_response: StartResponse) -> Any:
     ctypes.string_at(0)
 
 
+class EndsTheProcess:
+    """A body whose process ends in the middle of it, or when it is closed: `how` is exit or crash."""
+
+    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+        given = query(environ)
+        self._how, self._where, self._items = given["how"], given["where"], iter([b"one", b"two"])
+        start_response("200 OK", [("Content-Type", "text/plain")])
+
+    def __iter__(self) -> EndsTheProcess:
+        return self
+
+    def __next__(self) -> bytes:
+        item = next(self._items)
+        if item == b"two" and self._where == "midway":
+            self._end()
+        return item
+
+    def close(self) -> None:
+        if self._where == "close":
+            self._end()
+
+    def _end(self) -> None:
+        os._exit(9) if self._how == "exit" else ctypes.string_at(0)
+
+
 def child_descriptors(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """What a child of the application inherits when nobody closes anything for it."""
     listing = subprocess.run(["ls", "/proc/self/fd"], close_fds=False, capture_output=True, check=True)
@@ -110,6 +135,7 @@ application = routed(
         "/hard-exit": hard_exit,
         "/soft-exit": soft_exit,
         "/crash": crash,
+        "/ends": EndsTheProcess,
         "/fork": fork,
         "/alarms": alarms,
         "/child-descriptors": child_descriptors,

@@ -60,6 +60,26 @@ def test_trailers_never_become_fields(server: Server) -> None:
     assert response.status == 200
 
 
+@pytest.mark.parametrize("ending", ["half-close", "reset"])
+def test_a_body_cut_anywhere_never_passes_for_whole(server: Server, ending: str) -> None:
+    before = int(exchange(server.address, http_request(target="/calls")).body)
+    sized, coded = (
+        http_request("POST", "/calls", body=b"x" * 200),
+        http_request("POST", "/calls", CHUNKED, WIKI),
+    )
+    for request in (sized, coded):
+        for place in range(1, len(request)):
+            with Connection(server.address) as connection:
+                connection.send(request[:place])
+                if ending == "reset":
+                    connection.reset()
+                    continue
+                connection.half_close()
+                rest = connection.read_to_end()
+                assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+    assert int(exchange(server.address, http_request(target="/calls")).body) == before + 1
+
+
 def test_a_request_follows_a_chunked_one(client: Connection) -> None:
     client.send(http_request("POST", "/echo", CHUNKED, chunked(b"one", b"two")) + http_request())
     assert client.read_response().body == b"onetwo"

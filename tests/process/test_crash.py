@@ -105,6 +105,24 @@ def test_a_crash_in_c_costs_one_worker(serve: Serve) -> None:
         assert pid_of(server) > 0
 
 
+@pytest.mark.parametrize("how", ["exit", "crash"])
+def test_an_end_in_the_middle_of_a_body_shows(serve: Serve, how: str) -> None:
+    server = serve(APP, "--workers", "2")
+    with pytest.raises((Truncated, ConnectionError)):
+        exchange(server.address, http_request(target=f"/ends?how={how}&where=midway"))
+    assert pid_of(server) > 0
+
+
+@pytest.mark.parametrize("how", ["exit", "crash"])
+def test_an_end_in_close_comes_after_the_answer(serve: Serve, how: str) -> None:
+    server = serve(APP, "--workers", "2")
+    mark = server.log.mark()
+    assert exchange(server.address, http_request(target=f"/ends?how={how}&where=close")).body == b"onetwo"
+    server.log.wait_for("(?i)exited with code 9|SEGV|signal 11", mark)
+    wait_for_workers(server, 2, [])
+    assert pid_of(server) > 0
+
+
 def test_many_crashes_never_stop_the_server(serve: Serve) -> None:
     server = serve(APP, "--workers", "2")
     for _ in range(10):

@@ -29,6 +29,7 @@ APP = "answers:application"
         ("/write", b"one two"),
         ("/write-and-return", b"written returned"),
         ("/write-with-length", b"written"),
+        ("/bytes-subclass-item", b"a subclass"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -90,7 +91,7 @@ def test_the_connection_is_usable_after_head(http: Transport) -> None:
         assert connection.read_response().body == b"hello world"
 
 
-@pytest.mark.parametrize("path", ["/204", "/204-body", "/304", "/304-body", "/304-length"])
+@pytest.mark.parametrize("path", ["/204", "/204-body", "/204-length", "/304", "/304-body", "/304-length"])
 def test_204_and_304_have_no_body(http: Transport, path: str) -> None:
     """RFC 9110 §15.3.5, §15.4.5; RFC 9112 §6.1 forbids Transfer-Encoding, RFC 9110 §8.6 Content-Length with 204."""
     with http.connect() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,7 +175,12 @@ def test_the_errors_stream_reaches_the_log(http: Transport, server: Server) -> N
 
 @pytest.mark.parametrize(
     ("options", "multithread", "multiprocess"),
-    [(("--threads", "1"), False, False), (("--threads", "2", "--workers", "2"), True, True)],
+    [
+        (("--threads", "1"), False, False),
+        (("--threads", "2"), True, False),
+        (("--threads", "1", "--workers", "2"), False, True),
+        (("--threads", "2", "--workers", "2"), True, True),
+    ],
 )
 def test_concurrency_flags_are_true_to_the_configuration(
     serve: Serve, options: tuple[str, ...], multithread: bool, multiprocess: bool
@@ -185,3 +191,4 @@ def test_concurrency_flags_are_true_to_the_configuration(
     assert environ["wsgi.multiprocess"] is multiprocess
     assert environ["test.thread_class"] != "_DummyThread", "the application runs in a real Python thread"
     assert (environ["test.thread_class"] == "_MainThread") is not multithread
+    assert re.match(r"tapster-[12]$" if multithread else "MainThread$", environ["test.thread"])
