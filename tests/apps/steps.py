@@ -64,6 +64,15 @@ def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return answer(start_response, f"{identity} {hashlib.sha256(received).hexdigest()}".encode())
 
 
+def events(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A stream of `count` events, with silence before each."""
+    given = query(environ)
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    for number in range(int(given["count"])):
+        time.sleep(float(given["seconds"]))
+        yield b"event %d\n" % number
+
+
 def hard_exit(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     os._exit(int(query(environ).get("code", "9")))
 
@@ -132,6 +141,7 @@ application = routed(
         "/sleep": sleep,
         "/spin": spin,
         "/echo": echo,
+        "/events": events,
         "/hard-exit": hard_exit,
         "/soft-exit": soft_exit,
         "/crash": crash,

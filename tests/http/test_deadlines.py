@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.uwsgi_packet import uwsgi_request
 from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
+    from tests.address import Address
     from tests.conftest import Serve
 
 
@@ -95,3 +100,92 @@ def test_408_is_sent_while_the_application_holds_the_interpreter(serve: Serve) -
         assert slow.read_response().status == 408
         assert time.monotonic() - start < 1.2
         assert busy.read_response().body == b"spun"
+
+
+def trickle(connection: Connection, seconds: float, every: float = 0.1) -> float:
+    """Sends a byte now and then until an answer comes; the seconds that took."""
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
+        if select.select([connection.socket], [], [], every)[0]:
+            break
+        connection.send(b"1")
+    return time.monotonic() - start
+
+
+SLOWLY = [
+    http_request("POST", "/echo", {"Content-Length": "1000000"}),
+    http_request("POST", "/echo", {"Transfer-Encoding": "chunked"}) + b"fffff\r\n",
+    uwsgi_request("POST", "/echo", body=b"1" * 60_000)[:-59_500],
+]
+
+
+@pytest.mark.parametrize("request_head", SLOWLY, ids=["sized", "chunked", "uwsgi"])
+def test_a_trickled_body_gets_408(serve: Serve, request_head: bytes) -> None:
+    server = serve("plain:application", "--min-rate", "5000", "--min-rate-after", "500ms")
+    with Connection(server.address) as connection:
+        connection.send(request_head)
+        assert 0.4 < trickle(connection, 5.0) < 2.5
+        assert connection.read_response().status == 408
+        connection.assert_closed()
+    server.log.wait_for("min-rate")
+
+
+@pytest.mark.long
+def test_by_default_a_body_has_ten_seconds_and_500_bytes_a_second(serve: Serve) -> None:
+    server = serve("plain:application")
+    with Connection(server.address) as slow, Connection(server.address) as steady:
+        slow.send(SLOWLY[0])
+        steady.send(http_request("POST", "/echo", {"Content-Length": "10000"}))
+        sender = threading.Thread(target=send_steadily, args=(steady, 10_000, 600))
+        sender.start()
+        assert 10.0 <= trickle(slow, 20.0) < 12.0
+        assert slow.read_response().status == 408
+        sender.join()
+        assert len(steady.read_response().body) == 10_000
+
+
+def send_steadily(connection: Connection, length: int, rate: int) -> None:
+    """Sends zeros, ten times a second."""
+    for _ in range(0, length, rate // 10):
+        connection.send(b"0" * min(rate // 10, length))
+        length -= rate // 10
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("target", ["/download?blocks=400", "/download?blocks=400&sized"])
+def test_a_client_that_reads_too_slowly_is_cut_off(serve: Serve, target: str) -> None:
+    """With a reset, so that a cut answer never looks whole."""
+    server = serve(
+        "plain:application", "--min-rate", "50000", "--min-rate-after", "500ms", "--log-level", "debug"
+    )
+    with narrow_connection(server.address) as connection:
+        connection.send(http_request(target=target))
+        start = time.monotonic()
+        while not server.log.find("too slowly"):
+            connection.socket.recv(10)
+            time.sleep(0.02)
+            assert time.monotonic() - start < 5.0
+        assert time.monotonic() - start > 0.4
+        with pytest.raises(ConnectionResetError):
+            connection.read_to_end()
+
+
+def narrow_connection(address: Address) -> Connection:
+    """One whose client's system holds next to nothing: all that it did not read is on the server's side."""
+    connection = Connection(address)
+    connection.socket.close()
+    connection.socket = socket.socket()
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.socket.settimeout(10.0)
+    connection.socket.connect((address.host, address.port))
+    return connection
+
+
+def test_events_now_and_then_are_not_slow(serve: Serve) -> None:
+    """A stream that has nothing to say for longer than any limit."""
+    server = serve(
+        "steps:application", "--min-rate", "5000", "--min-rate-after", "300ms", "--io-timeout", "300ms"
+    )
+    with Connection(server.address) as connection:
+        connection.send(http_request(target="/events?count=3&seconds=1"))
+        assert connection.read_response().chunks == [b"event 0\n", b"event 1\n", b"event 2\n"]

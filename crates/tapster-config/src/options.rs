@@ -279,6 +279,32 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "min-rate",
+        metavar: "SIZE",
+        kind: Kind::Size { least: 0, most: GIB, set: |settings, bytes| settings.min_rate = bytes },
+        fallback: Fallback::Value("500"),
+        group: Group::Times,
+        help: "Least bytes a second of a request body or an answer; 0 is no bound",
+        details: "It counts after `--min-rate-after`. A body that comes slower is answered with 408; a client that reads \
+                  an answer slower is cut off. A client that was faster may pause, for as long as `--io-timeout`. \
+                  Time in which there is nothing to send, or the server itself is late, does not count: streams that \
+                  say something now and then live.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "min-rate-after",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: INSTANT,
+            most: DAY,
+            set: |settings, time| settings.min_rate_after = time,
+        },
+        fallback: Fallback::Value("10s"),
+        group: Group::Times,
+        help: "How long a body or an answer may take before its rate counts",
+        ..ROW
+    },
+    OptionSpec {
         name: "limit-request-line",
         metavar: "SIZE",
         kind: Kind::Size {
@@ -455,6 +481,8 @@ pub(crate) fn blank() -> Settings {
         keep_alive: Duration::ZERO,
         head_timeout: Duration::ZERO,
         io_timeout: Duration::ZERO,
+        min_rate: 0,
+        min_rate_after: Duration::ZERO,
         backlog: None,
         socket_mode: 0,
         forwarded_allow_ips: Peers::default(),

@@ -134,6 +134,10 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long no byte of a body or an answer may move before the connection is given up.
     pub io_timeout: Duration,
+    /// Bytes a second that a body or an answer must move at least; 0 is no bound.
+    pub min_rate: u64,
+    /// How long a body or an answer may take before its rate counts.
+    pub min_rate_after: Duration,
     /// Length of the kernel's queue of connections to accept; none means min(somaxconn, 4096).
     pub backlog: Option<u32>,
     /// Access mode of unix sockets.

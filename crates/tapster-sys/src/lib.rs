@@ -5,6 +5,7 @@
 //! and said so.
 
 pub mod clock;
+pub mod connected;
 pub mod container;
 pub mod cpu;
 pub mod fork;

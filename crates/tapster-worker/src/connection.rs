@@ -249,8 +249,6 @@ impl Connection {
         if let State::Spooling(receiving, _) = std::mem::replace(&mut self.state, State::Head) {
             self.state = State::Body(receiving);
         }
-        // The time that the disk took is not the client's.
-        self.since = None;
         self.follow(parsed, scratch)
     }
 
@@ -279,8 +277,9 @@ impl Connection {
         let (used, parsed) = match &mut self.state {
             State::Lingering => (filled, Parsed::More),
             State::Body(receiving) => {
-                self.since = None;
-                receiving.feed(&scratch.read[..filled], policy)
+                let (used, parsed) = receiving.feed(&scratch.read[..filled], policy);
+                receiving.moved += used as u64;
+                (used, parsed)
             }
             State::Head | State::Waiting(_) | State::Spooling(..) | State::Flushing { .. } => {
                 receive::head(self, scratch, filled, policy)
@@ -359,7 +358,7 @@ impl Connection {
         if sent == bytes.len() {
             return true;
         }
-        let outbound = self.outbound.insert(Arc::new(Outbound::new(self.stream.clone())));
+        let outbound = self.outbound.insert(Arc::new(Outbound::new(self.stream.clone(), sent as u64)));
         let _flushed_next = outbound.push(Box::new(bytes[sent..].to_vec()), 0);
         self.watches_writes || {
             self.watches_writes = true;

@@ -1,10 +1,13 @@
 //! One connection, driven as far as it goes: receive, answer, flush, rest or close. Run by the leader, by a thread
 //! that lost the token in the application, and by the monitor (which calls nothing).
 
+use std::time::Instant;
+
 use crate::answer;
 use crate::connection::{Connection, State, Step};
 use crate::http;
 use crate::outbound::Flushed;
+use crate::pace::Slow;
 use crate::policy::Rest;
 use crate::receive::Refused;
 use crate::respond::refuse;
@@ -72,7 +75,7 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
 }
 
 /// Deals with a deadline that is over.
-pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
+pub(crate) fn expired(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
     let why = match &connection.state {
         State::Head if connection.input.is_empty() => "idle for too long",
         State::Head => {
@@ -81,17 +84,31 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, mut connection: Bo
             return drive_on(shared, context, connection, &refused);
         }
         State::Body(receiving) => {
-            let refused = Refused::new(408, "the request body stopped arriving (--io-timeout)");
+            let refused = match receiving.pace.verdict(context.now) {
+                Some(Slow::Silent) => Refused::new(408, "the request body stopped arriving (--io-timeout)"),
+                Some(Slow::BelowRate) => Refused::new(
+                    408,
+                    format_args!(
+                        "the request body came at less than {} bytes a second (--min-rate)",
+                        shared.policy.pace.rate
+                    ),
+                ),
+                None => return drive(shared, context, connection),
+            };
             let refused = refused.for_head(receiving.exchange.head_only);
             return drive_on(shared, context, connection, &refused);
         }
-        State::Flushing { .. } => "the client stopped reading the answer (--io-timeout)",
+        State::Flushing { .. } => {
+            if let Some(outbound) = &connection.outbound
+                && let Some(slow) = outbound.verdict(context.now, &shared.policy.pace)
+            {
+                outbound.cut(slow);
+            }
+            return drive(shared, context, connection);
+        }
         State::Lingering => "closed",
         State::Waiting(_) | State::Spooling(..) => return requeue(shared, context, connection),
     };
-    if let Some(outbound) = connection.outbound.take() {
-        outbound.give_up();
-    }
     close(shared, connection, why);
 }
 
@@ -107,12 +124,14 @@ fn flush(connection: &mut Connection) -> Option<Step> {
     connection.writable = false;
     let flushed = connection.outbound.as_ref().map_or(Flushed::Empty, |outbound| outbound.flush());
     match flushed {
-        Flushed::Progress => {
-            connection.since = None;
-            Some(Step::Rest)
+        Flushed::Progress | Flushed::Stuck => Some(Step::Rest),
+        Flushed::Gone => {
+            Some(Step::Close(match connection.outbound.as_ref().and_then(|queue| queue.slow()) {
+                Some(Slow::Silent) => "the client stopped reading the answer (--io-timeout)",
+                Some(Slow::BelowRate) => "the client read the answer too slowly (--min-rate)",
+                None => "the client went away before the answer was out",
+            }))
         }
-        Flushed::Stuck => Some(Step::Rest),
-        Flushed::Gone => Some(Step::Close("the client went away before the answer was out")),
         Flushed::Empty => {
             connection.since = None;
             connection.outbound = None;
@@ -135,16 +154,7 @@ pub(crate) fn rest(
     context: &Context,
     mut connection: Box<Connection>,
 ) -> Option<Box<Connection>> {
-    let rest = match &connection.state {
-        State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
-        State::Head => Rest::Head,
-        State::Body(_) => Rest::Body,
-        State::Flushing { .. } => Rest::Flush,
-        State::Lingering => Rest::Linger,
-        State::Waiting(_) | State::Spooling(..) => Rest::Ours,
-    };
-    let since = *connection.since.get_or_insert(context.now);
-    let deadline = shared.policy.deadline(rest, since, context.now);
+    let deadline = deadline(shared, context.now, &mut connection);
     let mut core = shared.lane.core();
     let back = core.rest(connection, deadline);
     let is_sooner = core.has_sooner_deadline();
@@ -153,6 +163,25 @@ pub(crate) fn rest(
         tell_leader(shared, context);
     }
     back
+}
+
+/// Until when a connection may rest; none if it is not its client that is waited for.
+fn deadline(shared: &Shared, now: Instant, connection: &mut Connection) -> Option<Instant> {
+    let policy = &shared.policy;
+    let rest = match &mut connection.state {
+        State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
+        State::Head => Rest::Head,
+        State::Lingering => Rest::Linger,
+        State::Body(receiving) => return receiving.deadline(now, &policy.pace),
+        State::Flushing { .. } => return connection.outbound.as_ref()?.deadline(now, &policy.pace),
+        State::Spooling(receiving, _) => {
+            receiving.stop_clock(now, &policy.pace);
+            return None;
+        }
+        State::Waiting(_) => return None,
+    };
+    let since = *connection.since.get_or_insert(now);
+    policy.deadline(rest, since, now)
 }
 
 /// Puts a connection behind the others.

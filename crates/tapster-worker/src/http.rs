@@ -5,6 +5,7 @@ use tapster_http1::{BodyLength, ChunkedDecoder, Refusal, Version};
 
 use crate::body::BodyBuffer;
 use crate::connection::{Exchange, Facts, Scratch};
+use crate::pace::Pace;
 use crate::policy::Policy;
 use crate::receive::{Parsed, Progress, Receiving, Refused, too_large};
 
@@ -74,6 +75,8 @@ fn whole_head(
         buffer: buffered,
         expects_continue: framing.expect_continue,
         is_whole: false,
+        pace: Pace::new(&policy.pace),
+        moved: 0,
     };
     Ok(Some((head.length, Parsed::BodyFollows(Box::new(receiving)))))
 }

@@ -3,9 +3,9 @@
 //!
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
-//! application to the socket), [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`] and [`spool`] (what
-//! is too large for memory), [`listen`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`]
-//! (the end).
+//! application to the socket), [`pace`] and [`deadline`] (slow clients), [`token`] and [`monitor`] (who leads, and when
+//! a call blocks), [`body`] and [`spool`] (what is too large for memory), [`listen`] (new clients), [`neighbours`]
+//! (several lanes), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ mod listen;
 mod monitor;
 mod neighbours;
 mod outbound;
+mod pace;
 mod parker;
 mod peers;
 mod policy;

@@ -7,22 +7,17 @@ use tapster_config::{BindProtocol, Peers, Settings};
 use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
 
 use crate::connection::Facts;
+use crate::pace::PaceLimits;
 
-/// Why a connection rests, which decides how long it may.
+/// Why a connection rests, which decides how long it may. How long a transfer may take is `pace.rs`'s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rest {
     /// Between requests.
     Idle,
     /// Inside a head.
     Head,
-    /// Inside a body.
-    Body,
-    /// The client has to take the answer.
-    Flush,
     /// Closing.
     Linger,
-    /// A thread or a queue has it: its time is not the client's.
-    Ours,
 }
 
 /// How long a closing connection may be silent before it is cut.
@@ -38,7 +33,7 @@ pub(crate) struct Policy {
     pub(crate) max_body: u64,
     pub(crate) body_memory: usize,
     pub(crate) bind_protocol: BindProtocol,
-    pub(crate) io_timeout: Duration,
+    pub(crate) pace: PaceLimits,
     keep_alive: Duration,
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
@@ -58,7 +53,7 @@ impl Policy {
             max_body: limits.body,
             body_memory: limits.body_memory,
             bind_protocol: settings.bind_protocol,
-            io_timeout: settings.io_timeout,
+            pace: PaceLimits::new(settings),
             keep_alive: settings.keep_alive,
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
@@ -71,9 +66,7 @@ impl Policy {
         match rest {
             Rest::Idle => since.checked_add(self.keep_alive),
             Rest::Head => since.checked_add(self.head_timeout),
-            Rest::Body | Rest::Flush => since.checked_add(self.io_timeout),
             Rest::Linger => (since + LINGER).min(now + LINGER_SILENT).into(),
-            Rest::Ours => None,
         }
     }
 

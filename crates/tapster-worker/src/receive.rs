@@ -2,6 +2,7 @@
 //! is `connection.rs`'s.
 
 use std::fmt;
+use std::time::Instant;
 
 use tapster_config::BindProtocol;
 use tapster_gateway::{Protocol, Request};
@@ -9,6 +10,7 @@ use tapster_http1::ChunkedDecoder;
 
 use crate::body::BodyBuffer;
 use crate::connection::{Connection, Exchange, Scratch};
+use crate::pace::{Pace, PaceLimits};
 use crate::policy::Policy;
 use crate::{http, uwsgi};
 
@@ -109,9 +111,25 @@ pub(crate) struct Receiving {
     pub(crate) expects_continue: bool,
     /// The last byte came.
     pub(crate) is_whole: bool,
+    pub(crate) pace: Pace,
+    /// Bytes that arrived since the pace was last looked at.
+    pub(crate) moved: u64,
 }
 
 impl Receiving {
+    /// Until when more must have arrived. Asked when the client is waited for.
+    pub(crate) fn deadline(&mut self, now: Instant, limits: &PaceLimits) -> Option<Instant> {
+        self.pace.run(now);
+        self.pace.moved(std::mem::take(&mut self.moved), now, limits);
+        self.pace.deadline()
+    }
+
+    /// It is not the client that is waited for: what it has to send is not read now.
+    pub(crate) fn stop_clock(&mut self, now: Instant, limits: &PaceLimits) {
+        self.pace.moved(std::mem::take(&mut self.moved), now, limits);
+        self.pace.stop(now);
+    }
+
     /// Takes body bytes; gives how many it used.
     pub(crate) fn feed(&mut self, input: &[u8], policy: &Policy) -> (usize, Parsed) {
         match &mut self.progress {

@@ -257,7 +257,7 @@ impl<'a> Responder<'a> {
         if let Some(outbound) = &self.connection.outbound {
             return outbound.clone();
         }
-        let outbound = Arc::new(Outbound::new(self.connection.stream.clone()));
+        let outbound = Arc::new(Outbound::new(self.connection.stream.clone(), self.bytes));
         self.connection.outbound = Some(outbound.clone());
         self.lane.core().share_outbound(self.connection.key, outbound.clone());
         outbound
@@ -292,7 +292,7 @@ impl<'a> Responder<'a> {
             return;
         }
         let mut room = false;
-        self.app.unlocked(&mut || room = outbound.wait_for_room(self.policy.io_timeout));
+        self.app.unlocked(&mut || room = outbound.wait_for_room(&self.policy.pace));
         if !room {
             self.gone = true;
             outbound.give_up();

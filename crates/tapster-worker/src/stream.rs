@@ -61,6 +61,17 @@ impl Stream {
         };
     }
 
+    /// Bytes written that the peer's system has not acknowledged; 0 where the system does not tell.
+    pub(crate) fn unacknowledged(&self) -> u64 {
+        tapster_sys::connected::unacknowledged(self.as_fd()).unwrap_or(0)
+    }
+
+    /// Has the connection end with a reset, and the system forget at once what the peer did not take.
+    pub(crate) fn reset_on_close(&self) {
+        // It matters for what the peer sees, not for this end.
+        let _gone = tapster_sys::connected::reset_on_close(self.as_fd());
+    }
+
     /// Starts watching: once for the connection's life, edge-triggered.
     pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
         self.source(|source| source.register(registry, token, Interest::READABLE))

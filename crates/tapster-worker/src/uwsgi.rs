@@ -5,6 +5,7 @@ use tapster_uwsgi::Decoded;
 
 use crate::body::BodyBuffer;
 use crate::connection::{Exchange, Facts, Scratch};
+use crate::pace::Pace;
 use crate::policy::Policy;
 use crate::receive::{Parsed, Progress, Receiving, Refused, too_large};
 
@@ -56,6 +57,8 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         buffer: BodyBuffer::with_expected(length, policy.body_memory),
         expects_continue: false,
         is_whole: false,
+        pace: Pace::new(&policy.pace),
+        moved: 0,
     };
     (packet.length, Parsed::BodyFollows(Box::new(receiving)))
 }

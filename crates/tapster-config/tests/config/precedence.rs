@@ -30,6 +30,8 @@ fn defaults_are_those_of_the_design() {
         keep_alive: Duration::from_secs(75),
         head_timeout: Duration::from_secs(10),
         io_timeout: Duration::from_secs(60),
+        min_rate: 500,
+        min_rate_after: Duration::from_secs(10),
         backlog: None,
         socket_mode: 0o660,
         forwarded_allow_ips: Peers {

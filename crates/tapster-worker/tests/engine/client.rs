@@ -210,6 +210,16 @@ impl Client {
         std::mem::replace(&mut self.held, rest)
     }
 
+    /// Reads one byte and no more from the socket, as a slow client does.
+    pub fn trickle(&mut self) {
+        let mut byte = [0];
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(&mut byte),
+            Stream::Unix(stream) => stream.read(&mut byte),
+        };
+        self.held.extend_from_slice(&byte[..read.unwrap_or(0)]);
+    }
+
     fn until(&mut self, end: &[u8]) -> Vec<u8> {
         let mut from = 0;
         loop {
