@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kind::{Choice, Kind, Switch};
 use crate::option::{Fallback, Group, List, OptionSpec};
-use crate::settings::{AccessLog, BindProtocol, Count, LogLevel, Peers, Settings};
+use crate::settings::{AccessLog, BindProtocol, Count, HeaderMap, LogLevel, Peers, Settings};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -421,6 +421,45 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "header-map",
+        metavar: "RULE",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "drop",
+                help: "the application does not see it",
+                set: |settings| settings.header_map = HeaderMap::Drop,
+            },
+            Choice {
+                word: "refuse",
+                help: "the request is answered with 400",
+                set: |settings| settings.header_map = HeaderMap::Refuse,
+            },
+        ]),
+        fallback: Fallback::Value("drop"),
+        group: Group::Trust,
+        help: "What becomes of a request header with an underscore in its name",
+        details: "`X_Forwarded_For` would give the same variable as `X-Forwarded-For`, past a proxy that removes the \
+                  latter. It is never passed on. uwsgi packets hold variables instead of headers and are not touched.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "server-header",
+        metavar: "SWITCH",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "on",
+                help: "answers say `Server: tapster`, never a version",
+                set: |settings| settings.server_header = true,
+            },
+            Choice { word: "off", help: "they do not", set: |settings| settings.server_header = false },
+        ]),
+        fallback: Fallback::Value("on"),
+        group: Group::Trust,
+        help: "Whether answers name the server",
+        details: "The application's own Server header is sent in either case.",
+        ..ROW
+    },
+    OptionSpec {
         name: "config",
         short: Some('c'),
         metavar: "FILE",
@@ -487,6 +526,8 @@ pub(crate) fn blank() -> Settings {
         socket_mode: 0,
         forwarded_allow_ips: Peers::default(),
         uwsgi_allow_from: Peers::default(),
+        header_map: HeaderMap::Drop,
+        server_header: false,
         limits: crate::settings::Limits { request_line: 0, head: 0, fields: 0, body: 0, body_memory: 0 },
         temp_dir: None,
         spool_max: 0,

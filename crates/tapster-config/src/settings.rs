@@ -86,6 +86,15 @@ pub enum AccessLog {
     Off,
 }
 
+/// What becomes of a request field whose name has an underscore.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeaderMap {
+    /// The application does not see it.
+    Drop,
+    /// The request is answered with 400.
+    Refuse,
+}
+
 /// Bounds on what one client may send; each has an answer of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -146,6 +155,10 @@ pub struct Settings {
     pub forwarded_allow_ips: Peers,
     /// Peers besides unix sockets and loopback that may speak uwsgi.
     pub uwsgi_allow_from: Peers,
+    /// What becomes of field names with an underscore.
+    pub header_map: HeaderMap,
+    /// Whether answers say `Server: tapster`.
+    pub server_header: bool,
     /// Bounds on requests.
     pub limits: Limits,
     /// Where bodies too large for memory are spooled; none means the system's temporary directory.

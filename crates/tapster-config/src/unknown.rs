@@ -57,6 +57,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["worker-tmp-dir"],
         "leave it out: there are no heartbeat files; --temp-dir is for large request bodies",
     ),
+    (&["no-server-header"], "write --server-header off"),
     (&["proxy-headers"], "write --forwarded-allow-ips PEERS"),
     (
         &["virtualenv", "H", "home", "venv"],

@@ -33,6 +33,17 @@ pub fn fill(vars: &mut Vars, head: &Head, buffer: &[u8], connection: &Connection
     Ok(())
 }
 
+/// Refuses a head with a field that [`fill`] would drop for its underscore.
+///
+/// # Errors
+/// 400 if there is one.
+pub fn refuse_underscores(head: &Head, buffer: &[u8]) -> Result<(), Refusal> {
+    match head.fields.iter().any(|field| field.name.of(buffer).contains(&b'_')) {
+        true => Err(Refusal::FieldUnderscore),
+        false => Ok(()),
+    }
+}
+
 /// Sets CONTENT_LENGTH to the decoded length of a body that came chunked, so that applications which read no
 /// further than CONTENT_LENGTH see all of it.
 pub fn set_content_length(vars: &mut Vars, length: u64) {

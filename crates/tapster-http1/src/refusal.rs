@@ -42,6 +42,7 @@ refusals! {
     FieldFolded 400 "a field line starts with a space: it is folded, which is obsolete",
     FieldName 400 "a field line is not a token and a colon with no space before it",
     FieldValue 400 "a field value has a control byte",
+    FieldUnderscore 400 "a field name has an underscore: it could pass for one with a hyphen",
     RequestLineTooLong 414 "the request line is longer than the limit",
     HeadTooLarge 431 "the request head is larger than the limit",
     TooManyFields 431 "the request has more fields than the limit",

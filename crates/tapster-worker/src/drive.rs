@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use tapster_http1::encode::RefusalFields;
+
 use crate::answer;
 use crate::connection::{Connection, State, Step};
 use crate::http;
@@ -235,7 +237,8 @@ fn refuse_and_close(
     out.clear();
     // What is the server's own trouble is for the log only: it may name paths.
     let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
-    refuse(out, refused.status, reason, &date, refused.head_only);
+    let fields = RefusalFields { date: Some(&date), server: shared.policy.server_header };
+    refuse(out, refused.status, reason, &fields, refused.head_only);
     if !connection.send(out, &shared.lane.registry) {
         close(shared, connection, "the client went away before it was refused");
         return None;

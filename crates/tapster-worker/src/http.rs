@@ -38,6 +38,9 @@ fn whole_head(
         return Ok(None);
     }
     let framing = tapster_http1::framing(head, buffer)?;
+    if policy.refuses_underscores {
+        from_http::refuse_underscores(head, buffer)?;
+    }
     let connection = tapster_gateway::Connection { local: &facts.local, peer: &facts.peer };
     request.vars.clear();
     from_http::fill(&mut request.vars, head, buffer, &connection)?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use tapster_config::{BindProtocol, Peers, Settings};
+use tapster_config::{BindProtocol, HeaderMap, Peers, Settings};
 use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
 
 use crate::connection::Facts;
@@ -34,6 +34,8 @@ pub(crate) struct Policy {
     pub(crate) body_memory: usize,
     pub(crate) bind_protocol: BindProtocol,
     pub(crate) pace: PaceLimits,
+    pub(crate) refuses_underscores: bool,
+    pub(crate) server_header: bool,
     keep_alive: Duration,
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
@@ -54,6 +56,8 @@ impl Policy {
             body_memory: limits.body_memory,
             bind_protocol: settings.bind_protocol,
             pace: PaceLimits::new(settings),
+            refuses_underscores: settings.header_map == HeaderMap::Refuse,
+            server_header: settings.server_header,
             keep_alive: settings.keep_alive,
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),

@@ -52,9 +52,15 @@ pub(crate) struct Answer {
 }
 
 /// Appends an answer of the server's own, which ends the connection.
-pub(crate) fn refuse(out: &mut Vec<u8>, status: u16, reason: &str, date: &[u8], head_only: bool) {
+pub(crate) fn refuse(
+    out: &mut Vec<u8>,
+    status: u16,
+    reason: &str,
+    fields: &RefusalFields<'_>,
+    head_only: bool,
+) {
     let start = out.len();
-    encode::refusal_response(out, status, reason, &RefusalFields { date: Some(date), server: true });
+    encode::refusal_response(out, status, reason, fields);
     if head_only && let Some(end) = out[start..].windows(4).position(|window| window == b"\r\n\r\n") {
         out.truncate(start + end + 4);
     }
@@ -320,7 +326,7 @@ impl Respond for Responder<'_> {
         let body = self.choose_framing(head, size);
         let fields = ServerFields {
             date: (!head.has_date()).then_some(self.date),
-            server: !head.has_server(),
+            server: self.policy.server_header && !head.has_server(),
             body,
             connection: self.connection_field(),
         };
@@ -370,7 +376,8 @@ impl Respond for Responder<'_> {
             (self.status, self.bytes) = (500, 0);
             (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
             self.out.clear();
-            refuse(self.out, 500, "", self.date, self.exchange.head_only);
+            let fields = RefusalFields { date: Some(self.date), server: self.policy.server_header };
+            refuse(self.out, 500, "", &fields, self.exchange.head_only);
         }
         self.progress = Progress::Aborted;
         self.send();

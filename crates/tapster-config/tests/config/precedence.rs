@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{
-    AccessLog, Bind, BindProtocol, Count, Limits, LogLevel, Network, OPTIONS, Peers, Settings, defaults,
+    AccessLog, Bind, BindProtocol, Count, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers, Settings,
+    defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -41,6 +42,8 @@ fn defaults_are_those_of_the_design() {
             explicit: false,
         },
         uwsgi_allow_from: Peers::default(),
+        header_map: HeaderMap::Drop,
+        server_header: true,
         limits: Limits {
             request_line: 8192,
             head: 65536,

@@ -1,6 +1,7 @@
 //! HTTP heads to variables.
 
-use tapster_http1::Refusal;
+use tapster_gateway::from_http;
+use tapster_http1::{Head, Limits, Refusal};
 
 use crate::requests::{check, http, names};
 
@@ -100,6 +101,16 @@ fn fields_that_could_pass_for_others_are_dropped() {
 }
 
 #[test]
+fn underscores_can_be_refused() {
+    for (line, expected) in [("X_A: 1", Err(Refusal::FieldUnderscore)), ("X-A: a_b", Ok(()))] {
+        let text = format!("GET /a_b HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+        let mut head = Head::default();
+        assert_eq!(head.parse(text.as_bytes(), &Limits::default()), Ok(true));
+        assert_eq!(from_http::refuse_underscores(&head, text.as_bytes()), expected, "{line}");
+    }
+}
+
+#[test]
 fn repeated_fields_are_joined() {
     let vars = http(
         b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nAccept: x\r\nX-A: 1\r\nCookie: b=2\r\nx-a: 2\r\n\
@@ -155,6 +166,6 @@ fn bytes_stay_what_they_are() {
 #[test]
 fn a_decoded_body_gets_its_length() {
     let mut vars = http(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").expect("good");
-    tapster_gateway::from_http::set_content_length(&mut vars, 1234);
+    from_http::set_content_length(&mut vars, 1234);
     check(&vars, &[("CONTENT_LENGTH", Some("1234"))]);
 }
