@@ -4,13 +4,14 @@
 #![deny(unsafe_code)]
 
 mod command;
+mod interpreter;
 mod listeners;
 mod server;
 mod start_lines;
 mod worker;
 
 /// The native part: the server itself.
-#[pyo3::pymodule(gil_used = true)]
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
 

@@ -61,7 +61,7 @@ fn supervise(
         Count::Fixed(count) => count,
         Count::Auto => tapster_sys::cpu::usable_cpus(),
     };
-    start_lines::write(settings, workers, &listeners, log);
+    start_lines::write(py, settings, workers, &listeners, log);
     let slots = slots_for(workers);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;

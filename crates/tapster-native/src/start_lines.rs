@@ -1,14 +1,18 @@
 //! The first lines of the log: what serves, where, how much at once, how to stop it.
 
+use pyo3::prelude::*;
 use tapster_config::{BindProtocol, Settings};
 use tapster_observe::Log;
 use tapster_sys::socket::{Address, Listener};
 
+use crate::interpreter;
+
 /// Writes the lines that stand before the first worker starts.
-pub(crate) fn write(settings: &Settings, workers: usize, listeners: &[Listener], log: &Log) {
+pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, listeners: &[Listener], log: &Log) {
     let pid = std::process::id();
     let app = settings.app.as_deref().unwrap_or("the application of this directory");
-    log.info(format_args!("tapster {} starts {app}, pid {pid}", env!("CARGO_PKG_VERSION")));
+    let (version, python) = (env!("CARGO_PKG_VERSION"), interpreter::name(py));
+    log.info(format_args!("tapster {version} on {python} starts {app}, pid {pid}"));
     for listener in listeners {
         log.info(format_args!("listening on {} ({})", url(listener), protocols(settings.bind_protocol)));
     }

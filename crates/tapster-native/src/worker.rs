@@ -15,6 +15,8 @@ use tapster_sys::signal;
 use tapster_worker::{Peers, Worker, WorkerParts};
 use tapster_wsgi::{Application, Options};
 
+use crate::interpreter::parallelism;
+
 /// The application cannot be loaded; trying again without a change is of no use.
 pub(crate) const EXIT_BOOT_FAILED: i32 = 3;
 
@@ -104,6 +106,10 @@ fn serve(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let options = Options { multithread: settings.threads > 1, multiprocess: workers > 1, log: log.clone() };
     let application = Application::new(py, callable, options)?;
+    let lanes = parallelism(py, workers).min(settings.threads);
+    if lanes > 1 {
+        log.debug(format_args!("{lanes} threads run at once: this interpreter has no lock"));
+    }
     let (woken, wake) = tapster_sys::process::pipe()?;
     let python = py.import("tapster._worker")?;
     python.call_method1("install_wakeup_fd", (woken.as_raw_fd(), wake.as_raw_fd()))?;
@@ -123,7 +129,7 @@ fn serve(
             ended: Some(wake.try_clone()?),
             board: board.clone(),
             log: log.clone(),
-            lanes: 1,
+            lanes,
         },
     )?;
     install_signal_handlers(&python, &worker, settings)?;
