@@ -24,11 +24,13 @@ def threads(request: pytest.FixtureRequest) -> str:
 def server(
     request: pytest.FixtureRequest, threads: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Serves the application that the test module names as APP."""
-    app: str = cast("Any", request).module.APP
+    """Serves the application that the test module names as APP, with its OPTIONS."""
+    module = cast("Any", request).module
+    app: str = module.APP
+    options: tuple[str, ...] = getattr(module, "OPTIONS", ())
     path = tmp_path_factory.mktemp("run") / "s"
     with Server.start(
-        app, "--threads", threads, "--bind", "127.0.0.1:0", "--bind", f"unix:{path}"
+        app, *options, "--threads", threads, "--bind", "127.0.0.1:0", "--bind", f"unix:{path}"
     ) as started:
         yield started
 

@@ -54,6 +54,9 @@ pub(crate) fn read(arguments: &[String]) -> Result<CommandLine, ConfigError> {
 }
 
 fn value(parser: &mut Parser, option: &OptionSpec, flag: &str) -> Result<String, ConfigError> {
+    if let Kind::Flag(_) = option.kind {
+        return flag_value(parser).map_err(|error| ConfigError::new(error.to_string()));
+    }
     let text = parser.value().ok().and_then(|value| value.string().ok());
     text.filter(|text| !is_flag(text)).ok_or_else(|| {
         ConfigError::new(format!("{flag} needs a value")).hint(format!(
@@ -62,6 +65,18 @@ fn value(parser: &mut Parser, option: &OptionSpec, flag: &str) -> Result<String,
             option.kind.allowed()
         ))
     })
+}
+
+/// What follows a flag that may stand alone: the next word is its value only if it can be nothing else.
+fn flag_value(parser: &mut Parser) -> Result<String, lexopt::Error> {
+    if let Some(attached) = parser.optional_value() {
+        return attached.string();
+    }
+    let mut rest = parser.raw_args()?;
+    match rest.peek() {
+        Some(word) if word == "on" || word == "off" => rest.next().unwrap_or_default().string(),
+        _ => Ok("on".to_owned()),
+    }
 }
 
 /// Whether a text in the place of a value is the next flag.

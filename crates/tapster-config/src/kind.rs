@@ -53,6 +53,8 @@ pub enum Kind {
     },
     /// An access mode in octal.
     Mode(fn(&mut Settings, u32)),
+    /// On or off; the flag alone means on.
+    Flag(fn(&mut Settings, bool)),
     /// One word of several.
     Choice(&'static [Choice]),
     /// Addresses of peers.
@@ -107,6 +109,7 @@ impl Kind {
                 set(settings, within(values::duration(trimmed)?, *least, *most, trimmed)?);
             }
             Self::Mode(set) => set(settings, values::mode(trimmed)?),
+            Self::Flag(set) => set(settings, flag(trimmed)?),
             Self::Choice(choices) => (choice(choices, trimmed)?.set)(settings),
             Self::Peers(field) => field(settings).add(trimmed)?,
             Self::ConfigFile | Self::Switch(_) => {}
@@ -134,6 +137,7 @@ impl Kind {
                 values::duration_text(*most)
             ),
             Self::Mode(_) => "an access mode in octal from 0 to 0777, such as 0660".to_owned(),
+            Self::Flag(_) => "on or off".to_owned(),
             Self::Choice(choices) => {
                 let words: Vec<_> = choices.iter().map(|choice| choice.word).collect();
                 format!("one of {}", words.join(", "))
@@ -158,6 +162,10 @@ fn count(text: &str, most: u64) -> Result<Count, Invalid> {
     let number =
         values::integer(text).map_err(|_| Invalid::new(format!("{text:?} is not a number or auto")))?;
     within(number, 1, most, text).map(|number| Count::Fixed(usize::try_from(number).unwrap_or(usize::MAX)))
+}
+
+fn flag(text: &str) -> Result<bool, Invalid> {
+    values::boolean(text).ok_or_else(|| Invalid::new(format!("{text:?} is not on or off")))
 }
 
 /// The choice with this word; where the choices are `on` and `off`, any boolean.

@@ -371,6 +371,20 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "stream-body",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.stream_body = on),
+        fallback: Fallback::Value("off"),
+        group: Group::Limits,
+        help: "Let the application read request bodies while they arrive",
+        details: "Without it a request is passed on when all of its body is there, so that a slow client holds no thread. \
+                  With it `wsgi.input` waits for the client, as long as `--io-timeout` and `--min-rate` allow, and \
+                  raises an `OSError` when the client leaves, is too slow, or sends a malformed body: an application \
+                  need not catch it, the client gets the answer that is due. A chunked body then has no `CONTENT_LENGTH`; \
+                  `wsgi.input_terminated` is true.",
+        ..ROW
+    },
+    OptionSpec {
         name: "temp-dir",
         metavar: "DIR",
         kind: Kind::Path(|settings, path| settings.temp_dir = Some(path)),
@@ -529,6 +543,7 @@ pub(crate) fn blank() -> Settings {
         header_map: HeaderMap::Drop,
         server_header: false,
         limits: crate::settings::Limits { request_line: 0, head: 0, fields: 0, body: 0, body_memory: 0 },
+        stream_body: false,
         temp_dir: None,
         spool_max: 0,
     }

@@ -161,6 +161,8 @@ pub struct Settings {
     pub server_header: bool,
     /// Bounds on requests.
     pub limits: Limits,
+    /// Whether the application reads request bodies while they arrive.
+    pub stream_body: bool,
     /// Where bodies too large for memory are spooled; none means the system's temporary directory.
     pub temp_dir: Option<PathBuf>,
     /// Bytes that the temporary files of all workers may hold together; 503 beyond.

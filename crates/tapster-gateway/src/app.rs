@@ -72,12 +72,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// One complete request: all variables, and the whole body or a reader for it.
+/// One request: all variables, and the body or a reader for it.
 #[derive(Default)]
 pub struct Request {
     /// The CGI variables.
     pub vars: Vars,
-    /// The body, all of it there.
+    /// The body.
     pub body: Body,
     /// The scheme the client used.
     pub scheme: Scheme,
@@ -85,7 +85,7 @@ pub struct Request {
     pub protocol: Protocol,
 }
 
-/// A request body. Its length is known: a request is dispatched when it is complete.
+/// A request body. All of it is there, unless the server was told to let the application read it while it arrives.
 #[derive(Default)]
 pub enum Body {
     /// No body, or an empty one.
@@ -95,21 +95,25 @@ pub enum Body {
     Memory(Vec<u8>),
     /// Elsewhere (a temporary file): a reader at its start, and how many bytes it gives.
     Reader(Box<dyn Read + Send>, u64),
+    /// Still arriving: a reader that waits for it, and how many bytes it gives, if that is known. It fails for good when
+    /// the client leaves, is too slow, or sends what is not a body: the end is seen only by a body that is whole.
+    Stream(Box<dyn Read + Send>, Option<u64>),
 }
 
 impl Body {
-    /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    /// Length in bytes; none if only its end will tell.
+    pub fn len(&self) -> Option<u64> {
         match self {
-            Body::Empty => 0,
-            Body::Memory(bytes) => bytes.len() as u64,
-            Body::Reader(_, length) => *length,
+            Body::Empty => Some(0),
+            Body::Memory(bytes) => Some(bytes.len() as u64),
+            Body::Reader(_, length) => Some(*length),
+            Body::Stream(_, length) => *length,
         }
     }
 
-    /// Whether there is no byte in it.
+    /// Whether it is known that there is no byte in it.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == Some(0)
     }
 }
 
@@ -200,6 +204,6 @@ pub trait Respond {
     /// The answer is whole. A body shorter than its Content-Length ends the connection so that the client sees it.
     fn finish(&mut self);
     /// The answer failed. If something of it has left the connection ends without the chunked terminator, so that the
-    /// truncation shows; if not, a plain 500 is sent.
+    /// truncation shows; if not, a plain 500 is sent, or what the failure of the request's body asks for.
     fn abort(&mut self);
 }

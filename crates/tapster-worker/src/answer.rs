@@ -10,6 +10,7 @@ use tapster_observe::AccessEvent;
 
 use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
+use crate::incoming::Incoming;
 use crate::respond::{Answer, Responder};
 use crate::serve::{self, Context};
 use crate::token::View;
@@ -48,7 +49,11 @@ pub(crate) fn answer(
     }
     note(shared, context, &answer, wall);
     context.scratch.request.body = Body::Empty;
-    after_answer(shared, connection, answer.keep_alive)
+    let goes_on = connection.incoming.take().is_none_or(|incoming| {
+        note_refusal(shared, &connection, &incoming);
+        connection.end_incoming(&incoming)
+    });
+    after_answer(shared, connection, answer.keep_alive && goes_on)
 }
 
 /// The leader passes the token on if calls usually block, and other requests are there or nobody is likely to come
@@ -90,6 +95,13 @@ fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exc
         shared.log.error(format_args!("a request panicked inside the server; it is answered with 500"));
     }
     responder.end()
+}
+
+/// A log line about a body that the application could not read to its end, as there is for any other that is refused.
+fn note_refusal(shared: &Shared, connection: &Connection, incoming: &Incoming) {
+    if let Some(refused) = incoming.refusal() {
+        shared.log.info(format_args!("{}: {}", connection.facts.peer, refused.reason));
+    }
 }
 
 /// Log lines about an answer: the access log, and what the application did wrong.

@@ -156,6 +156,7 @@ mod tests {
         match body {
             Body::Empty => Vec::new(),
             Body::Memory(bytes) => bytes,
+            Body::Stream(..) => unreachable!(),
             Body::Reader(mut reader, length) => {
                 let mut bytes = Vec::new();
                 reader.read_to_end(&mut bytes).unwrap();

@@ -9,6 +9,7 @@ use tapster_gateway::{Endpoint, Protocol, Request};
 use tapster_sys::clock::ThreadClock;
 
 use crate::body::{self, Writing};
+use crate::incoming::{Discard, Incoming, Left};
 use crate::outbound::Outbound;
 use crate::policy::Policy;
 use crate::receive::{self, Parsed, Receiving, Refused};
@@ -76,6 +77,8 @@ pub(crate) enum State {
     Body(Box<Receiving>),
     /// A piece of the body is being written to its file; nothing is read meanwhile.
     Spooling(Box<Receiving>, Arc<Writing>),
+    /// Inside a body that nobody reads, whose request is answered.
+    Discarding(Discard),
     /// A complete request waits for a thread.
     Waiting(Box<(Request, Exchange)>),
     /// The answer is written as far as the socket takes it; then the connection goes on or closes.
@@ -125,6 +128,10 @@ pub(crate) struct Connection {
     /// The poller saw the client's FIN.
     pub(crate) read_closed: bool,
     pub(crate) outbound: Option<Arc<Outbound>>,
+    /// The body that the application reads by itself.
+    pub(crate) incoming: Option<Arc<Incoming>>,
+    /// What the last request left of its body.
+    discard: Option<Box<Discard>>,
     /// Which listener accepted it.
     pub(crate) listener: u16,
     /// Requests answered.
@@ -148,6 +155,8 @@ impl Connection {
             watches_writes: false,
             read_closed: false,
             outbound: None,
+            incoming: None,
+            discard: None,
             listener,
             served: 0,
             since: None,
@@ -156,7 +165,7 @@ impl Connection {
 
     /// Between requests, with nothing of the next one there: may be closed or given away without loss.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Head) && self.input.is_empty()
+        matches!(self.state, State::Head) && self.input.is_empty() && self.discard.is_none()
     }
 
     /// Whether bytes, of which there are some, are what its deadline waits for.
@@ -174,7 +183,12 @@ impl Connection {
                     return step;
                 }
             }
-            State::Head | State::Body(_) | State::Lingering => {}
+            State::Head => {
+                if let Some(discard) = self.discard.take() {
+                    self.state = State::Discarding(*discard);
+                }
+            }
+            State::Body(_) | State::Discarding(_) | State::Lingering => {}
         }
         for _ in 0..READS_PER_TURN {
             if self.unparsed {
@@ -249,7 +263,7 @@ impl Connection {
         if let State::Spooling(receiving, _) = std::mem::replace(&mut self.state, State::Head) {
             self.state = State::Body(receiving);
         }
-        self.follow(parsed, scratch)
+        self.follow(parsed, scratch, policy)
     }
 
     /// Copies what was left over to the front of the read buffer.
@@ -276,6 +290,7 @@ impl Connection {
     fn parse(&mut self, scratch: &mut Scratch, filled: usize, policy: &Policy) -> Option<Step> {
         let (used, parsed) = match &mut self.state {
             State::Lingering => (filled, Parsed::More),
+            State::Discarding(discard) => discard.feed(&scratch.read[..filled]),
             State::Body(receiving) => {
                 let (used, parsed) = receiving.feed(&scratch.read[..filled], policy);
                 receiving.moved += used as u64;
@@ -286,10 +301,10 @@ impl Connection {
             }
         };
         self.keep(&scratch.read[used..filled]);
-        self.follow(parsed, scratch)
+        self.follow(parsed, scratch, policy)
     }
 
-    fn follow(&mut self, parsed: Parsed, scratch: &mut Scratch) -> Option<Step> {
+    fn follow(&mut self, parsed: Parsed, scratch: &mut Scratch, policy: &Policy) -> Option<Step> {
         match parsed {
             Parsed::More => None,
             Parsed::Request(exchange) => Some(self.dispatch(exchange)),
@@ -301,6 +316,23 @@ impl Connection {
                 self.unparsed = !self.input.is_empty();
                 self.since = None;
                 self.state = State::Body(receiving);
+                None
+            }
+            Parsed::BodyStreams(receiving) => {
+                let input = std::mem::take(&mut self.input);
+                let (incoming, request, exchange) = Incoming::open(*receiving, input, &self.stream, policy);
+                self.incoming = Some(incoming);
+                scratch.request = request;
+                Some(self.dispatch(exchange))
+            }
+            Parsed::Discarded => {
+                self.unparsed = !self.input.is_empty();
+                self.since = None;
+                self.state = State::Head;
+                None
+            }
+            Parsed::Undiscardable => {
+                self.linger();
                 None
             }
             Parsed::BodyComplete => match std::mem::replace(&mut self.state, State::Head) {
@@ -341,7 +373,7 @@ impl Connection {
         self.drained = true;
         match self.state {
             State::Head if self.input.is_empty() => Step::Close("closed by the client"),
-            State::Lingering => Step::Close("closed"),
+            State::Lingering | State::Discarding(_) => Step::Close("closed"),
             State::Head => Step::Broken("the client closed in the middle of a request head"),
             _ => Step::Broken("the client closed in the middle of a request body"),
         }
@@ -364,6 +396,22 @@ impl Connection {
             self.watches_writes = true;
             self.stream.watch_writes(registry, mio::Token(self.key), true).is_ok()
         }
+    }
+
+    /// The request is answered whose body the application read by itself: what follows it in the stream, or what it
+    /// left of it, is the loop's again. False if the connection cannot go on.
+    pub(crate) fn end_incoming(&mut self, incoming: &Incoming) -> bool {
+        // Its reader has read the socket, or has not: what there is must be looked for.
+        self.drained = false;
+        let (discard, input) = match incoming.end() {
+            Left::Nothing(input) => (None, input),
+            Left::Some(discard, input) => (Some(Box::new(discard)), input),
+            Left::TooMuch => return false,
+        };
+        self.unparsed = !input.is_empty();
+        self.input = input;
+        self.discard = discard;
+        true
     }
 
     /// Turns to reading and dropping what still comes, so that the last answer is not lost to a reset.

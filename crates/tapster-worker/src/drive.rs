@@ -11,7 +11,7 @@ use crate::http;
 use crate::outbound::Flushed;
 use crate::pace::Slow;
 use crate::policy::Rest;
-use crate::receive::Refused;
+use crate::receive::{Refused, too_slow};
 use crate::respond::refuse;
 use crate::serve::Context;
 use crate::token::Phase;
@@ -86,17 +86,10 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, connection: Box<Co
             return drive_on(shared, context, connection, &refused);
         }
         State::Body(receiving) => {
-            let refused = match receiving.pace.verdict(context.now) {
-                Some(Slow::Silent) => Refused::new(408, "the request body stopped arriving (--io-timeout)"),
-                Some(Slow::BelowRate) => Refused::new(
-                    408,
-                    format_args!(
-                        "the request body came at less than {} bytes a second (--min-rate)",
-                        shared.policy.pace.rate
-                    ),
-                ),
-                None => return drive(shared, context, connection),
+            let Some(slow) = receiving.pace.verdict(context.now) else {
+                return drive(shared, context, connection);
             };
+            let refused = too_slow(slow, &shared.policy.pace);
             let refused = refused.for_head(receiving.exchange.head_only);
             return drive_on(shared, context, connection, &refused);
         }
@@ -109,6 +102,7 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, connection: Box<Co
             return drive(shared, context, connection);
         }
         State::Lingering => "closed",
+        State::Discarding(_) => "the rest of a request body that nobody reads did not come",
         State::Waiting(_) | State::Spooling(..) => return requeue(shared, context, connection),
     };
     close(shared, connection, why);
@@ -173,7 +167,7 @@ fn deadline(shared: &Shared, now: Instant, connection: &mut Connection) -> Optio
     let rest = match &mut connection.state {
         State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
         State::Head => Rest::Head,
-        State::Lingering => Rest::Linger,
+        State::Lingering | State::Discarding(_) => Rest::Linger,
         State::Body(receiving) => return receiving.deadline(now, &policy.pace),
         State::Flushing { .. } => return connection.outbound.as_ref()?.deadline(now, &policy.pace),
         State::Spooling(receiving, _) => {

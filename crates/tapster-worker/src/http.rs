@@ -81,5 +81,5 @@ fn whole_head(
         pace: Pace::new(&policy.pace),
         moved: 0,
     };
-    Ok(Some((head.length, Parsed::BodyFollows(Box::new(receiving)))))
+    Ok(Some((head.length, receiving.follows(policy))))
 }

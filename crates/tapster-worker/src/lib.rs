@@ -4,7 +4,7 @@
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
 //! application to the socket), [`pace`] and [`deadline`] (slow clients), [`token`] and [`monitor`] (who leads, and when
-//! a call blocks), [`body`] and [`spool`] (what is too large for memory), [`listen`] (new clients), [`neighbours`]
+//! a call blocks), [`body`], [`spool`] and [`incoming`] (bodies too large for memory), [`listen`] (new clients), [`neighbours`]
 //! (several lanes), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ mod events;
 mod file;
 mod fork;
 mod http;
+mod incoming;
 mod lane;
 mod listen;
 mod monitor;

@@ -10,7 +10,7 @@ use tapster_http1::ChunkedDecoder;
 
 use crate::body::BodyBuffer;
 use crate::connection::{Connection, Exchange, Scratch};
-use crate::pace::{Pace, PaceLimits};
+use crate::pace::{Pace, PaceLimits, Slow};
 use crate::policy::Policy;
 use crate::{http, uwsgi};
 
@@ -22,10 +22,16 @@ pub(crate) enum Parsed {
     Request(Exchange),
     /// The head is whole, the body is not.
     BodyFollows(Box<Receiving>),
+    /// The head is whole, and the application reads the body itself.
+    BodyStreams(Box<Receiving>),
     /// The body that the connection holds is whole.
     BodyComplete,
     /// A piece of the body must go to its file first.
     PieceDue,
+    /// The end of a body that nobody reads was there.
+    Discarded,
+    /// A body that nobody reads is too large, or wrong, to look for its end.
+    Undiscardable,
     Refused(Refused),
     Pong,
 }
@@ -117,6 +123,12 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
+    /// What follows a head whose body is not all there.
+    pub(crate) fn follows(self, policy: &Policy) -> Parsed {
+        let boxed = Box::new(self);
+        if policy.stream_body { Parsed::BodyStreams(boxed) } else { Parsed::BodyFollows(boxed) }
+    }
+
     /// Until when more must have arrived. Asked when the client is waited for.
     pub(crate) fn deadline(&mut self, now: Instant, limits: &PaceLimits) -> Option<Instant> {
         self.pace.run(now);
@@ -183,6 +195,20 @@ impl Receiving {
         }
         request.body = buffer.finish();
         (request, exchange)
+    }
+}
+
+/// The answer to a body whose client is given up.
+pub(crate) fn too_slow(slow: Slow, limits: &PaceLimits) -> Refused {
+    match slow {
+        Slow::Silent => Refused::new(408, "the request body stopped arriving (--io-timeout)"),
+        Slow::BelowRate => {
+            let rate = limits.rate;
+            Refused::new(
+                408,
+                format_args!("the request body came at less than {rate} bytes a second (--min-rate)"),
+            )
+        }
     }
 }
 

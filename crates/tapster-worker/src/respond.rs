@@ -263,6 +263,9 @@ impl<'a> Responder<'a> {
         if let Some(outbound) = &self.connection.outbound {
             return outbound.clone();
         }
+        if let Some(incoming) = &self.connection.incoming {
+            incoming.begin_answer();
+        }
         let outbound = Arc::new(Outbound::new(self.connection.stream.clone(), self.bytes));
         self.connection.outbound = Some(outbound.clone());
         self.lane.core().share_outbound(self.connection.key, outbound.clone());
@@ -323,6 +326,9 @@ impl Respond for Responder<'_> {
     fn start(&mut self, head: &ResponseHead, size: BodySize) {
         self.progress = Progress::Started;
         self.status = head.status();
+        if let Some(incoming) = &self.connection.incoming {
+            self.exchange.keep_alive &= incoming.begin_answer();
+        }
         let body = self.choose_framing(head, size);
         let fields = ServerFields {
             date: (!head.has_date()).then_some(self.date),
@@ -373,11 +379,14 @@ impl Respond for Responder<'_> {
 
     fn abort(&mut self) {
         if !self.left {
-            (self.status, self.bytes) = (500, 0);
+            let refused = self.connection.incoming.as_ref().and_then(|incoming| incoming.refusal());
+            let (status, reason) =
+                refused.map_or((500, String::new()), |refused| (refused.status, refused.reason));
+            (self.status, self.bytes) = (status, 0);
             (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
             self.out.clear();
             let fields = RefusalFields { date: Some(self.date), server: self.policy.server_header };
-            refuse(self.out, 500, "", &fields, self.exchange.head_only);
+            refuse(self.out, status, &reason, &fields, self.exchange.head_only);
         }
         self.progress = Progress::Aborted;
         self.send();

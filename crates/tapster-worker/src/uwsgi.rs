@@ -60,5 +60,5 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         pace: Pace::new(&policy.pace),
         moved: 0,
     };
-    (packet.length, Parsed::BodyFollows(Box::new(receiving)))
+    (packet.length, receiving.follows(policy))
 }

@@ -45,6 +45,7 @@ fn exchange(
         Err(failure) => (None, Err(failure)),
     };
     let outcome = StartResponse::judge(start, outcome);
+    let outcome = outcome.map_err(|failure| failure.or_failed_input(py, environ));
     settle(app, py, request, respond, outcome);
     StartResponse::remark(start, &app.log, request);
     StartResponse::close(start);

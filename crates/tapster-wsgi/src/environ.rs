@@ -104,8 +104,13 @@ impl Environ<'_> {
     /// The request is over: its input reads no more, and the memory goes back for the next request's body.
     pub(crate) fn end(self, request: &mut Request) {
         if let Some(input) = &self.input {
-            request.body = input.get().end(input.py());
+            request.body = input.get().end();
         }
+    }
+
+    /// Whether the request's body did not come whole. The application was told when it read it.
+    pub(crate) fn has_failed_input(&self) -> bool {
+        self.input.as_ref().is_some_and(|input| input.get().has_failed())
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 use tapster_gateway::{Request, Variable};
 use tapster_observe::{Level, Log};
+
+use crate::environ::Environ;
 
 /// Why a request did not get the application's whole answer.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(crate) enum Failure {
     Raised(PyErr),
     /// The client went away. Nobody's fault, so nobody is told.
     Disconnected,
+    /// The request's body did not come whole, and the application had no answer to that. The server has one.
+    NoBody,
     /// A panic in this server; its message is on stderr already.
     Panicked,
 }
@@ -27,6 +32,16 @@ impl From<PyErr> for Failure {
 }
 
 impl Failure {
+    /// The client's fault if the application lets through the `OSError` by which it was told of a body that failed.
+    pub(crate) fn or_failed_input(self, py: Python<'_>, environ: &Environ<'_>) -> Failure {
+        match self {
+            Failure::Raised(error) if environ.has_failed_input() && error.is_instance_of::<PyOSError>(py) => {
+                Failure::NoBody
+            }
+            other => other,
+        }
+    }
+
     /// Logs it as one block, unless it is a client that left.
     pub(crate) fn report(&self, py: Python<'_>, log: &Log, subject: &Subject<'_>, consequence: &str) {
         match self {
@@ -38,6 +53,7 @@ impl Failure {
                 );
             }
             Failure::Disconnected => log.debug(format_args!("{subject} ended early: the client is gone")),
+            Failure::NoBody => log.debug(format_args!("{subject} ended early: its body did not come whole")),
             Failure::Panicked => {
                 log.error(format_args!(
                     "{subject} {consequence}: a panic in tapster, which is a bug; please report it"

@@ -1,7 +1,7 @@
 //! `wsgi.input` (PEP 3333 "Input and Error Streams"): the request's body with the reading methods of `io.BytesIO`.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use memchr::memchr;
 use pyo3::exceptions::PyValueError;
@@ -22,8 +22,19 @@ pub(crate) struct Input {
 }
 
 enum Source {
-    Memory { bytes: Vec<u8>, position: usize },
-    File { reader: BufReader<Box<dyn Read + Send>>, left: u64 },
+    Memory {
+        bytes: Vec<u8>,
+        position: usize,
+    },
+    File {
+        reader: BufReader<Box<dyn Read + Send>>,
+        left: u64,
+    },
+    /// Still arriving. Its reader knows where it ends, and fails for good if it does not come so far.
+    Stream {
+        reader: BufReader<Box<dyn Read + Send>>,
+        failed: bool,
+    },
     Ended,
 }
 
@@ -79,18 +90,28 @@ impl Input {
             Body::Reader(reader, left) => {
                 Source::File { reader: BufReader::with_capacity(READ_AHEAD, reader), left }
             }
+            Body::Stream(reader, _) => {
+                Source::Stream { reader: BufReader::with_capacity(READ_AHEAD, reader), failed: false }
+            }
         };
         Input { source: Some(Mutex::new(source)) }
     }
 
     /// Ends the input with its request. Gives back the memory of a body that was in memory.
-    pub(crate) fn end(&self, py: Python<'_>) -> Body {
+    pub(crate) fn end(&self) -> Body {
         let Some(source) = &self.source else { return Body::Empty };
-        let mut source = source.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A thread of the application's own that waits in it for the client is told by its reader.
+        let Some(mut source) = try_lock(source) else { return Body::Empty };
         match std::mem::replace(&mut *source, Source::Ended) {
             Source::Memory { bytes, .. } => Body::Memory(bytes),
-            Source::File { .. } | Source::Ended => Body::Empty,
+            Source::File { .. } | Source::Stream { .. } | Source::Ended => Body::Empty,
         }
+    }
+
+    /// Whether the body did not come whole, which the application was told with an `OSError`.
+    pub(crate) fn has_failed(&self) -> bool {
+        let source = self.source.as_ref().and_then(try_lock);
+        source.is_some_and(|source| matches!(*source, Source::Stream { failed: true, .. }))
     }
 
     fn with<'py>(
@@ -116,6 +137,13 @@ impl Source {
                 *left -= length as u64;
                 Ok(bytes)
             }
+            Source::Stream { reader, failed } => match reader.buffer().get(..limit) {
+                Some(_) => Ok(take_ready(py, reader, limit)),
+                None => {
+                    let read = py.detach(|| read_up_to(reader, limit as u64));
+                    Ok(PyBytes::new(py, &read.inspect_err(|_| *failed = true)?))
+                }
+            },
             Source::Ended => Err(ended()),
         }
     }
@@ -136,6 +164,13 @@ impl Source {
                 *left -= line.as_bytes().len() as u64;
                 Ok(line)
             }
+            Source::Stream { reader, failed } => match line_end(reader.buffer(), limit) {
+                Some(length) => Ok(take_ready(py, reader, length)),
+                None => {
+                    let line = py.detach(|| read_part_of_line(reader, limit as u64));
+                    Ok(PyBytes::new(py, &line.inspect_err(|_| *failed = true)?))
+                }
+            },
             Source::Ended => Err(ended()),
         }
     }
@@ -164,12 +199,34 @@ fn advance<'a>(bytes: &'a [u8], position: &mut usize, limit: usize) -> &'a [u8] 
 
 /// A line with its end, at most `limit` bytes of it. The body's end before that is an error: it is known to be longer.
 fn read_line(reader: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    reader.take(limit).read_until(b'\n', &mut line)?;
+    let line = read_part_of_line(reader, limit)?;
     if (line.len() as u64) < limit && !line.ends_with(b"\n") {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the request body ended before its length"));
     }
     Ok(line)
+}
+
+/// A line with its end, at most `limit` bytes of it, or what is left of the body.
+fn read_part_of_line(reader: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    reader.take(limit).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
+/// At most `limit` bytes. What has not come yet takes no memory, whatever the client said of its length.
+fn read_up_to(reader: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The source, unless another thread is in it.
+fn try_lock(source: &Mutex<Source>) -> Option<MutexGuard<'_, Source>> {
+    match source.try_lock() {
+        Ok(source) => Some(source),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// What `io` makes of a size: None and negative mean all.

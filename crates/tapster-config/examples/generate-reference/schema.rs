@@ -77,6 +77,7 @@ fn single(kind: &Kind) -> Vec<Value> {
             vec![seconds, texts(DURATION)]
         }
         Kind::Mode(_) => vec![texts(MODE), json!({ "type": "integer", "minimum": 0 })],
+        Kind::Flag(_) => vec![json!({ "type": "boolean" }), json!({ "enum": ["on", "off"] })],
         Kind::Choice(choices) => {
             let words: Vec<&str> = choices.iter().map(|choice| choice.word).collect();
             let is_switch = words.contains(&"on") && words.contains(&"off");

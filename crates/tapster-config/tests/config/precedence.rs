@@ -51,6 +51,7 @@ fn defaults_are_those_of_the_design() {
             body: 1 << 30,
             body_memory: 256 * 1024,
         },
+        stream_body: false,
         temp_dir: None,
         spool_max: 8 << 30,
     };
@@ -189,4 +190,21 @@ fn config_show_names_every_origin() {
     ] {
         assert!(rows.iter().any(|shown| shown == row), "{row} is not in\n{text}");
     }
+}
+
+#[test]
+fn a_flag_alone_means_on_and_takes_no_application_for_its_value() {
+    for (line, app, on) in [
+        ("tapster --stream-body x:y", Some("x:y"), true),
+        ("tapster --stream-body on x:y", Some("x:y"), true),
+        ("tapster --stream-body off x:y", Some("x:y"), false),
+        ("tapster --stream-body=off x:y", Some("x:y"), false),
+        ("tapster x:y --stream-body", Some("x:y"), true),
+        ("tapster --stream-body --stream-body off", None, false),
+        ("tapster --stream-body --threads 3", None, true),
+    ] {
+        let settings = serve(line, &[]).settings;
+        assert_eq!((settings.app.as_deref(), settings.stream_body), (app, on), "{line}");
+    }
+    assert!(serve("tapster", &[("tapster.toml", "stream-body = true")]).settings.stream_body);
 }

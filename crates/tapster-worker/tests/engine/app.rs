@@ -50,6 +50,10 @@ pub fn body(request: &mut Request) -> Vec<u8> {
     match std::mem::take(&mut request.body) {
         Body::Empty => Vec::new(),
         Body::Memory(bytes) => bytes,
+        Body::Stream(mut reader, _) => {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map_or_else(|error| error.to_string().into_bytes(), |_| bytes)
+        }
         Body::Reader(mut reader, length) => {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes).unwrap();
