@@ -2,16 +2,19 @@
 #
 #   .build/tools   a virtualenv with what builds and checks (tools/requirements.txt)
 #   .venv          a virtualenv with the wheel under test and what the tests need (tests/requirements.txt)
+#   .build/bench   a virtualenv with the wheel and the servers it is compared with (bench/requirements.txt)
 #   .build/wheel   the wheel for this machine; dist/ the portable one
 #
 # PYTHON chooses the interpreter, from 3.9: make test PYTHON=python3.13
 
 PYTHON ?= python3
 TOOLS := .build/tools
+BENCH := .build/bench
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
 # Made anew when another interpreter is chosen.
-VENV := .venv/ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
+READY := ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
+VENV := .venv/$(READY)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -21,7 +24,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 # The crates whose tests need no Python: a test binary of the others could not be linked without libpython.
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
-.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny bench wheel check-wheel \
+.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny bench performance-page wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -59,8 +62,12 @@ lint-python: $(VENV) $(TOOLS)/ready
 deny: $(TOOLS)/ready
 	$(TOOLS)/bin/cargo-deny --locked check $(if $(ADVISORIES),,licenses bans sources)
 
-bench: $(WHEEL) ## CPU per request and rate of this build on this machine
-	$(BIN)/python bench/run.py
+bench: $(if $(TAPSTER),,$(BENCH)/wheel) $(BENCH)/$(READY) $(BENCH)/floor ## this build beside its peers; SCENARIOS, PEERS, ROUNDS, SECONDS_EACH, TAPSTER, INTO
+	bash tools/system_packages.sh bench
+	$(BENCH)/bin/python -m bench run $(SCENARIOS) $(if $(INTO),--into $(INTO))
+
+performance-page: ## publish a run in docs/performance.md: RESULTS, or the newest
+	$(PYTHON) -m bench page $(RESULTS)
 
 wheel: $(TOOLS)/ready ## a wheel for every Linux with glibc 2.17 or newer, in dist/
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --release --strip --zig --compatibility manylinux2014 \
@@ -94,6 +101,19 @@ $(VENV): tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	rm -rf .build/wheel
 	touch $@
+
+$(BENCH)/$(READY): bench/requirements.txt bench/install.py
+	bash tools/system_packages.sh bench
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python bench/install.py
+	touch $@
+
+$(BENCH)/wheel: $(WHEEL) $(BENCH)/$(READY)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .build/wheel/*.whl
+	touch $@
+
+$(BENCH)/floor: bench/floor.c $(BENCH)/$(READY)
+	$(CC) -O2 -Wall -Werror -o $@ $<
 
 $(TOOLS)/ready: tools/requirements.txt
 	$(PYTHON) -m venv --clear $(TOOLS)

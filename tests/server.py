@@ -72,11 +72,12 @@ class Server:
         cwd: Path = APPS,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.arguments = arguments
         self.allowed = [PLANNED]
         self.process = subprocess.Popen(
-            [*command(), *arguments],
+            [*wrapper, *command(), *arguments],
             cwd=cwd,
             env=environment(env),
             stdin=subprocess.DEVNULL,
@@ -98,11 +99,15 @@ class Server:
         cwd: Path = APPS,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        wrapper: Sequence[str] = (),
     ) -> Server:
-        """A ready server; listens on a free port of 127.0.0.1 when the arguments bind nothing."""
+        """A ready server; listens on a free port of 127.0.0.1 when the arguments bind nothing.
+
+        A `wrapper` is a command that ends by becoming the server: `strace -D`, `taskset`.
+        """
         if not any(word in ("-b", "--bind") or word.startswith("--bind=") for word in arguments):
             arguments = (*arguments, "--bind", "127.0.0.1:0")
-        server = cls(*arguments, cwd=cwd, env=env, pass_fds=pass_fds)
+        server = cls(*arguments, cwd=cwd, env=env, pass_fds=pass_fds, wrapper=wrapper)
         try:
             server.wait_ready()
         except BaseException:

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the Debian packages that building and testing use, if they are missing. Run by `make test`.
+# Installs the Debian packages that building and testing use, if they are missing; with `bench`, also what the benchmarks
+# use and what the servers in them are built with. Run by `make test` and `make bench`.
 set -euo pipefail
 
 missing=()
@@ -8,8 +9,16 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have cc || missing+=(gcc libc6-dev)
 have nginx || missing+=(nginx-light)
 have ip || missing+=(iproute2)
+have strace || missing+=(strace)
 have openssl || missing+=(openssl)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ "${1:-}" = bench ]; then
+    have wrk || missing+=(wrk)
+    have h2load || missing+=(nghttp2-client)
+    [ -e /usr/include/ev.h ] || missing+=(libev-dev)
+    python_header=$("${PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
+    [ -e "$python_header" ] || missing+=(python3-dev)
+fi
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from bench import page as performance
 from tests.architecture.sources import ROOT
 from tests.architecture.test_arrows import dependencies
 
@@ -26,6 +27,11 @@ def test_the_tour_has_ten_stops_and_the_map_has_every_crate() -> None:
     assert re.findall(r"^(\d+)\. `", text, re.MULTILINE) == [str(stop) for stop in range(1, 11)]
     crates = {path.name for path in (ROOT / "crates").iterdir() if (path / "Cargo.toml").exists()}
     assert set(re.findall(r"^\| `(tapster-\w+)` \|", text, re.MULTILINE)) == crates
+
+
+def test_the_performance_page_says_what_was_measured() -> None:
+    stale = [file.name for file, text in performance.made().items() if file.read_text("utf-8") != text]
+    assert not stale, "run `make performance-page`"
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -1,32 +1,19 @@
-"""An idle server sleeps: fewer than five wake-ups a second in all its processes together."""
+"""What is idle costs next to nothing: a server makes few wake-ups, a connection takes little memory."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
-from contextlib import suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from tests import kernel
 from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
     from tests.conftest import Serve
-    from tests.server import Server
 
 SECONDS = 3
-
-
-def switches(server: Server) -> int:
-    """How often a thread of the server has gone to sleep so far: it woke up as often."""
-    total = 0
-    for pid in [server.pid, *server.worker_pids()]:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(FileNotFoundError):
-                status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
-                total += sum(int(count) for count in re.findall(r"voluntary_ctxt_switches:\s*(\d+)", status))
-    return total
+CONNECTIONS = 2000
 
 
 def test_an_idle_server_sleeps(serve: Serve) -> None:
@@ -37,6 +24,18 @@ def test_an_idle_server_sleeps(serve: Serve) -> None:
         for _ in range(20):
             exchange(server.address, http_request())
         time.sleep(0.5)
-        before = switches(server)
+        before = kernel.waits(server)
         time.sleep(SECONDS)
-        assert switches(server) - before < 5 * SECONDS
+        assert kernel.waits(server) - before < 5 * SECONDS
+
+
+def test_an_idle_connection_takes_less_than_a_kibibyte(serve: Serve) -> None:
+    server = serve("plain:application", "--workers", "1")
+    exchange(server.address, http_request())
+    before = kernel.own_memory(server)
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            idle = stack.enter_context(Connection(server.address))
+            idle.send(http_request())
+            idle.read_response()
+        assert (kernel.own_memory(server) - before) / CONNECTIONS < 1024

@@ -1,0 +1,1 @@
+"""How each kind of figure is taken. A measurement starts one server, observes it, stops it, and returns figures by name."""
