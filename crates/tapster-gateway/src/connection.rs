@@ -90,11 +90,14 @@ pub(crate) fn set_address(vars: &mut Vars, name: Name<'_>, address: IpAddr) {
 fn write_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
+            let mut text = [0; 16];
+            let mut end = 0;
             for octet in address.octets() {
-                let (digits, length) = &OCTETS[usize::from(octet)];
-                out.extend_from_slice(&digits[..usize::from(*length)]);
+                let (digits, length) = OCTETS[usize::from(octet)];
+                text[end..end + 4].copy_from_slice(&digits);
+                end += usize::from(length);
             }
-            out.pop();
+            out.extend_from_slice(&text[..end - 1]);
         }
         IpAddr::V6(address) => {
             // Writing to memory cannot fail.

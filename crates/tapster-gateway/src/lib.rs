@@ -12,6 +12,7 @@ pub mod connection;
 pub mod forwarded;
 pub mod from_http;
 pub mod from_uwsgi;
+pub mod layout;
 mod lookup;
 mod percent;
 pub mod response;
@@ -22,6 +23,7 @@ pub use app::{
     App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Protocol, Request, Respond, Scheme, WriteError,
 };
 pub use connection::Connection;
+pub use layout::Layout;
 pub use response::{HeadError, ResponseHead};
 pub use variable::Variable;
 pub use vars::{Name, Vars};

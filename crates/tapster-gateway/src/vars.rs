@@ -29,32 +29,35 @@ struct Span {
     end: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum EntryName {
-    Known(Variable),
-    Other(Span),
-}
+const ABSENT: u16 = u16::MAX;
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    name: EntryName,
-    value: Span,
-}
-
-const ABSENT: u32 = u32::MAX;
+/// The kind of a variable that is spelt out.
+const OTHER: u8 = u8::MAX;
+const _: () = assert!(Variable::COUNT < OTHER as usize);
 
 /// CGI variables in the order they were added; each name occurs once. Values are bytes (latin-1 to PEP 3333).
 #[derive(Clone, Debug)]
 pub struct Vars {
     text: Vec<u8>,
-    entries: Vec<Entry>,
-    /// Where each known variable stands in `entries`.
-    places: [u32; Variable::COUNT],
+    values: Vec<Span>,
+    /// What each value is of: the number of a known variable, or [`OTHER`]. Bytes, so that two lists of names are
+    /// compared at once.
+    kinds: Vec<u8>,
+    /// Place and name of the variables that are spelt out, in order.
+    others: Vec<(u16, Span)>,
+    /// Where each known variable stands.
+    places: [u16; Variable::COUNT],
 }
 
 impl Default for Vars {
     fn default() -> Self {
-        Vars { text: Vec::new(), entries: Vec::new(), places: [ABSENT; Variable::COUNT] }
+        Vars {
+            text: Vec::new(),
+            values: Vec::new(),
+            kinds: Vec::new(),
+            others: Vec::new(),
+            places: [ABSENT; Variable::COUNT],
+        }
     }
 }
 
@@ -69,24 +72,26 @@ impl Vars {
     /// Forgets all variables and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
-        self.entries.clear();
+        self.values.clear();
+        self.kinds.clear();
+        self.others.clear();
         self.places = [ABSENT; Variable::COUNT];
     }
 
     /// How many variables there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.values.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.values.is_empty()
     }
 
     /// The value of a known variable.
     pub fn get(&self, variable: Variable) -> Option<&[u8]> {
         let place = self.places[variable.index()];
-        (place != ABSENT).then(|| self.slice(self.entries[place as usize].value))
+        self.values.get(usize::from(place)).map(|&value| self.slice(value))
     }
 
     /// The value of a variable by its CGI name.
@@ -96,7 +101,19 @@ impl Vars {
 
     /// All variables, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, &[u8])> {
-        self.entries.iter().map(|entry| (self.name(entry), self.slice(entry.value)))
+        let mut others = self.others.iter();
+        self.kinds.iter().zip(&self.values).map(move |(&kind, &value)| {
+            let name = match Variable::ALL.get(usize::from(kind)) {
+                Some(&variable) => Name::Known(variable),
+                None => Name::Other(others.next().map_or(&[], |&(_, name)| self.slice(name))),
+            };
+            (name, self.slice(value))
+        })
+    }
+
+    /// The values of all variables, in order.
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.iter().map(|&value| self.slice(value))
     }
 
     /// Sets a variable: the last value given wins, at the place of the first.
@@ -142,10 +159,7 @@ impl Vars {
             .extend(field.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
         let name = Span { start: start as u32, end: self.text.len() as u32 };
         match self.place(Name::Other(self.slice(name))) {
-            None => {
-                let value = Span { start: range.start as u32, end: range.end as u32 };
-                self.entries.push(Entry { name: EntryName::Other(name), value });
-            }
+            None => self.push_other(name, Span { start: range.start as u32, end: range.end as u32 }),
             Some(place) => {
                 self.text.truncate(start);
                 self.join_at(place, separator, |text| text.extend_from_within(range));
@@ -157,10 +171,7 @@ impl Vars {
     /// reaches beyond the value ends with it; an absent variable counts as empty.
     pub(crate) fn alias(&mut self, name: Name<'_>, from: Variable, part: Range<usize>) {
         let place = self.places[from.index()];
-        let span = match self.entries.get(place as usize) {
-            Some(entry) if place != ABSENT => entry.value,
-            _ => Span { start: 0, end: 0 },
-        };
+        let span = self.values.get(usize::from(place)).copied().unwrap_or(Span { start: 0, end: 0 });
         let length = (span.end - span.start) as usize;
         let (start, end) = (part.start.min(length) as u32, part.end.min(length) as u32);
         self.put(name, Span { start: span.start + start, end: span.start + end.max(start) });
@@ -193,12 +204,16 @@ impl Vars {
     /// Removes a variable, if it is there.
     pub fn remove(&mut self, name: Name<'_>) {
         let Some(place) = self.place(name) else { return };
-        self.entries.remove(place);
-        for known in &mut self.places {
-            if *known == place as u32 {
-                *known = ABSENT;
-            } else if *known != ABSENT && *known > place as u32 {
-                *known -= 1;
+        self.values.remove(place);
+        self.kinds.remove(place);
+        let removed = place as u16;
+        self.others.retain(|&(other, _)| other != removed);
+        let others = self.others.iter_mut().map(|(other, _)| other);
+        for place in self.places.iter_mut().chain(others) {
+            if *place == removed {
+                *place = ABSENT;
+            } else if *place != ABSENT && *place > removed {
+                *place -= 1;
             }
         }
     }
@@ -211,7 +226,7 @@ impl Vars {
 
     /// Appends to a value. One that stands last grows where it is: repeated fields cost no more than their bytes.
     fn join_at(&mut self, place: usize, separator: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        let first = self.entries[place].value;
+        let first = self.values[place];
         let mut start = first.start;
         if first.end as usize != self.text.len() {
             start = self.text.len() as u32;
@@ -219,42 +234,58 @@ impl Vars {
         }
         self.text.extend_from_slice(separator);
         write(&mut self.text);
-        self.entries[place].value = Span { start, end: self.text.len() as u32 };
+        self.values[place] = Span { start, end: self.text.len() as u32 };
     }
 
+    #[inline]
     fn put(&mut self, name: Name<'_>, value: Span) {
-        if let Some(place) = self.place(name) {
-            self.entries[place].value = value;
+        let name = match name {
+            Name::Known(variable) => return self.put_known(variable, value),
+            Name::Other(name) => name,
+        };
+        match self.place(Name::Other(name)) {
+            Some(place) => self.values[place] = value,
+            None => {
+                let name = self.store(name);
+                self.push_other(name, value);
+            }
+        }
+    }
+
+    #[inline]
+    fn put_known(&mut self, variable: Variable, value: Span) {
+        let place = &mut self.places[variable.index()];
+        if let Some(present) = self.values.get_mut(usize::from(*place)) {
+            *present = value;
             return;
         }
-        let name = match name {
-            Name::Known(variable) => {
-                self.places[variable.index()] = self.entries.len() as u32;
-                EntryName::Known(variable)
-            }
-            Name::Other(bytes) => EntryName::Other(self.store(bytes)),
-        };
-        self.entries.push(Entry { name, value });
+        *place = self.values.len() as u16;
+        self.values.push(value);
+        self.kinds.push(variable.index() as u8);
+    }
+
+    fn push_other(&mut self, name: Span, value: Span) {
+        self.others.push((self.values.len() as u16, name));
+        self.values.push(value);
+        self.kinds.push(OTHER);
     }
 
     fn place(&self, name: Name<'_>) -> Option<usize> {
         match name {
             Name::Known(variable) => {
                 let place = self.places[variable.index()];
-                (place != ABSENT).then_some(place as usize)
+                (place != ABSENT).then_some(usize::from(place))
             }
-            Name::Other(bytes) => self
-                .entries
-                .iter()
-                .position(|entry| matches!(entry.name, EntryName::Other(span) if self.slice(span) == bytes)),
+            Name::Other(bytes) => {
+                let found = self.others.iter().find(|&&(_, name)| self.slice(name) == bytes);
+                found.map(|&(place, _)| usize::from(place))
+            }
         }
     }
 
-    fn name(&self, entry: &Entry) -> Name<'_> {
-        match entry.name {
-            EntryName::Known(variable) => Name::Known(variable),
-            EntryName::Other(span) => Name::Other(self.slice(span)),
-        }
+    /// What each variable is, known ones by number; and the names of the others.
+    pub(crate) fn names(&self) -> (&[u8], impl Iterator<Item = &[u8]>) {
+        (&self.kinds, self.others.iter().map(|&(_, name)| self.slice(name)))
     }
 
     fn slice(&self, span: Span) -> &[u8] {

@@ -35,7 +35,7 @@ fn is_port(text: &[u8]) -> bool {
 fn is_reg_name(name: &[u8]) -> bool {
     let mut rest = name;
     loop {
-        let plain = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
+        let plain = rest.iter().take_while(|&&byte| NAME[usize::from(byte)]).count();
         rest = match rest.get(plain..).unwrap_or_default() {
             [] => return !name.is_empty(),
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
@@ -43,6 +43,16 @@ fn is_reg_name(name: &[u8]) -> bool {
         };
     }
 }
+
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_name_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 const fn is_name_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'A'..=b'Z' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')

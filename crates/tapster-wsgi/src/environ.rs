@@ -154,7 +154,7 @@ impl Memory {
     }
 
     fn remember(&mut self, template: &Template, py: Python<'_>, vars: &Vars) -> PyResult<Option<Previous>> {
-        let mut previous = Previous::new(template.dict.bind(py))?;
+        let mut previous = Previous::new(template.dict.bind(py), vars)?;
         for (name, _) in vars.iter() {
             if is_ours(name) {
                 return Ok(None);

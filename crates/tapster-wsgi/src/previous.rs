@@ -2,10 +2,12 @@
 //! that stay connected, and proxies, send the same fields in the same order again and again. It is half the time
 //! that an environ takes otherwise.
 
+use std::ops::Range;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use tapster_gateway::{Name, Variable, Vars};
+use tapster_gateway::{Layout, Name, Variable, Vars};
 
 use crate::ffi;
 
@@ -17,78 +19,90 @@ pub(crate) struct Previous {
     /// What it was copied from: each application has its own.
     template: Py<PyDict>,
     dict: Py<PyDict>,
+    layout: Layout,
     entries: Vec<Entry>,
+    text: Kept,
 }
 
 struct Entry {
-    variable: Option<Variable>,
-    /// The name of a variable that is not known by number.
-    name: Box<[u8]>,
     key: Py<PyString>,
-    /// The value in the dict; none where the dict has only an empty string to hold the place.
-    value: Option<Vec<u8>>,
+    repeats: bool,
+    /// Where the value in the dict stands in the text; none where the dict has only an empty string to hold the place.
+    value: Option<Place>,
 }
 
 impl Previous {
-    /// Begins with a copy of an application's template.
-    pub(crate) fn new(template: &Bound<'_, PyDict>) -> PyResult<Previous> {
+    /// Begins with a copy of an application's template, for requests with the variables that `vars` has.
+    pub(crate) fn new(template: &Bound<'_, PyDict>, vars: &Vars) -> PyResult<Previous> {
         let dict = template.copy()?.unbind();
-        Ok(Previous { template: template.clone().unbind(), dict, entries: Vec::new() })
+        let template = template.clone().unbind();
+        let (layout, entries) = (Layout::of(vars), Vec::with_capacity(vars.len()));
+        Ok(Previous { template, dict, layout, entries, text: Kept::default() })
     }
 
-    /// Adds a variable. Its value is learnt from the first similar request.
+    /// Adds the next variable. Its value is learnt from the first similar request.
     pub(crate) fn add(&mut self, name: Name<'_>, key: &Bound<'_, PyString>) -> PyResult<()> {
-        let (variable, name) = match name {
-            Name::Known(variable) => (Some(variable), Box::default()),
-            Name::Other(name) => (None, name.into()),
-        };
         self.dict.bind(key.py()).set_item(key, intern!(key.py(), ""))?;
-        self.entries.push(Entry { variable, name, key: key.clone().unbind(), value: None });
+        let repeats = matches!(name, Name::Known(variable) if repeats(variable));
+        self.entries.push(Entry { key: key.clone().unbind(), repeats, value: None });
         Ok(())
     }
 
     /// Whether a request to the same application has the same variables in the same order.
     pub(crate) fn resembles(&self, template: &Py<PyDict>, vars: &Vars) -> bool {
-        self.template.is(template)
-            && self.entries.len() == vars.len()
-            && self.entries.iter().zip(vars.iter()).all(|(entry, (name, _))| entry.is(name))
+        self.template.is(template) && self.layout.fits(vars)
     }
 
     /// The environ of a request that [`resembles`](Self::resembles) it: every value in it is this request's.
     pub(crate) fn environ<'py>(&mut self, py: Python<'py>, vars: &Vars) -> PyResult<Bound<'py, PyDict>> {
         let own = self.dict.bind(py);
         let dict = own.copy()?;
-        for (entry, (_, value)) in self.entries.iter_mut().zip(vars.iter()) {
-            if entry.value.as_deref() == Some(value) {
+        for (entry, value) in self.entries.iter_mut().zip(vars.values()) {
+            if entry.value.as_ref().is_some_and(|place| self.text.holds(place, value)) {
                 continue;
             }
             let fresh = ffi::latin1(py, value)?;
             dict.set_item(&entry.key, &fresh)?;
-            if value.len() <= LONGEST && entry.variable.is_some_and(repeats) {
-                entry.keep(own, value, &fresh)?;
+            if entry.repeats && value.len() <= LONGEST {
+                // Without a value until the new one is in the dict, so that the two never disagree.
+                let place = entry.value.take();
+                own.set_item(&entry.key, &fresh)?;
+                entry.value = Some(self.text.keep(place, value));
             }
         }
         Ok(dict)
     }
 }
 
-impl Entry {
-    /// Keeps a value for the next request. Without one until it is in the dict, so that the two never disagree.
-    fn keep(&mut self, dict: &Bound<'_, PyDict>, value: &[u8], object: &Bound<'_, PyString>) -> PyResult<()> {
-        let mut kept = self.value.take().unwrap_or_default();
-        dict.set_item(&self.key, object)?;
-        kept.clear();
-        kept.extend_from_slice(value);
-        self.value = Some(kept);
-        Ok(())
+/// The values that are kept, side by side: comparing a request with them touches little memory.
+#[derive(Default)]
+struct Kept(Vec<u8>);
+
+/// Where a value stands, and how much room it has for another.
+struct Place {
+    range: Range<usize>,
+    room: usize,
+}
+
+impl Kept {
+    fn holds(&self, place: &Place, value: &[u8]) -> bool {
+        self.0.get(place.range.clone()) == Some(value)
     }
 
-    fn is(&self, name: Name<'_>) -> bool {
-        match (self.variable, name) {
-            (Some(own), Name::Known(other)) => own == other,
-            (None, Name::Other(name)) => *self.name == *name,
-            _ => false,
-        }
+    /// Keeps a value, where the former one stood if there is room. What is outgrown stays unused: room grows by
+    /// doubling, so that is never more than what is in use.
+    fn keep(&mut self, former: Option<Place>, value: &[u8]) -> Place {
+        let place = former.filter(|place| place.room >= value.len());
+        let (start, room) = place.map_or_else(|| self.grow(value.len()), |place| (place.range.start, place.room));
+        let range = start..start + value.len();
+        self.0[range.clone()].copy_from_slice(value);
+        Place { range, room }
+    }
+
+    fn grow(&mut self, length: usize) -> (usize, usize) {
+        let (start, room) = (self.0.len(), length.next_power_of_two().max(16));
+        self.0.resize(start + room, 0);
+        (start, room)
     }
 }
 
