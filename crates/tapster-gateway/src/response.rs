@@ -107,6 +107,7 @@ impl ResponseHead {
         if !self.note(name, value)? {
             return Ok(());
         }
+        self.text.reserve(name.len() + value.len() + 4);
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
         self.text.extend_from_slice(value);

@@ -85,28 +85,29 @@ impl Acceptor {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 let local = self.local(|| stream.local_addr());
-                Ok(Accepted { local, peer: inet(peer), stream: Stream::Tcp(stream) })
+                Ok(Accepted { local, peer: inet(peer), stream: Stream::accepted(stream.into()) })
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                Ok(Accepted { local: self.unix(), peer: unnamed(), stream: Stream::Unix(stream) })
+                Ok(Accepted { local: self.unix(), peer: unnamed(), stream: Stream::accepted(stream.into()) })
             }
         }
     }
 
     /// A connection that a peer process accepted on this listener.
     pub(crate) fn adopt(&self, fd: OwnedFd) -> io::Result<Accepted> {
-        let stream = Stream::new(fd, matches!(self.socket, Socket::Unix(_)))?;
-        Ok(match &stream {
-            Stream::Tcp(tcp) => {
-                let local = self.local(|| tcp.local_addr());
-                Accepted { local, peer: inet(tcp.peer_addr()?), stream }
+        match &self.socket {
+            Socket::Tcp(_) => {
+                let tcp = std::net::TcpStream::from(fd);
+                let (local, peer) = (self.local(|| tcp.local_addr()), inet(tcp.peer_addr()?));
+                Ok(Accepted { local, peer, stream: Stream::new(tcp.into())? })
             }
-            Stream::Unix(unix) => {
+            Socket::Unix(_) => {
+                let unix = std::os::unix::net::UnixStream::from(fd);
                 unix.peer_addr()?;
-                Accepted { local: self.unix(), peer: unnamed(), stream }
+                Ok(Accepted { local: self.unix(), peer: unnamed(), stream: Stream::new(unix.into())? })
             }
-        })
+        }
     }
 
     /// The address that the client connected to: the listener's, unless that stands for many.

@@ -12,7 +12,7 @@ use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
 use crate::incoming::Incoming;
 use crate::respond::{Answer, Responder};
-use crate::serve::{self, Context};
+use crate::serve::Context;
 use crate::token::View;
 use crate::worker::Shared;
 
@@ -27,7 +27,7 @@ pub(crate) fn answer(
         exchange.keep_alive = false;
     }
     let inside = before_call(shared, context);
-    let start = Instant::now();
+    let start = context.now;
     let blocking = &shared.home.blocking;
     let measured = blocking.wants_cpu_time();
     let cpu = if measured { cpu_time(context) } else { None };
@@ -86,8 +86,8 @@ fn cpu_time(context: &Context) -> Option<Duration> {
 }
 
 fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exchange: Exchange) -> Answer {
-    let Context { scratch, date, .. } = context;
-    let date = date.at(serve::unix_seconds());
+    let Context { scratch, date, now, .. } = context;
+    let date = date.at(*now);
     let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange);
     let request = &mut scratch.request;
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
@@ -106,6 +106,9 @@ fn note_refusal(shared: &Shared, connection: &Connection, incoming: &Incoming) {
 
 /// Log lines about an answer: the access log, and what the application did wrong.
 fn note(shared: &Shared, context: &Context, answer: &Answer, wall: Duration) {
+    if answer.short_by.is_none() && !shared.log.wants_access(answer.status, wall) {
+        return;
+    }
     let vars = &context.scratch.request.vars;
     let method = vars.get(Variable::RequestMethod).unwrap_or_default();
     let target = vars.get(Variable::RequestUri).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::outbound::Outbound;
 use crate::policy::Policy;
 use crate::receive::{self, Parsed, Receiving, Refused};
 use crate::spool::Spool;
-use crate::stream::Stream;
+use crate::stream::{Shutdown, Stream};
 
 /// Reads before another connection gets its turn.
 const READS_PER_TURN: usize = 16;
@@ -416,7 +416,7 @@ impl Connection {
 
     /// Turns to reading and dropping what still comes, so that the last answer is not lost to a reset.
     pub(crate) fn linger(&mut self) {
-        self.stream.shutdown(std::net::Shutdown::Write);
+        self.stream.shutdown(Shutdown::Write);
         self.input = Vec::new();
         self.unparsed = false;
         self.since = None;

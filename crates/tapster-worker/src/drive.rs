@@ -14,6 +14,7 @@ use crate::policy::Rest;
 use crate::receive::{Refused, too_slow};
 use crate::respond::refuse;
 use crate::serve::Context;
+use crate::stream::Shutdown;
 use crate::token::Phase;
 use crate::worker::Shared;
 
@@ -226,12 +227,12 @@ fn refuse_and_close(
         connection.facts.peer, refused.status, refused.reason
     ));
     shared.board.refused(refused.status);
-    let date = context.date().to_vec();
+    let date = context.date.at(context.now);
     let out = &mut context.scratch.out;
     out.clear();
     // What is the server's own trouble is for the log only: it may name paths.
     let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
-    let fields = RefusalFields { date: Some(&date), server: shared.policy.server_header };
+    let fields = RefusalFields { date: Some(date), server: shared.policy.server_header };
     refuse(out, refused.status, reason, &fields, refused.head_only);
     if !connection.send(out, &shared.lane.registry) {
         close(shared, connection, "the client went away before it was refused");
@@ -246,7 +247,7 @@ pub(crate) fn close(shared: &Shared, connection: Box<Connection>, why: &str) {
     shared.log.debug(format_args!("{}: {why}", connection.facts.peer));
     shared.lane.core().remove(connection.key);
     shared.board.connections_changed(-1);
-    connection.stream.shutdown(std::net::Shutdown::Both);
+    connection.stream.shutdown(Shutdown::Both);
     drop(connection);
 }
 

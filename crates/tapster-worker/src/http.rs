@@ -42,7 +42,6 @@ fn whole_head(
         from_http::refuse_underscores(head, buffer)?;
     }
     let connection = tapster_gateway::Connection { local: &facts.local, peer: &facts.peer };
-    request.vars.clear();
     from_http::fill(&mut request.vars, head, buffer, &connection)?;
     request.protocol = Protocol::Http;
     request.body = Body::Empty;

@@ -16,6 +16,7 @@ mod body;
 mod budget;
 mod connection;
 mod control;
+mod date;
 mod deadline;
 mod disk;
 mod drain;

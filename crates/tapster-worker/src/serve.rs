@@ -3,9 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Scratch};
+use crate::date::DateClock;
 use crate::drive;
 use crate::token::{Holder, MONITOR};
 use crate::worker::Shared;
@@ -14,7 +15,7 @@ use crate::worker::Shared;
 pub(crate) struct Context {
     pub(crate) holder: Holder,
     pub(crate) scratch: Scratch,
-    pub(crate) date: tapster_http1::encode::DateCache,
+    pub(crate) date: DateClock,
     pub(crate) leads: bool,
     /// A connection that has more to do was put behind the others: those that are not seen yet come first.
     pub(crate) must_poll: bool,
@@ -29,7 +30,7 @@ impl Context {
         Context {
             holder,
             scratch: Scratch::new(&shared.policy),
-            date: Default::default(),
+            date: DateClock::new(),
             leads: false,
             must_poll: false,
             at_hand: None,
@@ -37,20 +38,10 @@ impl Context {
         }
     }
 
-    /// The value of a Date field for now.
-    pub(crate) fn date(&mut self) -> &[u8] {
-        self.date.at(unix_seconds())
-    }
-
     /// The monitor reads and flushes; it never calls the application.
     pub(crate) fn may_call(&self) -> bool {
         self.holder != MONITOR
     }
-}
-
-/// Seconds since 1970, for Date fields.
-pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Serves as a thread of the pool until the worker ends.
@@ -146,6 +137,8 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
             shared.lane.wake_monitor();
         });
         context.leads = token.accept_grant(context.holder);
+        // The lock may have been long in coming.
+        context.now = Instant::now();
     } else {
         crate::events::poll(shared, context, sleep);
     }

@@ -1,64 +1,54 @@
 //! A client's socket, TCP or unix, non-blocking. Shared between the thread that answers and the loop that flushes.
+//! Reads and writes are system calls without the C library, whose cancellation points cost more than these calls need.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
-use mio::net::{TcpStream, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
+
+pub(crate) use rustix::net::Shutdown;
 
 /// A connected socket.
 #[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+pub(crate) struct Stream(OwnedFd);
 
 impl Stream {
     /// Takes over a socket. It is made non-blocking: one that is not would stop the loop.
-    pub(crate) fn new(fd: OwnedFd, unix: bool) -> io::Result<Stream> {
-        if unix {
-            let stream = std::os::unix::net::UnixStream::from(fd);
-            stream.set_nonblocking(true)?;
-            Ok(Stream::Unix(UnixStream::from_std(stream)))
-        } else {
-            let stream = std::net::TcpStream::from(fd);
-            stream.set_nonblocking(true)?;
-            Ok(Stream::Tcp(TcpStream::from_std(stream)))
-        }
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Stream> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Stream(fd))
+    }
+
+    /// A socket that the listener made non-blocking.
+    pub(crate) fn accepted(fd: OwnedFd) -> Stream {
+        Stream(fd)
     }
 
     /// Reads what is there; `WouldBlock` if nothing is.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| match self {
-            Stream::Tcp(stream) => (&*stream).read(buffer),
-            Stream::Unix(stream) => (&*stream).read(buffer),
-        })
+        let received: Result<(usize, usize), Errno> =
+            retry_on_intr(|| net::recv(&self.0, &mut *buffer, RecvFlags::empty()));
+        Ok(received?.0)
     }
 
     /// Writes what fits; `WouldBlock` if nothing does.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| match self {
-            Stream::Tcp(stream) => (&*stream).write(bytes),
-            Stream::Unix(stream) => (&*stream).write(bytes),
-        })
+        Ok(retry_on_intr(|| net::send(&self.0, bytes, SendFlags::NOSIGNAL))?)
     }
 
     /// Writes what fits of several parts in one call.
     pub(crate) fn write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| match self {
-            Stream::Tcp(stream) => (&*stream).write_vectored(parts),
-            Stream::Unix(stream) => (&*stream).write_vectored(parts),
-        })
+        let send = || net::sendmsg(&self.0, parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL);
+        Ok(retry_on_intr(send)?)
     }
 
-    /// Says that nothing more follows. Errors mean that the peer is gone already.
+    /// Says that nothing more follows in one direction or both. Errors mean that the peer is gone already.
     pub(crate) fn shutdown(&self, how: Shutdown) {
-        let _gone = match self {
-            Stream::Tcp(stream) => stream.shutdown(how),
-            Stream::Unix(stream) => stream.shutdown(how),
-        };
+        let _gone = net::shutdown(&self.0, how);
     }
 
     /// Bytes written that the peer's system has not acknowledged; 0 where the system does not tell.
@@ -74,41 +64,23 @@ impl Stream {
 
     /// Starts watching: once for the connection's life, edge-triggered.
     pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.source(|source| source.register(registry, token, Interest::READABLE))
+        SourceFd(&self.0.as_raw_fd()).register(registry, token, Interest::READABLE)
     }
 
     /// Watches for room to write too, or no longer.
     pub(crate) fn watch_writes(&self, registry: &Registry, token: Token, writes: bool) -> io::Result<()> {
         let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        self.source(|source| source.reregister(registry, token, interest))
+        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interest)
     }
 
     /// Stops watching: the socket goes to another process.
     pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
-        self.source(|source| source.deregister(registry))
-    }
-
-    fn source(&self, act: impl FnOnce(&mut mio::unix::SourceFd<'_>) -> io::Result<()>) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        let fd = self.as_fd().as_raw_fd();
-        act(&mut mio::unix::SourceFd(&fd))
+        SourceFd(&self.0.as_raw_fd()).deregister(registry)
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Stream::Tcp(stream) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
+        self.0.as_fd()
     }
 }

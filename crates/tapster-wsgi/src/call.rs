@@ -20,7 +20,7 @@ pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, r
         Ok((environ, start)) => {
             exchange(app, &environ, &start, request, respond);
             environ.end(request);
-            StartResponse::end(&start);
+            StartResponse::end(start);
         }
         Err(error) => settle(app, py, request, respond, Err(Failure::Raised(error))),
     }

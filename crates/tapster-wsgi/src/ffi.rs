@@ -33,6 +33,12 @@ pub(crate) fn interned<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
     }
 }
 
+/// Whether nobody else has a reference to the object. Whoever has none cannot get one, so this stays true.
+pub(crate) fn is_only_reference(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: attached, and `object` is a live reference.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
 /// The characters of a str as latin-1 bytes, without a copy; `None` if one is outside of it.
 pub(crate) fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Option<&'a [u8]>> {
     // SAFETY: strings are immutable, so the buffer stays as it is while `text` is borrowed. CPython keeps a string

@@ -93,7 +93,8 @@ impl Kept {
     /// doubling, so that is never more than what is in use.
     fn keep(&mut self, former: Option<Place>, value: &[u8]) -> Place {
         let place = former.filter(|place| place.room >= value.len());
-        let (start, room) = place.map_or_else(|| self.grow(value.len()), |place| (place.range.start, place.room));
+        let (start, room) =
+            place.map_or_else(|| self.grow(value.len()), |place| (place.range.start, place.room));
         let range = start..start + value.len();
         self.0[range.clone()].copy_from_slice(value);
         Place { range, room }

@@ -1,5 +1,6 @@
 //! `start_response(status, headers, exc_info=None)` and the `write()` it returns (PEP 3333 "The start_response()
-//! Callable"). One object a request; it outlives the request if the application keeps it, and then only raises.
+//! Callable"). One object is both: called with bytes alone it writes. It serves the thread's next request too, unless
+//! the application keeps it; then it only raises.
 
 use std::cell::RefCell;
 
@@ -16,8 +17,8 @@ use crate::failure::{Failure, Subject};
 use crate::ffi;
 
 thread_local! {
-    /// The memory of this thread's last head, for its next one.
-    static SPARE: RefCell<ResponseHead> = RefCell::default();
+    /// What this thread's last request left for its next one.
+    static SPARE: RefCell<Option<Py<StartResponse>>> = const { RefCell::new(None) };
 }
 
 /// How far the answer has come.
@@ -34,7 +35,7 @@ enum Phase {
 }
 
 /// The callable that each request gets.
-#[pyclass(module = "tapster", name = "StartResponse", freelist = 64)]
+#[pyclass(module = "tapster", name = "StartResponse")]
 pub(crate) struct StartResponse {
     phase: Phase,
     head: ResponseHead,
@@ -46,17 +47,29 @@ pub(crate) struct StartResponse {
 
 #[pymethods]
 impl StartResponse {
-    #[pyo3(signature = (status, headers, exc_info=None))]
+    /// Returns itself as `write()`, which costs a request nothing: nearly none uses it.
+    #[pyo3(signature = (status, headers=None, exc_info=None))]
     fn __call__<'py>(
         slf: &Bound<'py, Self>,
         status: &Bound<'py, PyAny>,
-        headers: &Bound<'py, PyAny>,
+        headers: Option<&Bound<'py, PyAny>>,
         exc_info: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        slf.try_borrow_mut()?.start(status, headers, exc_info)?;
-        slf.getattr(intern!(slf.py(), "write"))
+    ) -> PyResult<Option<Bound<'py, Self>>> {
+        let mut this = slf.try_borrow_mut()?;
+        match headers {
+            Some(headers) => {
+                this.start(status, headers, exc_info)?;
+                Ok(Some(slf.clone()))
+            }
+            None if status.is_instance_of::<PyString>() => {
+                Err(PyTypeError::new_err("start_response() needs headers: a list of (name, value) tuples"))
+            }
+            None => this.write(status).map(|()| None),
+        }
     }
+}
 
+impl StartResponse {
     /// Sends body bytes at once; the head before the first of them.
     fn write(&mut self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let Ok(bytes) = data.cast::<PyBytes>() else {
@@ -86,13 +99,18 @@ impl StartResponse {
             Some(Ok(()) | Err(WriteError::TooLong)) => Ok(()),
         }
     }
-}
 
-impl StartResponse {
-    /// A fresh one for a request.
+    /// One for a request, as if fresh.
     pub(crate) fn create(py: Python<'_>) -> PyResult<Bound<'_, StartResponse>> {
-        let head = SPARE.with(|spare| spare.try_borrow_mut().map(|mut head| std::mem::take(&mut *head)));
-        let head = head.unwrap_or_default();
+        let spare = SPARE.with(|spare| spare.try_borrow_mut().ok()?.take());
+        if let Some(start) = spare.map(|start| start.into_bound(py))
+            && let Ok(mut this) = start.try_borrow_mut()
+        {
+            (this.phase, this.sent, this.refused) = (Phase::Silent, 0, None);
+            drop(this);
+            return Ok(start);
+        }
+        let head = ResponseHead::default();
         Bound::new(py, StartResponse { phase: Phase::Silent, head, sent: 0, refused: None })
     }
 
@@ -103,12 +121,12 @@ impl StartResponse {
         }
     }
 
-    /// The request is over: its memory goes back to the thread.
-    pub(crate) fn end(start: &Bound<'_, StartResponse>) {
-        let Ok(mut this) = start.try_borrow_mut() else { return };
-        this.phase = Phase::Ended;
-        let head = std::mem::take(&mut this.head);
-        SPARE.with(|spare| spare.try_borrow_mut().map(|mut spare| *spare = head).ok());
+    /// The request is over. The thread keeps the object if the application does not.
+    pub(crate) fn end(start: Bound<'_, StartResponse>) {
+        StartResponse::close(&start);
+        if ffi::is_only_reference(start.as_any()) {
+            SPARE.with(|spare| spare.try_borrow_mut().map(|mut spare| *spare = Some(start.unbind())).ok());
+        }
     }
 
     /// Whether the application has called it.
