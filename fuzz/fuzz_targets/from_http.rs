@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let (local, peer) = (Endpoint::Unix(String::new()), Endpoint::Inet([127, 0, 0, 1].into(), 1));
     let mut vars = Vars::default();
-    if from_http::fill(&mut vars, &head, bytes, &Connection { local: &local, peer: &peer }).is_err() {
+    if from_http::fill(&mut vars, &head, bytes, &Connection::new(local.clone(), peer.clone())).is_err() {
         return;
     }
     forwarded::apply(&mut vars, Some(&|address| address.is_loopback()));

@@ -8,13 +8,48 @@ use tapster_http1::encode::decimal;
 use crate::vars::{Name, Vars};
 use crate::{Endpoint, Variable};
 
-/// The two ends of the connection that a request came by.
-#[derive(Clone, Copy, Debug)]
-pub struct Connection<'a> {
-    /// Our end: what the listener is bound to, or the address the client reached.
-    pub local: &'a Endpoint,
+/// The two ends of the connection that a request came by, and what they say in variables, which is written once for
+/// all its requests.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    local: Endpoint,
+    peer: Endpoint,
+    /// SERVER_NAME, SERVER_PORT, REMOTE_ADDR and REMOTE_PORT, end to end, as far as they depend on nothing else.
+    text: Box<[u8]>,
+    /// Where in the text each of them ends; none where Host decides or there is none.
+    parts: [Option<(u32, u32)>; 4],
+}
+
+const VARIABLES: [Variable; 4] =
+    [Variable::ServerName, Variable::ServerPort, Variable::RemoteAddr, Variable::RemotePort];
+
+impl Connection {
+    /// A connection between our end (what the listener is bound to, or the address the client reached) and the
+    /// client's.
+    pub fn new(local: Endpoint, peer: Endpoint) -> Connection {
+        let mut text = Vec::new();
+        let mut part = |write: &dyn Fn(&mut Vec<u8>) -> bool| {
+            let start = text.len() as u32;
+            write(&mut text).then_some((start, text.len() as u32))
+        };
+        let parts = [
+            part(&|out| server_name(out, &local)),
+            part(&|out| server_port(out, &local)),
+            part(&|out| remote_address(out, &peer)),
+            part(&|out| remote_port(out, &peer)),
+        ];
+        Connection { text: text.into(), local, peer, parts }
+    }
+
+    /// Our end.
+    pub fn local(&self) -> &Endpoint {
+        &self.local
+    }
+
     /// The client's end.
-    pub peer: &'a Endpoint,
+    pub fn peer(&self) -> &Endpoint {
+        &self.peer
+    }
 }
 
 /// Sets SERVER_NAME, SERVER_PORT, REMOTE_ADDR and REMOTE_PORT where they are absent.
@@ -23,50 +58,86 @@ pub struct Connection<'a> {
 /// socket, and for a wildcard address, it comes from Host, else it is `localhost`; PEP 3333 lets neither it nor
 /// SERVER_PORT be empty. A unix peer has no address: REMOTE_ADDR is there, as RFC 3875 wants it, and empty, as
 /// gunicorn sets it; REMOTE_PORT is absent.
-pub(crate) fn fill(vars: &mut Vars, connection: &Connection<'_>) {
-    if vars.get(Variable::ServerName).is_none_or(<[u8]>::is_empty) {
-        server_name(vars, connection.local);
-    }
-    if vars.get(Variable::ServerPort).is_none_or(<[u8]>::is_empty) {
-        server_port(vars, connection.local);
-    }
-    if vars.get(Variable::RemoteAddr).is_none() {
-        remote(vars, connection.peer);
+pub(crate) fn fill(vars: &mut Vars, connection: &Connection) {
+    let has_remote = vars.get(Variable::RemoteAddr).is_some();
+    let base = vars.append(&connection.text);
+    for (variable, part) in VARIABLES.into_iter().zip(connection.parts) {
+        let is_there = match variable {
+            Variable::RemoteAddr | Variable::RemotePort => has_remote,
+            _ => vars.get(variable).is_some_and(|value| !value.is_empty()),
+        };
+        if !is_there {
+            set(vars, variable, base, part);
+        }
     }
 }
 
-fn server_name(vars: &mut Vars, local: &Endpoint) {
-    let name = Name::Known(Variable::ServerName);
+/// As [`fill`], for variables of which none is there.
+pub(crate) fn add(vars: &mut Vars, connection: &Connection) {
+    let base = vars.append(&connection.text);
+    for (variable, part) in VARIABLES.into_iter().zip(connection.parts) {
+        set(vars, variable, base, part);
+    }
+}
+
+#[inline]
+fn set(vars: &mut Vars, variable: Variable, base: usize, part: Option<(u32, u32)>) {
+    match (part, variable) {
+        (Some((start, end)), _) => vars.set_part(variable, base, start, end),
+        (None, Variable::ServerName) => name_by_host(vars),
+        (None, Variable::ServerPort) => port_by_host(vars),
+        (None, _) => {}
+    }
+}
+
+fn server_name(out: &mut Vec<u8>, local: &Endpoint) -> bool {
     match local {
         Endpoint::Inet(address, _) if !address.is_unspecified() => match address.to_canonical() {
-            address @ IpAddr::V4(_) => set_address(vars, name, address),
-            IpAddr::V6(address) => vars.set(name, format!("[{address}]").as_bytes()),
+            address @ IpAddr::V4(_) => write_address(out, address),
+            // Writing to memory cannot fail.
+            IpAddr::V6(address) => drop(write!(out, "[{address}]")),
         },
-        Endpoint::Inet(..) | Endpoint::Unix(_) => match host(vars).map(|(host, _)| host) {
-            Some(host) => vars.alias(name, Variable::HttpHost, host),
-            None => vars.set(name, b"localhost"),
-        },
+        Endpoint::Inet(..) | Endpoint::Unix(_) => return false,
     }
+    true
 }
 
-fn server_port(vars: &mut Vars, local: &Endpoint) {
-    let name = Name::Known(Variable::ServerPort);
+fn server_port(out: &mut Vec<u8>, local: &Endpoint) -> bool {
     match local {
-        Endpoint::Inet(_, port) => vars.set_with(name, |out| decimal(out, u64::from(*port))),
-        Endpoint::Unix(_) => match host(vars).map(|(_, port)| port).filter(|port| !port.is_empty()) {
-            Some(port) => vars.alias(name, Variable::HttpHost, port),
-            None => vars.set(name, b"80"),
-        },
+        Endpoint::Inet(_, port) => decimal(out, u64::from(*port)),
+        Endpoint::Unix(_) => return false,
+    }
+    true
+}
+
+fn remote_address(out: &mut Vec<u8>, peer: &Endpoint) -> bool {
+    if let Endpoint::Inet(address, _) = peer {
+        write_address(out, address.to_canonical());
+    }
+    true
+}
+
+fn remote_port(out: &mut Vec<u8>, peer: &Endpoint) -> bool {
+    match peer {
+        Endpoint::Inet(_, port) => decimal(out, u64::from(*port)),
+        Endpoint::Unix(_) => return false,
+    }
+    true
+}
+
+fn name_by_host(vars: &mut Vars) {
+    let name = Name::Known(Variable::ServerName);
+    match host(vars).map(|(host, _)| host) {
+        Some(host) => vars.alias(name, Variable::HttpHost, host),
+        None => vars.set(name, b"localhost"),
     }
 }
 
-fn remote(vars: &mut Vars, peer: &Endpoint) {
-    match peer {
-        Endpoint::Inet(address, port) => {
-            set_address(vars, Name::Known(Variable::RemoteAddr), *address);
-            vars.set_with(Name::Known(Variable::RemotePort), |out| decimal(out, u64::from(*port)));
-        }
-        Endpoint::Unix(_) => vars.set(Name::Known(Variable::RemoteAddr), b""),
+fn port_by_host(vars: &mut Vars) {
+    let name = Name::Known(Variable::ServerPort);
+    match host(vars).map(|(_, port)| port).filter(|port| !port.is_empty()) {
+        Some(port) => vars.alias(name, Variable::HttpHost, port),
+        None => vars.set(name, b"80"),
     }
 }
 

@@ -22,14 +22,14 @@ use crate::{Variable, percent};
 ///
 /// # Errors
 /// 400 for a bad escape or an encoded NUL in the path, and for two Content-Type fields.
-pub fn fill(vars: &mut Vars, head: &Head, buffer: &[u8], connection: &Connection<'_>) -> Result<(), Refusal> {
+pub fn fill(vars: &mut Vars, head: &Head, buffer: &[u8], connection: &Connection) -> Result<(), Refusal> {
     vars.begin(buffer.get(..head.length).unwrap_or_default());
     vars.set_range(Name::Known(Variable::RequestMethod), range(head.method));
     vars.set_range(Name::Known(Variable::ScriptName), 0..0);
     target(vars, head, buffer)?;
     vars.set(Name::Known(Variable::ServerProtocol), head.version.as_str().as_bytes());
     fields(vars, head, buffer)?;
-    connection::fill(vars, connection);
+    connection::add(vars, connection);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::{Scheme, Variable, percent};
 ///
 /// # Errors
 /// 400 without a method or a path, and for a CONTENT_LENGTH that is not one whole number.
-pub fn fill(vars: &mut Vars, packet: &Packet<'_>, connection: &Connection<'_>) -> Result<u64, Refusal> {
+pub fn fill(vars: &mut Vars, packet: &Packet<'_>, connection: &Connection) -> Result<u64, Refusal> {
     vars.clear();
     take(vars, packet)?;
     match vars.get(Variable::RequestMethod) {

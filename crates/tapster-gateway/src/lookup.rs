@@ -1,6 +1,8 @@
 //! From the bytes of a field or variable name to its [`Variable`], without allocating: two small hash tables made
 //! at compile time.
 
+use tapster_http1::syntax;
+
 use crate::Variable;
 
 /// Slots of a table: a power of two, and at most a third of them used, so that a search ends after a probe or two.
@@ -14,7 +16,7 @@ impl Variable {
     /// The variable that carries the HTTP field `name`, a token (RFC 9110 §5.6.2) in any case.
     pub fn of_field(name: &[u8]) -> Option<Variable> {
         find(&BY_FIELD, name, |variable| {
-            variable.field().is_some_and(|field| is_field(name, field.as_bytes()))
+            variable.field().is_some_and(|field| syntax::is_lower_case_of(field.as_bytes(), name))
         })
     }
 
@@ -22,17 +24,6 @@ impl Variable {
     pub fn of_name(name: &[u8]) -> Option<Variable> {
         find(&BY_NAME, name, |variable| variable.name().as_bytes() == name)
     }
-}
-
-/// Whether the token `name` is `field`, which is letters and hyphens in lower case, eight bytes at a time. Setting bit
-/// 0x20 makes letters lower-case and leaves a hyphen; no other byte of a token becomes either.
-fn is_field(name: &[u8], field: &[u8]) -> bool {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
-    let (names, name_rest) = name.as_chunks::<8>();
-    let (fields, field_rest) = field.as_chunks::<8>();
-    name.len() == field.len()
-        && names.iter().zip(fields).all(|(a, b)| u64::from_ne_bytes(*a) | LOWER == u64::from_ne_bytes(*b))
-        && name_rest.iter().zip(field_rest).all(|(a, b)| a | 0x20 == *b)
 }
 
 type Table = [u8; SLOTS];

@@ -148,7 +148,7 @@ impl ResponseHead {
     /// Remembers the fields that framing depends on and refuses those that are the server's. `false`: the field may
     /// not be sent with this status, and says nothing that would be lost.
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<bool, HeadError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| syntax::is_lower_case_of(known.as_bytes(), name);
         match name.len() {
             4 if is("date") => self.has_date = true,
             6 if is("server") => self.has_server = true,

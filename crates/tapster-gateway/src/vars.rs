@@ -69,6 +69,13 @@ impl Vars {
         self.text.extend_from_slice(source);
     }
 
+    /// Adds bytes that values may stand in, and says where.
+    pub(crate) fn append(&mut self, source: &[u8]) -> usize {
+        let base = self.text.len();
+        self.text.extend_from_slice(source);
+        base
+    }
+
     /// Forgets all variables and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -126,6 +133,12 @@ impl Vars {
     pub(crate) fn set_range(&mut self, name: Name<'_>, range: Range<usize>) {
         let Range { start, end } = self.clamp(range);
         self.put(name, Span { start: start as u32, end: end as u32 });
+    }
+
+    /// Sets a variable to bytes from `start` to `end` of what was appended at `base`.
+    #[inline]
+    pub(crate) fn set_part(&mut self, variable: Variable, base: usize, start: u32, end: u32) {
+        self.put_known(variable, Span { start: base as u32 + start, end: base as u32 + end });
     }
 
     /// Adds a request field whose value is a range of what [`Vars::begin`] took: [`Vars::join`] without a copy

@@ -98,7 +98,7 @@ impl<'a> Seen<'a> {
         let mut seen = Seen::default();
         for field in &head.fields {
             let (name, value) = (field.name.of(buffer), field.value.of(buffer));
-            let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+            let is = |known: &[u8]| syntax::is_lower_case_of(known, name);
             // The length decides first: few names share one with these.
             match name.len() {
                 4 if is(b"host") => once(&mut seen.host, value, Refusal::HostRepeated)?,

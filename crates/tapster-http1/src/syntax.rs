@@ -25,6 +25,17 @@ pub fn is_visible(text: &[u8]) -> bool {
     text.iter().fold(true, |good, &byte| good & matches!(byte, 0x21..=0x7e))
 }
 
+/// Whether the token `name` is `known`, which is letters and hyphens in lower case, eight bytes at a time. Setting bit
+/// 0x20 makes letters lower-case and leaves a hyphen; no other byte of a token becomes either.
+pub fn is_lower_case_of(known: &[u8], name: &[u8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let (names, name_rest) = name.as_chunks::<8>();
+    let (knowns, known_rest) = known.as_chunks::<8>();
+    name.len() == known.len()
+        && names.iter().zip(knowns).all(|(a, b)| u64::from_ne_bytes(*a) | LOWER == u64::from_ne_bytes(*b))
+        && name_rest.iter().zip(known_rest).all(|(a, b)| a | 0x20 == *b)
+}
+
 /// `bytes` without spaces and tabs at both ends (OWS, RFC 9110 §5.6.3).
 pub fn trim_ows(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

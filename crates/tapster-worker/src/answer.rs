@@ -100,7 +100,7 @@ fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exc
 /// A log line about a body that the application could not read to its end, as there is for any other that is refused.
 fn note_refusal(shared: &Shared, connection: &Connection, incoming: &Incoming) {
     if let Some(refused) = incoming.refusal() {
-        shared.log.info(format_args!("{}: {}", connection.facts.peer, refused.reason));
+        shared.log.info(format_args!("{}: {}", connection.facts.connection.peer(), refused.reason));
     }
 }
 

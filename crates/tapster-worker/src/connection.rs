@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tapster_gateway::{Endpoint, Protocol, Request};
+use tapster_gateway::{Protocol, Request};
 use tapster_sys::clock::ThreadClock;
 
 use crate::body::{self, Writing};
@@ -52,8 +52,7 @@ impl Scratch {
 /// Who is at both ends, and what that allows.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    pub(crate) local: Endpoint,
-    pub(crate) peer: Endpoint,
+    pub(crate) connection: tapster_gateway::Connection,
     /// Whether this peer may speak uwsgi here.
     pub(crate) may_speak_uwsgi: bool,
     /// Whether this peer's forwarding fields are believed.

@@ -60,7 +60,7 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
                 None
             }
             Step::Broken(why) => {
-                shared.log.info(format_args!("{}: {why}", connection.facts.peer));
+                shared.log.info(format_args!("{}: {why}", connection.facts.connection.peer()));
                 close(shared, connection, why);
                 None
             }
@@ -224,7 +224,9 @@ fn refuse_and_close(
 ) -> Option<Box<Connection>> {
     shared.log.warning(format_args!(
         "{}: refused with {}: {}",
-        connection.facts.peer, refused.status, refused.reason
+        connection.facts.connection.peer(),
+        refused.status,
+        refused.reason
     ));
     shared.board.refused(refused.status);
     let date = context.date.at(context.now);
@@ -244,7 +246,7 @@ fn refuse_and_close(
 
 /// Forgets a connection and closes its socket; shut down first, since a child of the application may hold a copy.
 pub(crate) fn close(shared: &Shared, connection: Box<Connection>, why: &str) {
-    shared.log.debug(format_args!("{}: {why}", connection.facts.peer));
+    shared.log.debug(format_args!("{}: {why}", connection.facts.connection.peer()));
     shared.lane.core().remove(connection.key);
     shared.board.connections_changed(-1);
     connection.stream.shutdown(Shutdown::Both);

@@ -41,8 +41,7 @@ fn whole_head(
     if policy.refuses_underscores {
         from_http::refuse_underscores(head, buffer)?;
     }
-    let connection = tapster_gateway::Connection { local: &facts.local, peer: &facts.peer };
-    from_http::fill(&mut request.vars, head, buffer, &connection)?;
+    from_http::fill(&mut request.vars, head, buffer, &facts.connection)?;
     request.protocol = Protocol::Http;
     request.body = Body::Empty;
     policy.forwarded(facts, request);

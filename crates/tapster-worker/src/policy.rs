@@ -86,8 +86,7 @@ impl Policy {
         Facts {
             may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),
             is_trusted_proxy: trusts(&self.forwarded_allow_ips, &peer),
-            local,
-            peer,
+            connection: tapster_gateway::Connection::new(local, peer),
         }
     }
 

@@ -24,9 +24,8 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
     if packet.modifier1 == PING {
         return (filled, Parsed::Pong);
     }
-    let connection = tapster_gateway::Connection { local: &facts.local, peer: &facts.peer };
     request.vars.clear();
-    let length = match from_uwsgi::fill(&mut request.vars, &packet, &connection) {
+    let length = match from_uwsgi::fill(&mut request.vars, &packet, &facts.connection) {
         Ok(length) => length,
         Err(refusal) => return (filled, Parsed::Refused(Refused::new(refusal.status(), refusal))),
     };

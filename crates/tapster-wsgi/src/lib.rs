@@ -1,8 +1,8 @@
 //! The Python room: [`gateway::App`](tapster_gateway::App) for a WSGI callable (PEP 3333). Read `call.rs` first.
 //!
 //! Everything here runs in a worker, on a Python thread that leads or answers a request, attached to the
-//! interpreter. What a request goes through, by file: `call` (one request, top to bottom), `environ`, `interned`
-//! and `previous` (variables to a dict), `input`, `errors_stream` and `early_hints` (what the dict holds), `start_response`, `response` and
+//! interpreter. What a request goes through, by file: `call` (one request, top to bottom), `environ`, `interned`,
+//! `recent` and `previous` (variables to a dict), `input`, `errors_stream` and `early_hints` (what the dict holds), `start_response`, `response` and
 //! `file_wrapper` (what the application gives back), `failure` (what it raised, to the log). All `unsafe` is in `ffi`.
 
 #![deny(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod fork;
 mod input;
 mod interned;
 mod previous;
+mod recent;
 mod response;
 mod start_response;
 

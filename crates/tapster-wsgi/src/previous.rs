@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyString};
 use tapster_gateway::{Layout, Name, Variable, Vars};
 
 use crate::ffi;
+use crate::recent::Recent;
 
 /// The longest value that is kept, in bytes.
 const LONGEST: usize = 256;
@@ -22,11 +23,14 @@ pub(crate) struct Previous {
     layout: Layout,
     entries: Vec<Entry>,
     text: Kept,
+    recent: Recent,
 }
 
 struct Entry {
     key: Py<PyString>,
     repeats: bool,
+    /// Whether it tells who the client is.
+    is_client: bool,
     /// Where the value in the dict stands in the text; none where the dict has only an empty string to hold the place.
     value: Option<Place>,
 }
@@ -37,14 +41,15 @@ impl Previous {
         let dict = template.copy()?.unbind();
         let template = template.clone().unbind();
         let (layout, entries) = (Layout::of(vars), Vec::with_capacity(vars.len()));
-        Ok(Previous { template, dict, layout, entries, text: Kept::default() })
+        Ok(Previous { template, dict, layout, entries, text: Kept::default(), recent: Recent::default() })
     }
 
     /// Adds the next variable. Its value is learnt from the first similar request.
     pub(crate) fn add(&mut self, name: Name<'_>, key: &Bound<'_, PyString>) -> PyResult<()> {
         self.dict.bind(key.py()).set_item(key, intern!(key.py(), ""))?;
         let repeats = matches!(name, Name::Known(variable) if repeats(variable));
-        self.entries.push(Entry { key: key.clone().unbind(), repeats, value: None });
+        let is_client = matches!(name, Name::Known(Variable::RemoteAddr | Variable::RemotePort));
+        self.entries.push(Entry { key: key.clone().unbind(), repeats, is_client, value: None });
         Ok(())
     }
 
@@ -61,7 +66,8 @@ impl Previous {
             if entry.value.as_ref().is_some_and(|place| self.text.holds(place, value)) {
                 continue;
             }
-            let fresh = ffi::latin1(py, value)?;
+            let fresh =
+                if entry.is_client { self.recent.string(py, value)? } else { ffi::latin1(py, value)? };
             dict.set_item(&entry.key, &fresh)?;
             if entry.repeats && value.len() <= LONGEST {
                 // Without a value until the new one is in the dict, so that the two never disagree.

@@ -45,20 +45,31 @@ pub(crate) struct StartResponse {
     refused: Option<WriteError>,
 }
 
+/// An argument that was given, be it None, or was not.
+struct Given<'a, 'py>(Option<Borrowed<'a, 'py, PyAny>>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
+    type Error = std::convert::Infallible;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Given(Some(object)))
+    }
+}
+
 #[pymethods]
 impl StartResponse {
     /// Returns itself as `write()`, which costs a request nothing: nearly none uses it.
-    #[pyo3(signature = (status, headers=None, exc_info=None))]
+    #[pyo3(signature = (status, headers=Given(None), exc_info=None))]
     fn __call__<'py>(
         slf: &Bound<'py, Self>,
         status: &Bound<'py, PyAny>,
-        headers: Option<&Bound<'py, PyAny>>,
+        headers: Given<'_, 'py>,
         exc_info: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, Self>>> {
         let mut this = slf.try_borrow_mut()?;
-        match headers {
+        match headers.0 {
             Some(headers) => {
-                this.start(status, headers, exc_info)?;
+                this.start(status, &headers, exc_info)?;
                 Ok(Some(slf.clone()))
             }
             None if status.is_instance_of::<PyString>() => {
@@ -247,18 +258,17 @@ impl StartResponse {
     }
 
     fn field(&mut self, index: usize, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        let pair = item.cast::<PyTuple>().ok().filter(|pair| pair.len() == 2).ok_or_else(|| {
-            PyTypeError::new_err(format!(
+        let Some([name, value]) = item.cast::<PyTuple>().ok().map(|pair| pair.as_slice()) else {
+            return Err(PyTypeError::new_err(format!(
                 "headers[{index}] must be a (name, value) tuple, not {}",
                 type_name(item)
-            ))
-        })?;
-        let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
-        let name = text(&name, || format!("the name in headers[{index}]"))?;
+            )));
+        };
+        let name = text(name, || format!("the name in headers[{index}]"))?;
         let name = ffi::latin1_bytes(name)?
             .ok_or_else(|| outside_latin1(&format!("the name in headers[{index}]")))?;
         let label = || format!("the value of response header {:?}", String::from_utf8_lossy(name));
-        let value = text(&value, label)?;
+        let value = text(value, label)?;
         let value = ffi::latin1_bytes(value)?.ok_or_else(|| outside_latin1(&label()))?;
         self.head.field(name, value).map_err(refused)
     }

@@ -9,7 +9,7 @@ fn vars(host: &str, local: &Endpoint, peer: &Endpoint) -> Vars {
         "" => "GET / HTTP/1.0\r\n\r\n".to_owned(),
         host => format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"),
     };
-    match http_between(head.as_bytes(), &Connection { local, peer }) {
+    match http_between(head.as_bytes(), &Connection::new(local.clone(), peer.clone())) {
         Ok(vars) => vars,
         Err(refusal) => panic!("{host}: {refusal}"),
     }

@@ -17,7 +17,7 @@ fn is_proxy(address: IpAddr) -> bool {
 /// Scheme, REMOTE_ADDR and REMOTE_PORT after the fields were believed.
 fn believed(fields: &str, peer: &Endpoint, proxies: bool) -> (Scheme, Option<String>, Option<String>) {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-    let connection = Connection { local: &unix("/run/app.sock"), peer };
+    let connection = Connection::new(unix("/run/app.sock"), peer.clone());
     let mut vars = match http_between(head.as_bytes(), &connection) {
         Ok(vars) => vars,
         Err(refusal) => panic!("{fields}: {refusal}"),
@@ -104,7 +104,7 @@ fn a_unix_peer_names_the_client() {
 fn the_fields_themselves_stay() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n\r\n";
     let (local, peer) = (unix(""), unix(""));
-    let mut vars = http_between(head, &Connection { local: &local, peer: &peer }).expect("good");
+    let mut vars = http_between(head, &Connection::new(local.clone(), peer.clone())).expect("good");
     forwarded::apply(&mut vars, Some(&is_proxy));
     check(&vars, &[("HTTP_X_FORWARDED_FOR", Some("1.2.3.4")), ("HTTP_X_FORWARDED_PROTO", Some("https"))]);
 }

@@ -54,10 +54,10 @@ proptest! {
         let text = [b"GET /".as_slice(), &bytes, b" HTTP/1.1\r\n", fields.as_bytes(), b"\r\n"].concat();
         let (mut head, mut vars) = (Head::default(), Vars::default());
         if head.parse(&text, &Limits::default()) == Ok(true) {
-            let _ = from_http::fill(&mut vars, &head, &text, &Connection { local: &local, peer: &peer });
+            let _ = from_http::fill(&mut vars, &head, &text, &Connection::new(local.clone(), peer.clone()));
         }
         // A head of another buffer is a mistake of ours; it must not be a panic.
-        let _ = from_http::fill(&mut vars, &head, b"", &Connection { local: &local, peer: &peer });
+        let _ = from_http::fill(&mut vars, &head, b"", &Connection::new(local.clone(), peer.clone()));
         prop_assert!(vars.iter().count() == vars.len());
     }
 
@@ -76,7 +76,7 @@ proptest! {
         let decoded = tapster_uwsgi::decode(&bytes, &tapster_uwsgi::Limits::default());
         let Ok(Decoded::Packet(packet)) = decoded else { return Err(TestCaseError::fail("a packet")) };
         let mut vars = Vars::default();
-        if from_uwsgi::fill(&mut vars, &packet, &Connection { local: &local, peer: &peer }).is_ok() {
+        if from_uwsgi::fill(&mut vars, &packet, &Connection::new(local.clone(), peer.clone())).is_ok() {
             for needed in ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "REMOTE_ADDR"] {
                 prop_assert!(vars.get_named(needed.as_bytes()).is_some(), "{}", needed);
             }

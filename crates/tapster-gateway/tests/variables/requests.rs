@@ -19,11 +19,11 @@ pub fn unix(path: &str) -> Endpoint {
 /// The variables of an HTTP request between two TCP endpoints.
 pub fn http(bytes: &[u8]) -> Result<Vars, tapster_http1::Refusal> {
     let (local, peer) = (inet("192.0.2.1", 8000), inet("198.51.100.7", 54321));
-    http_between(bytes, &Connection { local: &local, peer: &peer })
+    http_between(bytes, &Connection::new(local.clone(), peer.clone()))
 }
 
 /// The variables of an HTTP request on a connection. The rest of the buffer is another request's.
-pub fn http_between(bytes: &[u8], connection: &Connection<'_>) -> Result<Vars, tapster_http1::Refusal> {
+pub fn http_between(bytes: &[u8], connection: &Connection) -> Result<Vars, tapster_http1::Refusal> {
     let buffer = [bytes, b"GET /next HTTP/1.1\r\n"].concat();
     let mut head = Head::default();
     assert_eq!(head.parse(&buffer, &Limits::default()), Ok(true), "{:?}", String::from_utf8_lossy(bytes));
@@ -44,7 +44,7 @@ pub fn uwsgi(modifier1: u8, given: &[(&str, &str)]) -> Result<(Vars, u64), tapst
     };
     let mut vars = Vars::default();
     vars.set(tapster_gateway::Name::Other(b"LEFT_OVER"), b"from the request before");
-    let length = from_uwsgi::fill(&mut vars, &packet, &Connection { local: &local, peer: &peer })?;
+    let length = from_uwsgi::fill(&mut vars, &packet, &Connection::new(local.clone(), peer.clone()))?;
     Ok((vars, length))
 }
 
