@@ -165,6 +165,23 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "worker-connections",
+        metavar: "NUMBER",
+        kind: Kind::Integer {
+            least: 1,
+            most: 1 << 20,
+            set: |settings, number| settings.worker_connections = Some(to_usize(number)),
+        },
+        fallback: Fallback::Words("what the limit on open files leaves room for, at most 65536"),
+        group: Group::Processes,
+        help: "Connections of each worker; further clients go to other workers, or wait",
+        details: "With all workers at their bound, clients wait in the kernel's queue (`--backlog`); connections that \
+                  have been idle for 5 seconds then make room. The default is seven eighths of the descriptors that \
+                  are free when the application is loaded. The soft limit on open files is raised to the hard one at \
+                  the start.",
+        ..ROW
+    },
+    OptionSpec {
         name: "log-level",
         metavar: "LEVEL",
         kind: Kind::Choice(&[
@@ -524,6 +541,7 @@ pub(crate) fn blank() -> Settings {
         bind_protocol: BindProtocol::Auto,
         workers: Count::Auto,
         threads: 0,
+        worker_connections: None,
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),

@@ -123,6 +123,8 @@ pub struct Settings {
     pub workers: Count,
     /// Threads in each worker, at least 1.
     pub threads: usize,
+    /// Connections of each worker; none means what the limit on open files leaves room for.
+    pub worker_connections: Option<usize>,
     /// The directory to change to before the application is loaded.
     pub chdir: Option<PathBuf>,
     /// Directories put before the import path.

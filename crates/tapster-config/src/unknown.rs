@@ -20,7 +20,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "write the application without a flag: mysite.wsgi, module:callable, path/to/file.py or module:create_app()",
     ),
     (
-        &["worker-class", "k", "worker-connections", "gevent", "async"],
+        &["worker-class", "k", "gevent", "async"],
         "leave it out: there is one kind of worker, with --threads; slow clients and idle connections cost no thread",
     ),
     (

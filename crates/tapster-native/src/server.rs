@@ -8,6 +8,7 @@ use tapster_config::{AccessLog, Count, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
 use tapster_supervisor::{Outcome, Supervision, WorkerStart, slots_for};
 use tapster_sys::memory::SharedWords;
+use tapster_sys::open_files;
 use tapster_sys::socket::Listener;
 
 use crate::{listeners, start_lines, worker};
@@ -18,6 +19,7 @@ const EXIT_FAILURE: i32 = 1;
 /// Serves until told to stop; gives the exit status.
 pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
     let log = log(&settings);
+    raise_open_files(&settings, &log);
     make_paths_absolute(&mut settings);
     match listeners::open(&settings, &log) {
         Ok(listeners) => match supervise(py, &settings, listeners, &log) {
@@ -31,6 +33,27 @@ pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
             log.error(format_args!("{error}"));
             EXIT_FAILURE
         }
+    }
+}
+
+/// Connections are descriptors: as many as the system grants. Workers inherit that.
+fn raise_open_files(settings: &Settings, log: &Log) {
+    match open_files::raise_limit() {
+        Ok(Some(raised)) => {
+            log.debug(format_args!(
+                "the limit on open files is raised from {} to {}",
+                raised.from, raised.to
+            ));
+        }
+        Ok(None) => {}
+        Err(error) => log.debug(format_args!("the limit on open files cannot be raised: {error}")),
+    }
+    if let (Some(wanted), Some(limit)) = (settings.worker_connections, open_files::limit())
+        && wanted as u64 >= limit
+    {
+        log.warning(format_args!(
+            "--worker-connections {wanted} is more than the limit on open files, {limit}, allows; raise that (ulimit -Hn)"
+        ));
     }
 }
 

@@ -4,6 +4,7 @@
 //! Knows nothing of HTTP, Python or the fleet. Linux is the home; macOS compiles, with what it lacks left out
 //! and said so.
 
+pub mod accept;
 pub mod clock;
 pub mod connected;
 pub mod container;
@@ -12,6 +13,7 @@ pub mod fork;
 pub mod inbox;
 pub mod memory;
 mod message;
+pub mod open_files;
 pub mod poll;
 pub mod port_holder;
 pub mod process;

@@ -1,5 +1,6 @@
 //! Listeners as the loop polls them. All workers share the sockets: each new connection wakes one worker.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -131,6 +132,12 @@ impl Acceptor {
             Socket::Tcp(listener) => listener.as_fd(),
             Socket::Unix(listener) => listener.as_fd(),
         }
+    }
+}
+
+impl fmt::Display for Acceptor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(out)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tapster_sys::inbox::Message;
 
+use crate::reserve;
 use crate::worker::Shared;
 
 /// What an orphan may still finish: whoever takes over wants its port.
@@ -17,9 +18,12 @@ const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
 impl Shared<'_> {
     /// Reads the messages of the supervisor and of peers.
     pub(crate) fn read_inbox(&self) {
+        let mut reserve = self.capacity.reserve.take();
         loop {
+            // A message may bring a descriptor, which is lost if there is no room for it.
+            reserve.lend();
             match self.inbox.receive() {
-                Ok(Some((message, descriptor))) => self.obey(message, descriptor),
+                Ok(Some((message, descriptor))) => self.obey(message, descriptor, &mut reserve),
                 Ok(None) => return self.supervisor_gone(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -33,23 +37,24 @@ impl Shared<'_> {
         }
     }
 
-    fn obey(&self, message: Message, descriptor: Option<OwnedFd>) {
+    fn obey(&self, message: Message, descriptor: Option<OwnedFd>, reserve: &mut reserve::Taken<'_>) {
         match message {
             Message::Drain { timeout_ms } => self.start_drain(Duration::from_millis(timeout_ms.into())),
             Message::Stop => self.stop(),
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
-            Message::Adopt { listener } => self.adopt(listener, descriptor),
+            Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
             Message::Ready | Message::BootFailed | Message::Reopen => {}
         }
     }
 
     /// Serves a connection that came from elsewhere, whose sender has counted it.
-    fn adopt(&self, listener: u16, descriptor: Option<OwnedFd>) {
+    fn adopt(&self, listener: u16, descriptor: Option<OwnedFd>, reserve: &mut reserve::Taken<'_>) {
         let acceptor = self.lane.acceptors.get(usize::from(listener));
         match acceptor.zip(descriptor).map(|(acceptor, fd)| acceptor.adopt(fd)) {
+            Some(Ok(accepted)) if !reserve.restore() => self.send_away(accepted, listener),
             Some(Ok(accepted)) => Shared { lane: self.lane_for_client(), ..*self }.enter(accepted, listener),
             // A client that is gone already needs no connection.
-            Some(Err(_)) | None => self.board.connections_changed(-1),
+            Some(Err(_)) | None => self.forget_one(),
         }
     }
 

@@ -248,7 +248,7 @@ fn refuse_and_close(
 pub(crate) fn close(shared: &Shared, connection: Box<Connection>, why: &str) {
     shared.log.debug(format_args!("{}: {why}", connection.facts.connection.peer()));
     shared.lane.core().remove(connection.key);
-    shared.board.connections_changed(-1);
+    shared.forget_one();
     connection.stream.shutdown(Shutdown::Both);
     drop(connection);
 }

@@ -119,6 +119,6 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
     for connection in expired {
         drive::expired(shared, context, connection);
     }
-    shared.resume_accepting(context.now);
+    shared.look_for_room(context.now);
     shared.continue_drain(context);
 }

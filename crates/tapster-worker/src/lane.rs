@@ -441,6 +441,20 @@ impl Core {
         self.wheel.wait(now)
     }
 
+    /// Takes the `count` connections that have been idle for the longest time, of those that were so before a moment.
+    #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]
+    pub(crate) fn take_idlest(&mut self, before: Instant, count: usize) -> Vec<Box<Connection>> {
+        let since = |(key, slot): (usize, &Slot)| match &slot.place {
+            Place::Resting(connection) if connection.is_idle() && !slot.readiness.any() => {
+                Some((connection.since.filter(|&since| since <= before)?, key))
+            }
+            _ => None,
+        };
+        let mut idle: Vec<_> = self.slots.iter().filter_map(since).collect();
+        idle.sort_unstable();
+        idle.into_iter().take(count).filter_map(|(_, key)| self.take(key)).collect()
+    }
+
     /// Takes every connection that is between requests.
     #[expect(clippy::vec_box, reason = "connections move between owners as boxes")]
     pub(crate) fn take_idle(&mut self) -> Vec<Box<Connection>> {

@@ -4,8 +4,8 @@
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
 //! application to the socket), [`pace`] and [`deadline`] (slow clients), [`token`] and [`monitor`] (who leads, and when
-//! a call blocks), [`body`], [`spool`] and [`incoming`] (bodies too large for memory), [`listen`] (new clients), [`neighbours`]
-//! (several lanes), [`control`] (messages), [`drain`] (the end).
+//! a call blocks), [`body`], [`spool`] and [`incoming`] (bodies too large for memory), [`listen`] and [`capacity`] (new
+//! clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod answer;
 mod blocking;
 mod body;
 mod budget;
+mod capacity;
 mod connection;
 mod control;
 mod date;
@@ -36,6 +37,7 @@ mod parker;
 mod peers;
 mod policy;
 mod receive;
+mod reserve;
 mod respond;
 mod serve;
 mod spool;

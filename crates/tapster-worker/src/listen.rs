@@ -6,9 +6,10 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tapster_sys::accept::Trouble;
 
 use crate::accept::{Accepted, Acceptor};
 use crate::connection::Connection;
@@ -16,25 +17,12 @@ use crate::lane::Lane;
 use crate::peers::Peer;
 use crate::policy::Rest;
 use crate::serve::Context;
+use crate::stream::Stream;
 use crate::token::MONITOR;
 use crate::worker::Shared;
 
 /// Connections taken in one turn; the listener is level-triggered, the rest is reported again.
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// How long accepting pauses when the process has no descriptor left.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// How often that is said while it lasts.
-const SAID_EVERY: Duration = Duration::from_secs(10);
-
-/// The time in which the process has no descriptor for another connection, so that no lane listens.
-#[derive(Default)]
-pub(crate) struct Pause {
-    full: AtomicBool,
-    /// Until when, and when that was last said.
-    times: Mutex<(Option<Instant>, Option<Instant>)>,
-}
 
 /// Why a client might better go to a peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +31,8 @@ enum Reason {
     Balance,
     /// A peer has a free thread, this worker has not.
     Busy,
+    /// This worker has no room for it.
+    Full,
     /// This worker takes no more.
     Draining,
 }
@@ -52,23 +42,28 @@ impl Shared<'_> {
     pub(crate) fn accept_from(&self, context: &Context, index: usize) {
         let Some(acceptor) = self.lane.acceptors.get(index) else { return };
         if self.is_draining() {
-            return acceptor.leave(self.lane.poll_fd.as_fd(), &self.lane.registry);
+            return self.lane.leave(acceptor);
         }
         let is_shared = self.has_peers || self.lanes.len() > 1;
         let (turns, reason) = match (is_shared, context.may_call()) {
+            (false, _) if self.capacity.is_full() => return,
+            (true, _) if self.capacity.is_full() => (1, Reason::Full),
             (false, _) => (ACCEPTS_PER_TURN, Reason::Balance),
             (true, true) => (1, Reason::Balance),
             (true, false) => (1, Reason::Busy),
         };
         for _ in 0..turns {
             match self.accept_one(acceptor, index, reason) {
+                Ok(true) if reason != Reason::Full && self.stop_when_full() => return,
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => return self.pause_accepting(context.now, &error),
+                Err(error) => return self.accept_failed(context.now, index, &error),
             }
         }
-        if reason == Reason::Busy {
-            self.leave_while_busy();
+        match reason {
+            Reason::Busy => self.leave_while_busy(),
+            Reason::Full => self.lane.leave(acceptor),
+            Reason::Balance | Reason::Draining => {}
         }
     }
 
@@ -77,7 +72,7 @@ impl Shared<'_> {
         match acceptor.accept() {
             Ok(accepted) => self.enter_here_or_pass(accepted, index as u16, reason),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if is_of_that_client(&error) => {}
+            Err(error) if Trouble::of(&error) == Trouble::Client => {}
             Err(error) => return Err(error),
         }
         Ok(true)
@@ -98,7 +93,7 @@ impl Shared<'_> {
         match reason {
             Reason::Balance if !self.has_peers => None,
             Reason::Balance => self.peers.less_busy_than(self.board.connections()),
-            Reason::Busy => self.peers.with_free_thread(),
+            Reason::Busy | Reason::Full => self.peers.with_free_thread(),
             Reason::Draining => self.peers.ready().first().copied(),
         }
     }
@@ -114,7 +109,7 @@ impl Shared<'_> {
             Some(Box::new(Connection::new(key, listener, stream, facts)))
         });
         if !entered {
-            self.board.connections_changed(-1);
+            self.forget_one();
             self.log.error(format_args!("a new connection was dropped: the poller refused it"));
         }
         if self.lane.index != self.home.index && self.lane.core().has_sooner_deadline() {
@@ -141,39 +136,8 @@ impl Shared<'_> {
         // The peer keeps the socket open, so that the poller would go on telling of it.
         let _gone = connection.stream.deregister(&self.lane.registry);
         self.lane.core().remove(connection.key);
-        self.board.connections_changed(-1);
+        self.forget_one();
         true
-    }
-
-    fn pause_accepting(&self, now: Instant, error: &io::Error) {
-        let mut times = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner);
-        if times.1.is_none_or(|said| now >= said + SAID_EVERY) {
-            times.1 = Some(now);
-            self.log.error(format_args!(
-                "cannot accept connections for now: {error}; raise the limit on open files (ulimit -n) or lower the load"
-            ));
-        }
-        times.0 = Some(now + PAUSE);
-        drop(times);
-        self.pause.full.store(true, Ordering::SeqCst);
-        self.lanes.iter().for_each(|lane| lane.leave_listeners());
-    }
-
-    /// Listens again when a pause is over.
-    pub(crate) fn resume_accepting(&self, now: Instant) {
-        if !self.pause.full.load(Ordering::SeqCst) {
-            return;
-        }
-        let until = self.pause.times.lock().unwrap_or_else(PoisonError::into_inner).0;
-        if until.is_none_or(|until| now >= until) {
-            self.pause.full.store(false, Ordering::SeqCst);
-            self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.join_listeners());
-        }
-    }
-
-    /// How long the leader may sleep at most while accepting pauses.
-    pub(crate) fn pause_left(&self) -> Option<Duration> {
-        self.pause.full.load(Ordering::SeqCst).then_some(PAUSE)
     }
 
     /// Others take new clients until a thread of this lane is free; the last lane to be busy goes on where there are no
@@ -207,10 +171,11 @@ impl Shared<'_> {
         self.lanes.iter().all(|lane| lane.is_busy.load(Ordering::SeqCst))
     }
 
-    fn note_full(&self) {
-        let is_full = self.are_all_busy();
-        self.board.set_full(is_full);
-        if is_full && !self.are_all_busy() {
+    /// Says on the scoreboard whether new clients are better off elsewhere.
+    pub(crate) fn note_full(&self) {
+        let is_full = || self.are_all_busy() || self.capacity.is_full();
+        self.board.set_full(is_full());
+        if !is_full() {
             self.board.set_full(false);
         }
     }
@@ -224,15 +189,14 @@ impl Shared<'_> {
         self.lane.leave_listeners();
         for (index, acceptor) in self.lane.acceptors.iter().enumerate() {
             if let Err(error) = self.accept_one(acceptor, index, reason) {
-                self.log.error(format_args!("a last connection cannot be accepted: {error}"));
+                self.accept_failed(Instant::now(), index, &error);
             }
         }
     }
 
     /// Listens, unless there is a reason not to.
-    fn join_listeners(&self) {
-        let reason =
-            self.is_draining() || self.pause.full.load(Ordering::SeqCst) || self.is_better_elsewhere();
+    pub(crate) fn join_listeners(&self) {
+        let reason = self.is_draining() || self.capacity.is_full() || self.is_better_elsewhere();
         if !reason && let Err(error) = self.lane.watch_listeners() {
             self.log.error(format_args!("cannot listen again: {error}"));
         }
@@ -250,15 +214,11 @@ impl Lane {
         self.acceptors.iter().try_for_each(|acceptor| acceptor.watch(self.poll_fd.as_fd(), &self.registry))
     }
 
-    fn leave_listeners(&self) {
-        for acceptor in &self.acceptors {
-            acceptor.leave(self.poll_fd.as_fd(), &self.registry);
-        }
+    pub(crate) fn leave_listeners(&self) {
+        self.acceptors.iter().for_each(|acceptor| self.leave(acceptor));
     }
-}
 
-/// Errors of accept that concern one client only.
-fn is_of_that_client(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+    pub(crate) fn leave(&self, acceptor: &Acceptor) {
+        acceptor.leave(self.poll_fd.as_fd(), &self.registry);
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared<'
     if let Some((lane, key)) = lost
         && shared.lanes[lane].core().remove_working(key)
     {
-        shared.board.connections_changed(-1);
+        shared.forget_one();
     }
 }
 

@@ -19,9 +19,9 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
 use crate::budget::Budget;
+use crate::capacity::Capacity;
 use crate::drain::Drain;
 use crate::lane::Lane;
-use crate::listen::Pause;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
@@ -90,7 +90,7 @@ pub(crate) struct Engine {
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
-    pub(crate) pause: Pause,
+    pub(crate) capacity: Capacity,
     stopping: AtomicBool,
     serving: AtomicUsize,
     ended: (Mutex<bool>, Condvar),
@@ -153,7 +153,7 @@ impl Worker {
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
-            pause: Pause::default(),
+            capacity: Capacity::new(settings.worker_connections),
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             ended: (Mutex::new(false), Condvar::new()),

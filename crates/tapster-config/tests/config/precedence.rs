@@ -21,6 +21,7 @@ fn defaults_are_those_of_the_design() {
         bind_protocol: BindProtocol::Auto,
         workers: Count::Fixed(1),
         threads: 4,
+        worker_connections: None,
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),
