@@ -7,12 +7,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::net::Shutdown;
 use tapster_http1::encode::{RefusalFields, refusal_response};
 use tapster_sys::accept::Trouble;
 

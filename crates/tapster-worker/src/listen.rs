@@ -17,7 +17,6 @@ use crate::lane::Lane;
 use crate::peers::Peer;
 use crate::policy::Rest;
 use crate::serve::Context;
-use crate::stream::Stream;
 use crate::token::MONITOR;
 use crate::worker::Shared;
 
