@@ -24,7 +24,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 # The crates whose tests need no Python: a test binary of the others could not be linked without libpython.
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
-.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny bench performance-page wheel check-wheel \
+.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny fuzz bench performance-page wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -61,6 +61,9 @@ lint-python: $(VENV) $(TOOLS)/ready
 # Advisories need a database from the network: they are checked where it can be had (ADVISORIES=1, the workflow).
 deny: $(TOOLS)/ready
 	$(TOOLS)/bin/cargo-deny --locked check $(if $(ADVISORIES),,licenses bans sources)
+
+fuzz: ## each fuzz target for a minute; FUZZ_SECONDS changes that, TARGETS="http_head" chooses
+	bash tools/fuzz.sh $(TARGETS)
 
 bench: $(if $(TAPSTER),,$(BENCH)/wheel) $(BENCH)/$(READY) $(BENCH)/floor ## this build beside its peers; SCENARIOS, PEERS, ROUNDS, SECONDS_EACH, TAPSTER, INTO
 	bash tools/system_packages.sh bench

@@ -10,7 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(Decoded::Packet(packet)) = decode(bytes, &Limits::default()) else { return };
     let (local, peer) = (Endpoint::Unix(String::new()), Endpoint::Unix(String::new()));
     let mut vars = Vars::default();
-    let Ok(length) = from_uwsgi::fill(&mut vars, &packet, &Connection::new(local.clone(), peer.clone())) else {
+    let Ok(length) = from_uwsgi::fill(&mut vars, &packet, &Connection::new(local.clone(), peer.clone()))
+    else {
         return;
     };
     for (name, _) in vars.iter() {

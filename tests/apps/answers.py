@@ -157,6 +157,19 @@ def generator_of(*items: Any) -> WSGIApplication:
     return application
 
 
+class Sized:
+    """An iterable that is no list, and says how many items it has."""
+
+    def __init__(self, *items: bytes) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._items)
+
+
 def without_list(value: Any) -> Any:
     """An application that returns bytes or text itself: the first mistake of many."""
 
@@ -240,6 +253,8 @@ application = routed(
         "/bytearray-item": body_of(bytearray(b"mutable")),
         "/memoryview-item": generator_of(memoryview(b"a view")),
         "/bytes-subclass-item": body_of(type("Bytes", (bytes,), {})(b"a subclass")),
+        "/sized-one": without_list(Sized(b"one item")),
+        "/sized-two": without_list(Sized(b"two ", b"items")),
         "/bytes": without_list(b"hello"),
         "/text": without_list("hello"),
         "/iter-list": IterReturnsList,  # type: ignore[dict-item]

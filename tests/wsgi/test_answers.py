@@ -30,6 +30,8 @@ APP = "answers:application"
         ("/write-and-return", b"written returned"),
         ("/write-with-length", b"written"),
         ("/bytes-subclass-item", b"a subclass"),
+        ("/sized-one", b"one item"),
+        ("/sized-two", b"two items"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -41,7 +43,14 @@ def test_the_body_is_all_items(transport: Transport, path: str, body: bytes) -> 
 
 @pytest.mark.parametrize(
     ("path", "length"),
-    [("/list", "11"), ("/one", "5"), ("/tuple", "2"), ("/empty-list", "0"), ("/empty-items", "0")],
+    [
+        ("/list", "11"),
+        ("/one", "5"),
+        ("/tuple", "2"),
+        ("/empty-list", "0"),
+        ("/empty-items", "0"),
+        ("/sized-one", "8"),
+    ],
 )
 def test_a_sized_body_gets_its_length(transport: Transport, path: str, length: str) -> None:
     assert transport.request(path).get("Content-Length") == length
@@ -63,6 +72,7 @@ def test_to_http_1_0_an_unsized_body_ends_with_the_connection(http: Transport) -
     response = exchange(http.address, http_request(target="/lazy", version="1.0"))
     assert not response.chunked
     assert response.body == b"ab"
+    assert response.version == "1.1", "the highest that the server speaks (RFC 9110 §2.5)"
 
 
 def test_exc_info_before_the_head_is_sent_replaces_it(transport: Transport) -> None:

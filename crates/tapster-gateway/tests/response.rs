@@ -1,5 +1,7 @@
 //! Response heads as applications give them: what passes to the byte, and what is refused.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tapster_gateway::{HeadError, ResponseHead};
 
 fn head(status: &[u8], fields: &[(&[u8], &[u8])]) -> Result<ResponseHead, HeadError> {
@@ -126,4 +128,43 @@ fn date_and_server_are_noted_and_a_head_is_reused() {
     head.begin(b"404 Not Found").expect("good");
     assert!(!head.has_date() && !head.has_server() && head.content_length().is_none());
     assert_eq!(head.text(), b"404 Not Found\r\n");
+}
+
+/// Bytes that are often, but not always, what a head may hold.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => "[A-Za-z-]{1,6}".prop_map(String::into_bytes), 2 => "[ -~]{0,4}".prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..3), 1 => Just(b"\r\n".to_vec()), 1 => Just(b"Content-Length".to_vec()),
+        1 => "[0-9]{1,3}".prop_map(String::into_bytes),
+    ];
+    vec(piece, 0..3).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
+
+    #[test]
+    fn what_is_taken_is_sent_as_it_is_and_nothing_else(
+        status in prop_oneof![3 => "[1-6][0-9]{2}( [ -~]{0,6})?".prop_map(String::into_bytes), 1 => text()],
+        fields in vec((text(), text()), 0..6),
+    ) {
+        let mut head = ResponseHead::default();
+        if head.begin(&status).is_err() {
+            return Ok(());
+        }
+        let blank: &[u8] = if status.len() == 3 { b" " } else { b"" };
+        let mut expected = [&status[..], blank, b"\r\n"].concat();
+        for (name, value) in &fields {
+            let is_length = name.eq_ignore_ascii_case(b"content-length");
+            if head.field(name, value).is_ok() && !(is_length && head.status() == 204) {
+                expected.extend([&name[..], b": ", value, b"\r\n"].concat());
+            }
+        }
+        prop_assert_eq!(head.text(), &expected[..]);
+        prop_assert!((200..600).contains(&head.status()));
+        let without_ends: Vec<u8> = head.text().split(|&byte| byte == b'\n').flat_map(|line| {
+            line.strip_suffix(b"\r").unwrap_or(line).to_vec()
+        }).collect();
+        prop_assert!(without_ends.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f)));
+    }
 }

@@ -3,8 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tapster_http1::encode::{CHUNK_END, LAST_CHUNK, chunk_header};
-use tapster_http1::{ChunkedDecoder, Head, Limits, Refusal, framing};
+use tapster_http1::encode::{
+    BodyField, CHUNK_END, Connection, LAST_CHUNK, RefusalFields, ServerFields, chunk_header,
+    refusal_response, response_head,
+};
+use tapster_http1::{BodyLength, ChunkedDecoder, Head, Limits, Refusal, framing};
 
 const LIMITS: Limits = Limits { request_line: 100, head: 300, fields: 8 };
 
@@ -34,6 +37,19 @@ fn nearly_a_body() -> impl Strategy<Value = Vec<u8>> {
         4 => vec(piece, 0..12).prop_map(|pieces| pieces.concat()),
         1 => vec(any::<u8>(), 0..64),
     ]
+}
+
+/// Field lines that decide how a body is framed, right and wrong.
+fn framing_fields() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        4 => "[0-9]{1,3}", 1 => "[0-9]{19,21}", 1 => "[+-]?[0-9a-fx_, ]{0,4}",
+        4 => Just("chunked".to_owned()), 1 => Just("Chunked ".to_owned()), 1 => Just("gzip, chunked".to_owned()),
+        1 => Just("chunked, gzip".to_owned()), 1 => Just("chunked,".to_owned()), 1 => "[a-z,;= ]{0,9}",
+    ];
+    let name =
+        prop_oneof![Just("Content-Length"), Just("content-length"), Just("Transfer-Encoding"), Just("X")];
+    vec((name, value), 0..4)
+        .prop_map(|fields| fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect())
 }
 
 fn parse(bytes: &[u8]) -> (Result<bool, Refusal>, Head) {
@@ -98,6 +114,74 @@ proptest! {
         }
         prop_assert_eq!(answer.map(|()| (taken, finished)), expected);
         prop_assert!(expected.is_err() || data == whole);
+    }
+
+    #[test]
+    fn a_length_has_one_reading(fields in framing_fields(), modern in any::<bool>()) {
+        let version = if modern { "1.1" } else { "1.0" };
+        let bytes = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n").into_bytes();
+        let (answer, head) = parse(&bytes);
+        let Ok(framing) = framing(&head, &bytes) else { return Ok(()) };
+        prop_assert_eq!(answer, Ok(true));
+        let values = |name: &str| -> Vec<&[u8]> {
+            let named = |field: &&tapster_http1::Field| field.name.of(&bytes).eq_ignore_ascii_case(name.as_bytes());
+            head.fields.iter().filter(named).map(|field| field.value.of(&bytes)).collect()
+        };
+        let digits = |value: &&[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+        let expected = match (&values("content-length")[..], &values("transfer-encoding")[..]) {
+            ([], []) => Some(BodyLength::None),
+            ([value], []) if value.iter().all(u8::is_ascii_digit) => digits(value).map(BodyLength::Length),
+            ([], [value]) if modern && value.eq_ignore_ascii_case(b"chunked") => Some(BodyLength::Chunked),
+            _ => None,
+        };
+        prop_assert_eq!(Some(framing.body), expected);
+    }
+
+    #[test]
+    fn what_is_written_a_second_parser_reads(
+        fields in vec(("[!#-'*+.^_`|~0-9A-Za-z-]{1,12}", "[!-~\u{e9}]([ -~]{0,20}[!-~])?"), 0..8),
+        length in any::<Option<u64>>(), server in any::<bool>(), close in any::<bool>(),
+    ) {
+        let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut out = Vec::new();
+        let body = length.map_or(BodyField::Chunked, BodyField::Length);
+        let connection = if close { Connection::Close } else { Connection::Default };
+        response_head(&mut out, format!("200 OK\r\n{lines}").as_bytes(), &ServerFields { date: None, server, body, connection });
+        let mut expected: Vec<(String, String)> = fields;
+        let mut add = |name: &str, value: String| expected.push((name.to_owned(), value));
+        if server {
+            add("Server", "tapster".to_owned());
+        }
+        match length {
+            Some(length) => add("Content-Length", length.to_string()),
+            None => add("Transfer-Encoding", "chunked".to_owned()),
+        }
+        if close {
+            add("Connection", "close".to_owned());
+        }
+        let mut fields = [httparse::EMPTY_HEADER; 16];
+        let mut response = httparse::Response::new(&mut fields);
+        prop_assert_eq!(response.parse(&out), Ok(httparse::Status::Complete(out.len())));
+        let read = response.headers.iter();
+        let read: Vec<_> = read.map(|field| (field.name.to_owned(), String::from_utf8_lossy(field.value).into_owned())).collect();
+        prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn an_answer_of_the_servers_own_is_whole(status in 400_u16..600, reason in "[ -~]{0,40}", server in any::<bool>()) {
+        let mut out = Vec::new();
+        refusal_response(&mut out, status, &reason, &RefusalFields { date: None, server });
+        let mut fields = [httparse::EMPTY_HEADER; 8];
+        let mut response = httparse::Response::new(&mut fields);
+        let Ok(httparse::Status::Complete(head)) = response.parse(&out) else {
+            return Err(TestCaseError::fail("a whole head"));
+        };
+        prop_assert_eq!(response.code, Some(status));
+        let value = |name: &str| response.headers.iter().find(|field| field.name == name).map(|field| field.value);
+        let length = (out.len() - head).to_string();
+        prop_assert_eq!(value("Content-Length"), Some(length.as_bytes()));
+        prop_assert_eq!(value("Connection"), Some(&b"close"[..]));
+        prop_assert_eq!(value("Server").is_some(), server);
     }
 
     #[test]
