@@ -407,7 +407,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         kind: Kind::Path(|settings, path| settings.temp_dir = Some(path)),
         fallback: Fallback::Words("TMPDIR or /tmp"),
         group: Group::Limits,
-        help: "Where bodies too large for memory are kept",
+        help: "Where request bodies and answers too large for memory are kept",
         ..ROW
     },
     OptionSpec {
@@ -422,7 +422,8 @@ pub static OPTIONS: &[OptionSpec] = &[
         group: Group::Limits,
         help: "How much the temporary files of all workers may hold together",
         details: "A request body that finds no room is answered with 503 and Retry-After, one that finds the disk full \
-                  with 507. Keep it below what the disk of `--temp-dir` has to give.",
+                  with 507. Streams that are ahead of a slow client may use half of it, each up to 256 MiB; beyond that \
+                  the application waits for the client. Keep it below what the disk of `--temp-dir` has to give.",
         ..ROW
     },
     OptionSpec {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Read;
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
 
 use crate::{ResponseHead, Vars};
 
@@ -199,8 +199,8 @@ pub trait Respond {
     /// Body bytes. May wait for a slow client (with the interpreter unlocked) when too much is queued.
     /// Bytes for a HEAD request, a 204 or a 304 are dropped.
     fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError>;
-    /// `length` bytes of a file from `offset`. A file that is shorter ends the body early.
-    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError>;
+    /// `length` bytes of a file from `offset`. Does not wait for them to be sent. A file that is shorter ends the body early.
+    fn send_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<(), WriteError>;
     /// The answer is whole. A body shorter than its Content-Length ends the connection so that the client sees it.
     fn finish(&mut self);
     /// The answer failed. If something of it has left the connection ends without the chunked terminator, so that the

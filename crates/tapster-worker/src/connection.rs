@@ -8,6 +8,7 @@ use std::time::Instant;
 use tapster_gateway::{Protocol, Request};
 use tapster_sys::clock::ThreadClock;
 
+use crate::backing::Backing;
 use crate::body::{self, Writing};
 use crate::incoming::{Discard, Incoming, Left};
 use crate::outbound::Outbound;
@@ -15,6 +16,7 @@ use crate::policy::Policy;
 use crate::receive::{self, Parsed, Receiving, Refused};
 use crate::spool::Spool;
 use crate::stream::{Shutdown, Stream};
+use crate::worker::Shared;
 
 /// Reads before another connection gets its turn.
 const READS_PER_TURN: usize = 16;
@@ -380,7 +382,7 @@ impl Connection {
 
     /// Writes bytes of the server's own while nothing is queued before them, and queues what does not fit. False if
     /// the client is gone.
-    pub(crate) fn send(&mut self, bytes: &[u8], registry: &mio::Registry) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8], shared: &Shared) -> bool {
         let sent = match self.stream.write(bytes) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -389,11 +391,12 @@ impl Connection {
         if sent == bytes.len() {
             return true;
         }
-        let outbound = self.outbound.insert(Arc::new(Outbound::new(self.stream.clone(), sent as u64)));
+        let backing = Backing::of(shared, self.key);
+        let outbound = self.outbound.insert(Outbound::new(self.stream.clone(), sent as u64, backing));
         let _flushed_next = outbound.push(Box::new(bytes[sent..].to_vec()), 0);
         self.watches_writes || {
             self.watches_writes = true;
-            self.stream.watch_writes(registry, mio::Token(self.key), true).is_ok()
+            self.stream.watch_writes(&shared.lane.registry, mio::Token(self.key), true).is_ok()
         }
     }
 

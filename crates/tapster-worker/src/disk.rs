@@ -26,6 +26,8 @@ struct Queue {
     tasks: VecDeque<Task>,
     /// The thread is there.
     runs: bool,
+    /// It sleeps.
+    waits: bool,
 }
 
 impl Disk {
@@ -51,11 +53,11 @@ impl Disk {
 
     fn enter(self: &Arc<Disk>, mut queue: MutexGuard<'_, Queue>, task: Task) {
         queue.tasks.push_back(task);
-        let runs = std::mem::replace(&mut queue.runs, true);
+        let (runs, waits) = (std::mem::replace(&mut queue.runs, true), queue.waits);
         drop(queue);
-        if runs {
+        if waits {
             self.came.notify_one();
-        } else if self.start().is_err() {
+        } else if !runs && self.start().is_err() {
             // The system has no thread to give: whoever asks does it.
             self.work(Duration::ZERO);
         }
@@ -87,8 +89,10 @@ impl Disk {
             if let Some(task) = queue.tasks.pop_front() {
                 return Some(task);
             }
+            queue.waits = true;
             let (after, wait) = self.came.wait_timeout(queue, idle).unwrap_or_else(PoisonError::into_inner);
             queue = after;
+            queue.waits = false;
             if wait.timed_out() && queue.tasks.is_empty() {
                 queue.runs = false;
                 return None;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tapster_http1::encode::RefusalFields;
 
 use crate::answer;
+use crate::backing::Backing;
 use crate::connection::{Connection, State, Step};
 use crate::http;
 use crate::outbound::Flushed;
@@ -49,8 +50,8 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
                 None
             }
             Step::Spool => {
-                let wake = shared.lane.waker_of(connection.key);
-                connection.spool(&shared.spool, wake);
+                let backing = Backing::of(shared, connection.key);
+                connection.spool(&shared.spool, move || backing.tell_loop());
                 rest(shared, context, connection)
             }
             Step::Refuse(refused) => refuse_and_close(shared, context, connection, &refused),
@@ -236,7 +237,7 @@ fn refuse_and_close(
     let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
     let fields = RefusalFields { date: Some(date), server: shared.policy.server_header };
     refuse(out, refused.status, reason, &fields, refused.head_only);
-    if !connection.send(out, &shared.lane.registry) {
+    if !connection.send(out, shared) {
         close(shared, connection, "the client went away before it was refused");
         return None;
     }

@@ -189,16 +189,11 @@ impl Lane {
         }
     }
 
-    /// Says on any thread that a connection can go on.
-    pub(crate) fn waker_of(self: &Arc<Lane>, key: usize) -> impl FnOnce() + Send + 'static {
-        let lane = Arc::downgrade(self);
-        move || {
-            if let Some(lane) = lane.upgrade() {
-                let resumed = Readiness { resumed: true, ..Readiness::default() };
-                let _only_for_writable = lane.core().saw(key, resumed);
-                lane.wake_poller();
-            }
-        }
+    /// The file thread did its part for a connection, which can go on.
+    pub(crate) fn resume(&self, key: usize) {
+        let resumed = Readiness { resumed: true, ..Readiness::default() };
+        let _only_for_writable = self.core().saw(key, resumed);
+        self.wake_poller();
     }
 
     /// Brings whoever polls back to the queue.

@@ -4,13 +4,15 @@
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
 //! application to the socket), [`pace`] and [`deadline`] (slow clients), [`token`] and [`monitor`] (who leads, and when
-//! a call blocks), [`body`], [`spool`] and [`incoming`] (bodies too large for memory), [`listen`] and [`capacity`] (new
-//! clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`] (the end).
+//! a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies too large for memory), [`outbound`] and [`file`]
+//! (answers that their client did not take at once), [`listen`] and [`capacity`] (new clients), [`neighbours`] (several
+//! lanes), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
 mod accept;
 mod answer;
+mod backing;
 mod blocking;
 mod body;
 mod budget;
@@ -29,6 +31,7 @@ mod http;
 mod incoming;
 mod lane;
 mod listen;
+mod meter;
 mod monitor;
 mod neighbours;
 mod outbound;

@@ -1,65 +1,80 @@
-//! Bytes that the socket did not take at once. The thread that answers puts them in, the loop flushes them when
-//! the socket has room, so that a slow client holds no thread; a stream that is too far ahead waits here.
+//! What of an answer the socket did not take at once. The thread that answers puts it in, the loop flushes it when
+//! the socket has room, so that a slow client holds no thread; files, and bytes that were moved to one, are the file
+//! thread's (`file.rs`). A stream that is too far ahead waits here.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tapster_gateway::Kept;
 
-use crate::pace::{Pace, PaceLimits, Slow};
+use crate::backing::Backing;
+use crate::file::{self, FileBody, FilePart};
+use crate::meter::Meter;
+use crate::pace::{PaceLimits, Slow};
+use crate::spool::{ANSWER_SPOOL, SpoolFile};
 use crate::stream::Stream;
 
-/// A stream that has this much unsent makes its application wait; what is queued by reference does not count
-/// twice, it is in the application's memory anyway.
-pub(crate) const HIGH_WATER: usize = 1 << 20;
+/// A stream that has this much unsent in memory is moved to a file, or made to wait; what is queued by reference does
+/// not count twice, it is in the application's memory anyway.
+const HIGH_WATER: u64 = 1 << 20;
+
+/// What a stream may have in memory while some of it is being moved to a file.
+const HIGHEST_WATER: u64 = 2 * HIGH_WATER;
+
+/// How long a stream waits for its client before it goes to a file: a fast client has taken a mebibyte by then.
+const BRIEFLY: Duration = Duration::from_millis(20);
+
+/// How often a stream that waits for the disk looks after its client.
+const DISK: Duration = Duration::from_secs(1);
 
 /// How many parts go into one `writev`.
 const PARTS: usize = 16;
 
 /// The unsent rest of one connection's answers.
 pub(crate) struct Outbound {
-    stream: Arc<Stream>,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) backing: Backing,
     queue: Mutex<Queue>,
     moved: Condvar,
+    /// An application waits for room: set under the queue's lock.
+    is_waited_for: AtomicBool,
+}
+
+/// What waits, in its order.
+pub(crate) enum Part {
+    Memory(Box<dyn Kept>),
+    File(FilePart),
+    /// Bytes on their way to the spool file.
+    Moving(u64),
 }
 
 #[derive(Default)]
-struct Queue {
-    parts: VecDeque<Box<dyn Kept>>,
-    /// How much of the first part is sent.
-    sent: usize,
-    bytes: usize,
-    gone: bool,
-    meter: Meter,
-}
-
-/// How fast the client takes the answer. What counts is what its system has acknowledged: a large socket buffer
-/// reports room seldom, however fast the client reads.
-#[derive(Default)]
-struct Meter {
-    /// None until the client is waited for.
-    pace: Option<Pace>,
-    /// Bytes of the answer that the socket took.
-    written: u64,
-    /// Bytes of it that the client had at the last look.
-    taken: u64,
-    /// The socket took some since the last look.
-    moved: bool,
-    slow: Option<Slow>,
-}
-
-impl Meter {
-    /// Looks at how far the client is.
-    fn look(&mut self, stream: &Stream, now: Instant, limits: &PaceLimits) {
-        let pace = self.pace.get_or_insert_with(|| Pace::new(limits));
-        pace.run(now);
-        let taken = self.written.saturating_sub(stream.unacknowledged()).max(self.taken);
-        pace.moved(taken - self.taken, now, limits);
-        self.taken = taken;
-        self.moved = false;
-    }
+pub(crate) struct Queue {
+    pub(crate) parts: VecDeque<Part>,
+    /// How much of the first part is sent, if that is in memory.
+    pub(crate) sent: usize,
+    bytes: u64,
+    /// How many of them are in memory.
+    pub(crate) memory: u64,
+    pub(crate) gone: bool,
+    /// The file thread sends, or will as soon as it can: nobody else may.
+    pub(crate) is_sent_by_thread: bool,
+    /// The poller saw room while the file thread was sending.
+    pub(crate) saw_room: bool,
+    /// What was moved out of memory; none also while the file thread has it in hand.
+    pub(crate) spool: Option<SpoolFile>,
+    /// Bytes in the spool file, sent or not.
+    pub(crate) spooled: u64,
+    /// The file thread moves bytes, or will.
+    pub(crate) is_spooling: bool,
+    /// The client is too slow for this stream to wait for it.
+    spools: bool,
+    /// There is no more room for files.
+    pub(crate) spool_failed: bool,
+    pub(crate) meter: Meter,
 }
 
 /// What a flush came to.
@@ -69,18 +84,28 @@ pub(crate) enum Flushed {
     Empty,
     /// Some bytes went, some are left.
     Progress,
-    /// Not a byte went.
+    /// Not a byte went, or the file thread is at it.
     Stuck,
     /// The client is gone; the rest was dropped.
     Gone,
 }
 
+/// Why writing from memory stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    Nothing,
+    /// The socket has no room.
+    Blocked,
+    /// The next part is in a file.
+    File,
+}
+
 impl Outbound {
     /// A queue behind the `written` bytes of the answer that the socket took.
-    pub(crate) fn new(stream: Arc<Stream>, written: u64) -> Outbound {
-        let meter = Meter { written, ..Meter::default() };
-        let queue = Queue { meter, ..Queue::default() };
-        Outbound { stream, queue: Mutex::new(queue), moved: Condvar::new() }
+    pub(crate) fn new(stream: Arc<Stream>, written: u64, backing: Backing) -> Arc<Outbound> {
+        let queue = Queue { meter: Meter::new(written), ..Queue::default() };
+        let (moved, is_waited_for) = (Condvar::new(), AtomicBool::new(false));
+        Arc::new(Outbound { stream, backing, queue: Mutex::new(queue), moved, is_waited_for })
     }
 
     /// Adds bytes behind what is queued, `sent` of them already sent if nothing is. True for the first of them: then
@@ -95,15 +120,28 @@ impl Outbound {
         let first = queue.parts.is_empty();
         if first {
             queue.sent = sent;
-            queue.meter.written += sent as u64;
+            queue.meter.count(sent as u64);
         }
-        queue.bytes += part.bytes().len() - sent;
-        queue.parts.push_back(part);
+        let left = (part.bytes().len() - sent) as u64;
+        queue.bytes += left;
+        queue.memory += left;
+        queue.parts.push_back(Part::Memory(part));
         first
     }
 
+    /// Adds a part of a file, and then flushes.
+    pub(crate) fn push_file(self: &Arc<Outbound>, file: FileBody, offset: u64, length: u64) -> Flushed {
+        let mut queue = self.lock();
+        if !queue.gone {
+            queue.bytes += length;
+            queue.parts.push_back(Part::File(FilePart { file: Some(Arc::new(file)), offset, left: length }));
+        }
+        drop(queue);
+        self.flush()
+    }
+
     /// How many bytes are queued; none if the client is gone.
-    pub(crate) fn queued(&self) -> Option<usize> {
+    pub(crate) fn queued(&self) -> Option<u64> {
         let queue = self.lock();
         (!queue.gone).then_some(queue.bytes)
     }
@@ -111,47 +149,90 @@ impl Outbound {
     /// Until when the client must have taken more. From the first time that this is asked until the queue is empty,
     /// it is the client that is waited for.
     pub(crate) fn deadline(&self, now: Instant, limits: &PaceLimits) -> Option<Instant> {
-        let mut queue = self.lock();
-        let Queue { meter, .. } = &mut *queue;
-        match &mut meter.pace {
-            None => meter.look(&self.stream, now, limits),
-            Some(pace) => {
-                pace.run(now);
-                if std::mem::take(&mut meter.moved) {
-                    pace.heard(now, limits);
-                }
-            }
-        }
-        meter.pace.as_ref().and_then(Pace::deadline)
+        self.lock().meter.deadline(&self.stream, now, limits)
     }
 
     /// Whether the client's time is over, by a look at how far it is.
     pub(crate) fn verdict(&self, now: Instant, limits: &PaceLimits) -> Option<Slow> {
         let mut queue = self.lock();
-        queue.meter.look(&self.stream, now, limits);
-        queue.meter.pace.as_ref().and_then(|pace| pace.verdict(now))
+        if queue.is_sent_by_thread {
+            // There is room, so it is the disk that is waited for.
+            queue.meter.excuse(now, limits);
+            return None;
+        }
+        queue.meter.verdict(&self.stream, now, limits)
     }
 
-    /// Waits until less than half of the high-water mark is queued, the client is gone, or it is too slow. True if
-    /// there is room.
-    pub(crate) fn wait_for_room(&self, limits: &PaceLimits) -> bool {
+    /// Whether the application may go on at once. What it is ahead by goes to a file if its client is slow.
+    pub(crate) fn has_room(self: &Arc<Outbound>) -> bool {
+        let queue = self.lock();
+        !queue.gone && (queue.memory <= HIGH_WATER || queue.spools && self.spool(queue))
+    }
+
+    /// Waits until there is room in memory, first for the client, then for the file thread, and for the client again
+    /// if there is no room for files. False if the client is gone or too slow.
+    pub(crate) fn wait_for_room(self: &Arc<Outbound>, limits: &PaceLimits) -> bool {
+        self.wait_briefly();
+        self.lock().spools = true;
         loop {
             let now = Instant::now();
             let deadline = self.deadline(now, limits);
             let queue = self.lock();
-            if queue.gone || queue.bytes <= HIGH_WATER / 2 {
+            if queue.gone || queue.memory <= HIGH_WATER / 2 {
                 return !queue.gone;
             }
-            let limit = deadline.unwrap_or(now).saturating_duration_since(now);
-            let (queue, wait) = self.moved.wait_timeout(queue, limit).unwrap_or_else(PoisonError::into_inner);
-            drop(queue);
-            if wait.timed_out()
+            if self.spool(queue) {
+                return true;
+            }
+            let queue = self.lock();
+            let waits_for_disk = queue.is_spooling;
+            let limit = match deadline {
+                Some(deadline) if !waits_for_disk => deadline.saturating_duration_since(now),
+                _ => DISK,
+            };
+            let is_over = !self.wait(queue, limit);
+            if is_over
+                && !waits_for_disk
                 && let Some(slow) = self.verdict(Instant::now(), limits)
             {
                 self.cut(slow);
                 return false;
             }
         }
+    }
+
+    fn wait_briefly(&self) {
+        let until = Instant::now() + BRIEFLY;
+        loop {
+            let queue = self.lock();
+            let left = until.saturating_duration_since(Instant::now());
+            if queue.spools || queue.gone || queue.memory <= HIGH_WATER / 2 || left.is_zero() {
+                return;
+            }
+            self.wait(queue, left);
+        }
+    }
+
+    /// Waits for a change of the queue; false if there was none within `limit`.
+    fn wait(&self, queue: MutexGuard<'_, Queue>, limit: Duration) -> bool {
+        self.is_waited_for.store(true, Ordering::SeqCst);
+        let (queue, wait) = self.moved.wait_timeout(queue, limit).unwrap_or_else(PoisonError::into_inner);
+        self.is_waited_for.store(false, Ordering::SeqCst);
+        drop(queue);
+        !wait.timed_out()
+    }
+
+    /// Has what is in memory moved to a file, if there is room for it. True if the application need not wait for that.
+    fn spool(self: &Arc<Outbound>, mut queue: MutexGuard<'_, Queue>) -> bool {
+        if queue.spool_failed || queue.spooled >= ANSWER_SPOOL {
+            return false;
+        }
+        let is_ahead = queue.memory <= HIGHEST_WATER;
+        if !std::mem::replace(&mut queue.is_spooling, true) {
+            drop(queue);
+            file::spool_soon(self.clone());
+        }
+        is_ahead
     }
 
     /// Gives up a client that is too slow. Its connection ends with a reset: an answer that is cut must not look
@@ -172,23 +253,23 @@ impl Outbound {
         let dropped = {
             let mut queue = self.lock();
             queue.gone = true;
-            queue.bytes = 0;
-            std::mem::take(&mut queue.parts)
+            (queue.bytes, queue.memory) = (0, 0);
+            (std::mem::take(&mut queue.parts), queue.spool.take())
         };
         drop(dropped);
-        self.moved.notify_all();
+        self.notify();
     }
 
-    /// Writes as much as the socket takes.
-    pub(crate) fn flush(&self) -> Flushed {
-        let mut done: Vec<Box<dyn Kept>> = Vec::new();
+    /// Writes as much as the socket takes, or has the file thread do it.
+    pub(crate) fn flush(self: &Arc<Outbound>) -> Flushed {
+        let mut done: Vec<Part> = Vec::new();
         let result = self.flush_into(&mut done);
         // Outside of the lock: dropping may run the application's interpreter.
         drop(done);
         match result {
             Ok(flushed) => {
                 if flushed != Flushed::Stuck {
-                    self.moved.notify_all();
+                    self.notify();
                 }
                 flushed
             }
@@ -199,47 +280,77 @@ impl Outbound {
         }
     }
 
-    fn flush_into(&self, done: &mut Vec<Box<dyn Kept>>) -> io::Result<Flushed> {
+    fn flush_into(self: &Arc<Outbound>, done: &mut Vec<Part>) -> io::Result<Flushed> {
         let mut queue = self.lock();
         if queue.gone {
             return Ok(Flushed::Gone);
         }
+        if queue.is_sent_by_thread {
+            queue.saw_room = true;
+            return Ok(Flushed::Stuck);
+        }
         let before = queue.bytes;
-        while queue.bytes > 0 {
-            match self.stream.write_parts(&queue.slices()) {
-                Ok(written) => queue.consume(written, done),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    queue.meter.moved |= queue.bytes < before;
-                    return Ok(if queue.bytes < before { Flushed::Progress } else { Flushed::Stuck });
-                }
-                Err(error) => return Err(error),
-            }
+        let next = queue.write(&self.stream, done)?;
+        let went = queue.bytes < before;
+        if next == Next::File {
+            queue.is_sent_by_thread = true;
+            drop(queue);
+            file::send_soon(self.clone());
         }
-        if let Some(pace) = &mut queue.meter.pace {
-            pace.stop(Instant::now());
-        }
-        Ok(Flushed::Empty)
+        Ok(match next {
+            Next::Nothing => Flushed::Empty,
+            Next::Blocked | Next::File if went => Flushed::Progress,
+            Next::Blocked | Next::File => Flushed::Stuck,
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    /// Wakes an application that waits for room.
+    pub(crate) fn notify(&self) {
+        if self.is_waited_for.load(Ordering::SeqCst) {
+            self.moved.notify_all();
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
+    /// Writes the parts in memory that come next; puts into `done` what is to be dropped without the lock.
+    pub(crate) fn write(&mut self, stream: &Stream, done: &mut Vec<Part>) -> io::Result<Next> {
+        loop {
+            match self.parts.front() {
+                None => {
+                    self.meter.stop();
+                    self.spools = false;
+                    return Ok(Next::Nothing);
+                }
+                Some(Part::File(_) | Part::Moving(_)) => return Ok(Next::File),
+                Some(Part::Memory(_)) => match stream.write_parts(&self.slices()) {
+                    Ok(written) => self.consume(written, done),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Next::Blocked),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
     fn slices(&self) -> Vec<IoSlice<'_>> {
         let mut slices = Vec::with_capacity(self.parts.len().min(PARTS));
-        for (index, part) in self.parts.iter().take(PARTS).enumerate() {
-            let skip = if index == 0 { self.sent } else { 0 };
-            slices.push(IoSlice::new(&part.bytes()[skip..]));
+        let mut skip = self.sent;
+        for part in self.parts.iter().take(PARTS) {
+            let Part::Memory(bytes) = part else { break };
+            slices.push(IoSlice::new(&bytes.bytes()[skip..]));
+            skip = 0;
         }
         slices
     }
 
-    fn consume(&mut self, mut written: usize, done: &mut Vec<Box<dyn Kept>>) {
-        self.bytes -= written;
-        self.meter.written += written as u64;
-        while let Some(first) = self.parts.front() {
+    fn consume(&mut self, mut written: usize, done: &mut Vec<Part>) {
+        self.count(written as u64);
+        self.memory -= written as u64;
+        while let Some(Part::Memory(first)) = self.parts.front() {
             let left = first.bytes().len() - self.sent;
             if written < left {
                 self.sent += written;
@@ -249,5 +360,11 @@ impl Queue {
             self.sent = 0;
             done.extend(self.parts.pop_front());
         }
+    }
+
+    /// The socket took `bytes`.
+    pub(crate) fn count(&mut self, bytes: u64) {
+        self.bytes -= bytes;
+        self.meter.count(bytes);
     }
 }

@@ -1,21 +1,27 @@
 //! The answer to one request: framing, the head and its body in as few writes as they fit, what the socket does
 //! not take at once into the connection's [`Outbound`]. Runs on the thread that calls the application.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, ResponseHead, WriteError};
 use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
 
+use crate::backing::Backing;
 use crate::connection::{Connection, Exchange};
-use crate::lane::Lane;
-use crate::outbound::{Flushed, HIGH_WATER, Outbound};
+use crate::file::FileBody;
+use crate::outbound::{Flushed, Outbound};
 use crate::policy::Policy;
 use crate::worker::Shared;
 
 /// Body parts up to this size are copied behind the head: one write beats a saved copy.
 const COPY_BELOW: usize = 16 * 1024;
+
+/// Files up to this size are read: one write with the head beats a hand-over to the file thread.
+const READ_BELOW: u64 = 64 * 1024;
 
 /// Bytes gathered before they are sent although more is at hand.
 const SEND_FROM: usize = 64 * 1024;
@@ -72,7 +78,7 @@ pub(crate) struct Responder<'a> {
     out: &'a mut Vec<u8>,
     date: &'a [u8],
     app: &'a dyn App,
-    lane: &'a Lane,
+    shared: &'a Shared<'a>,
     policy: &'a Policy,
     exchange: Exchange,
     framing: Framing,
@@ -98,7 +104,7 @@ impl<'a> Responder<'a> {
             out,
             date,
             app: &*shared.app,
-            lane: shared.lane,
+            shared,
             policy: &shared.policy,
             exchange,
             framing: Framing::NoBody,
@@ -162,12 +168,12 @@ impl<'a> Responder<'a> {
     }
 
     /// How many of `wanted` bytes the framing has room for.
-    fn admit(&mut self, wanted: usize) -> usize {
+    fn admit(&mut self, wanted: u64) -> u64 {
         match &mut self.framing {
             Framing::NoBody => 0,
             Framing::Length(missing) => {
-                let count = wanted.min(usize::try_from(*missing).unwrap_or(usize::MAX));
-                *missing -= count as u64;
+                let count = wanted.min(*missing);
+                *missing -= count;
                 count
             }
             Framing::Chunked | Framing::UntilClose => wanted,
@@ -250,7 +256,7 @@ impl<'a> Responder<'a> {
     }
 
     /// The queue, if it holds anything: what comes next must wait behind it.
-    fn pending(&mut self) -> Option<usize> {
+    fn pending(&mut self) -> Option<u64> {
         let queued = self.connection.outbound.as_ref()?.queued();
         if queued.is_none() {
             self.gone = true;
@@ -266,9 +272,10 @@ impl<'a> Responder<'a> {
         if let Some(incoming) = &self.connection.incoming {
             incoming.begin_answer();
         }
-        let outbound = Arc::new(Outbound::new(self.connection.stream.clone(), self.bytes));
+        let backing = Backing::of(self.shared, self.connection.key);
+        let outbound = Outbound::new(self.connection.stream.clone(), self.bytes, backing);
         self.connection.outbound = Some(outbound.clone());
-        self.lane.core().share_outbound(self.connection.key, outbound.clone());
+        self.shared.lane.core().share_outbound(self.connection.key, outbound.clone());
         outbound
     }
 
@@ -284,6 +291,40 @@ impl<'a> Responder<'a> {
         }
     }
 
+    /// Leaves a part of a file to the file thread, behind what was gathered.
+    fn queue_file(&mut self, file: File, offset: u64, count: u64) {
+        let chunked = self.framing == Framing::Chunked;
+        if chunked {
+            encode::chunk_header(self.out, usize::try_from(count).unwrap_or(usize::MAX));
+        }
+        self.send();
+        let outbound = self.outbound();
+        self.watch_writes();
+        if self.gone {
+            return;
+        }
+        self.left = true;
+        let subject = self.connection.facts.connection.peer().to_string();
+        self.gone |= outbound.push_file(FileBody { file, subject }, offset, count) == Flushed::Gone;
+        self.bytes += count;
+        if chunked {
+            self.out.extend_from_slice(encode::CHUNK_END);
+        }
+    }
+
+    /// Reads a small part of a file and writes it. A file that is shorter ends the body early, which `finish` then shows.
+    fn write_file(&mut self, file: &File, offset: u64, length: u64) -> Result<(), WriteError> {
+        let mut bytes = vec![0; length as usize];
+        let mut read = 0;
+        self.app.unlocked(&mut || {
+            while let Ok(count @ 1..) = file.read_at(&mut bytes[read..], offset + read as u64) {
+                read += count;
+            }
+        });
+        bytes.truncate(read);
+        if bytes.is_empty() { Ok(()) } else { self.write(&bytes, Flush::Later) }
+    }
+
     /// Asks the poller for room to write.
     fn watch_writes(&mut self) {
         if self.connection.watches_writes {
@@ -291,13 +332,13 @@ impl<'a> Responder<'a> {
         }
         self.connection.watches_writes = true;
         let token = mio::Token(self.connection.key);
-        self.gone |= self.connection.stream.watch_writes(&self.lane.registry, token, true).is_err();
+        self.gone |= self.connection.stream.watch_writes(&self.shared.lane.registry, token, true).is_err();
     }
 
     /// Makes an application that streams faster than its client reads wait, without the interpreter's lock.
     fn hold_back(&mut self) {
         let Some(outbound) = self.connection.outbound.clone() else { return };
-        if outbound.queued().is_some_and(|bytes| bytes <= HIGH_WATER) {
+        if outbound.has_room() {
             return;
         }
         let mut room = false;
@@ -345,7 +386,7 @@ impl Respond for Responder<'_> {
 
     fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
         let wanted = chunk.bytes().len();
-        let count = self.admit(wanted);
+        let count = self.admit(wanted as u64) as usize;
         if count > 0 {
             self.put(chunk, count);
         }
@@ -362,8 +403,20 @@ impl Respond for Responder<'_> {
         }
     }
 
-    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<(), WriteError> {
-        crate::file::send(self, self.app, file, offset, length)
+    fn send_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<(), WriteError> {
+        let file = File::from(file);
+        if length <= READ_BELOW {
+            return self.write_file(&file, offset, length);
+        }
+        let count = self.admit(length);
+        if count > 0 {
+            self.queue_file(file, offset, count);
+        }
+        match self.framing {
+            _ if self.gone => Err(WriteError::Disconnected),
+            Framing::Length(_) if count < length => Err(WriteError::TooLong),
+            _ => Ok(()),
+        }
     }
 
     fn finish(&mut self) {

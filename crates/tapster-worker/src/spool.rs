@@ -4,12 +4,16 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::disk::Disk;
+
+/// What a stream may be ahead of its client by, in its file; beyond it the application waits.
+pub(crate) const ANSWER_SPOOL: u64 = 256 << 20;
 
 /// Where such files are, what they may hold together, and who writes them.
 pub(crate) struct Spool {
@@ -69,15 +73,31 @@ impl SpoolFile {
         if !self.spool.budget.take(wanted, limit) {
             return Err(SpoolError::OverBudget);
         }
-        self.share += wanted;
+        let written = self.write(parts);
+        match written {
+            Ok(()) => self.share += wanted,
+            Err(_) => self.spool.budget.give_back(wanted),
+        }
+        written.map_err(SpoolError::Failed)
+    }
+
+    fn write<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut end = self.length;
         for part in parts {
-            file.write_all_at(part, end).map_err(SpoolError::Failed)?;
+            if let Err(error) = file.write_all_at(part, end) {
+                // What was written of it must not stay.
+                file.set_len(self.length)?;
+                return Err(error);
+            }
             end += part.len() as u64;
         }
         self.length = end;
         Ok(())
+    }
+
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(File::as_fd)
     }
 
     /// Closes it and gives its share back, on this thread.

@@ -1,8 +1,6 @@
 //! What the application returned, sent: lists and tuples at once with their length, files without Python, all else item
 //! by item as it comes (PEP 3333 "Buffering and Streaming").
 
-use std::os::fd::AsFd;
-
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -47,14 +45,14 @@ impl<'a, 'py> Outgoing<'a, 'py> {
     }
 
     /// Sends a part of a file.
-    fn send_file(&mut self, part: &Region) -> Result<(), Failure> {
+    fn send_file(&mut self, part: Region) -> Result<(), Failure> {
         let mut start = self.commit(BodySize::Known(part.length))?;
         let left = start.content_length().map(|announced| announced.saturating_sub(start.sent()));
         let length = part.length.min(left.unwrap_or(u64::MAX));
         if length == 0 {
             return Ok(());
         }
-        let taken = self.respond.send_file(part.file.as_fd(), part.offset, length);
+        let taken = self.respond.send_file(part.file.into(), part.offset, length);
         wants_more(start.note(length, taken)).map(drop)
     }
 
@@ -74,7 +72,7 @@ pub(crate) fn send<'py>(body: &Bound<'py, PyAny>, out: &mut Outgoing<'_, 'py>) -
     if let Ok(wrapper) = body.cast_exact::<FileWrapper>()
         && let Some(part) = wrapper.get().region(body.py())
     {
-        return out.send_file(&part);
+        return out.send_file(part);
     }
     refuse_what_is_no_body(body)?;
     send_items(body, out)

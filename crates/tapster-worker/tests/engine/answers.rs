@@ -214,13 +214,12 @@ fn an_application_whose_client_left_is_told() {
 #[test]
 fn a_file_is_sent_whole_and_from_its_offset() {
     use std::io::Write;
-    use std::os::fd::AsFd;
     let contents: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 7 / 5) as u8).collect();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&contents).unwrap();
     let server = Wanted::threads(2).serve(move |_, respond| {
         respond.start(&head("200 OK", &[]), BodySize::Known(2_999_000));
-        respond.send_file(file.as_fd(), 1000, 2_999_000).unwrap();
+        respond.send_file(file.try_clone().unwrap().into(), 1000, 2_999_000).unwrap();
         respond.finish();
     });
     let mut client = server.connect();

@@ -13,11 +13,18 @@ const LARGE: usize = 64 << 20;
 
 /// `/large` is one large body, `/stream` as much in pieces; all else is short.
 fn serve(threads: usize, streamed: Arc<AtomicUsize>) -> Server {
+    serve_with_files_of(8 << 30, threads, streamed)
+}
+
+/// The same where temporary files may hold so many bytes.
+fn serve_with_files_of(most: u64, threads: usize, streamed: Arc<AtomicUsize>) -> Server {
     let large = pattern(LARGE);
-    Wanted::threads(threads).serve(move |request, respond| match &*path(request) {
-        "/large" => ok(respond, &large),
-        "/stream" => stream(respond, &large, &streamed),
-        _ => ok(respond, b"short"),
+    Wanted::threads(threads).with(|settings| settings.spool_max = most).serve(move |request, respond| {
+        match &*path(request) {
+            "/large" => ok(respond, &large),
+            "/stream" => stream(respond, &large, &streamed),
+            _ => ok(respond, b"short"),
+        }
     })
 }
 
@@ -59,10 +66,10 @@ fn a_slow_reader_of_a_large_answer_holds_no_thread() {
 }
 
 #[test]
-fn a_stream_waits_for_its_reader_and_holds_nobody_up() {
-    for threads in [1, 2] {
+fn a_stream_waits_for_its_reader_where_files_have_no_room() {
+    for (threads, most) in [(1, 0), (2, 0), (2, 10 << 20)] {
         let streamed = Arc::new(AtomicUsize::new(0));
-        let server = serve(threads, streamed.clone());
+        let server = serve_with_files_of(most, threads, streamed.clone());
         let expected = pattern(LARGE);
         let mut slow = server.connect();
         slow.ask("/stream");
@@ -75,7 +82,7 @@ fn a_stream_waits_for_its_reader_and_holds_nobody_up() {
                 break;
             }
             taken.extend(chunk);
-            // The kernel's buffers, the high-water mark and a piece; not the whole.
+            // The kernel's buffers, the high-water mark, a piece, and half of what files may hold; not the whole.
             let ahead = streamed.load(Ordering::SeqCst).saturating_sub(taken.len());
             assert!(ahead < 24 << 20, "{ahead} bytes ahead of the reader");
             if threads > 1 && taken.len() % 1_000_000 < 50_000 {
@@ -84,6 +91,40 @@ fn a_stream_waits_for_its_reader_and_holds_nobody_up() {
         }
         assert!(taken == expected);
         assert_eq!(slow.get("/").text(), "short");
+        assert_eq!(server.board.spooled(), 0);
+        let waits = server.log().matches("waits for its slow client").count();
+        assert_eq!(waits, 1, "{}", server.log());
+    }
+}
+
+#[test]
+fn a_stream_whose_client_does_not_read_goes_to_a_file_and_frees_its_thread() {
+    let streamed = Arc::new(AtomicUsize::new(0));
+    let server = serve(1, streamed.clone());
+    let expected = pattern(LARGE);
+    let mut slow: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| client.ask("/stream"));
+    assert_eq!(server.connect().get("/").text(), "short");
+    assert_eq!(streamed.load(Ordering::SeqCst), 3 * LARGE);
+    eventually(|| server.board.spooled() > 100 << 20);
+    for client in &mut slow {
+        assert!(client.answer().body == expected);
+        assert_eq!(client.get("/").text(), "short");
+    }
+    eventually(|| server.board.spooled() == 0);
+}
+
+#[test]
+fn what_a_client_leaves_in_a_file_is_gone_with_it() {
+    let server = serve(1, Arc::default());
+    for read in [0, 1 << 20, 20 << 20] {
+        let mut slow = server.connect();
+        slow.ask("/stream");
+        assert_eq!(server.connect().get("/").text(), "short");
+        eventually(|| server.board.spooled() > 30 << 20);
+        slow.exactly(read);
+        drop(slow);
+        eventually(|| server.board.spooled() == 0 && server.board.connections() == 0);
     }
 }
 
