@@ -26,6 +26,11 @@ pub(crate) fn answer(
     if shared.draining.load(Ordering::Relaxed) {
         exchange.keep_alive = false;
     }
+    // A call that takes its time is to learn of a client that leaves.
+    if connection.incoming.is_some() || shared.home.blocking.wants_cpu_time() {
+        // If that fails the connection ends after its answer, for the same reason.
+        let _later = connection.watch(&shared.lane.registry);
+    }
     let inside = before_call(shared, context);
     let start = context.now;
     let blocking = &shared.home.blocking;

@@ -129,6 +129,7 @@ impl Worker {
     /// # Errors
     /// When the system refuses a poller or a registration.
     pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
+        tapster_sys::fork::watch_forks()?;
         let lanes = parts.lanes.clamp(1, settings.threads.max(1));
         let lanes = (0..lanes)
             .map(|index| Lane::new(index, &parts.listeners).map(Arc::new))
