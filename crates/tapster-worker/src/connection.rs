@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tapster_gateway::{Protocol, Request};
-use tapster_sys::clock::ThreadClock;
 
 use crate::backing::Backing;
 use crate::body::{self, Writing};
@@ -33,8 +32,6 @@ pub(crate) struct Scratch {
     pub(crate) head: tapster_http1::Head,
     /// The request that is complete.
     pub(crate) request: Request,
-    /// CPU clock of the thread, where it could be had.
-    pub(crate) clock: Option<ThreadClock>,
 }
 
 impl Scratch {
@@ -46,7 +43,6 @@ impl Scratch {
             out: Vec::with_capacity(32 * 1024),
             head: tapster_http1::Head::default(),
             request: Request::default(),
-            clock: ThreadClock::current().ok(),
         }
     }
 }
