@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.transport import Transport
-from tests.wire import exchange, http_request
+from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
+    from tests.conftest import Serve
     from tests.server import Server
     from tests.wire import Response
 
@@ -112,6 +113,24 @@ def test_uwsgi_is_sent_none(server: Server, name: str, path: str) -> None:
     """A front that speaks uwsgi takes the first head for the only one."""
     response = Transport.of(server, name).request(path)
     assert (response.status, response.body) == (200, b"hinted")
+
+
+@pytest.mark.parametrize("field", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"])
+def test_through_a_proxy_none_is_sent(http: Transport, field: str) -> None:
+    """Many a proxy takes the first head for the only one."""
+    response = http.request("/", fields={field: "http"})
+    assert (response.status, response.body) == (200, b"hinted")
+
+
+@pytest.mark.parametrize(
+    ("when", "proxied", "status"), [("on", True, 103), ("on", False, 103), ("off", False, 200)]
+)
+def test_the_option(serve: Serve, when: str, proxied: bool, status: int) -> None:
+    server = serve(APP, "--early-hints", when)
+    with Connection(server.address) as connection:
+        connection.send(http_request(fields={"Via": "1.1 proxy"} if proxied else {}))
+        assert connection.read_head().status == status
+    assert exchange(server.address, http_request(version="1.0")).body == b"hinted"
 
 
 WRONG = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kind::{Choice, Kind, Switch};
 use crate::option::{Fallback, Group, List, OptionSpec};
-use crate::settings::{AccessLog, BindProtocol, Count, HeaderMap, LogLevel, Peers, Settings};
+use crate::settings::{AccessLog, BindProtocol, Count, EarlyHints, HeaderMap, LogLevel, Peers, Settings};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -475,6 +475,28 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "early-hints",
+        metavar: "WHEN",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "auto",
+                help: "unless the request says that it came through a proxy",
+                set: |settings| settings.early_hints = EarlyHints::Auto,
+            },
+            Choice {
+                word: "on",
+                help: "always: every proxy in between passes them on",
+                set: |settings| settings.early_hints = EarlyHints::On,
+            },
+            Choice { word: "off", help: "never", set: |settings| settings.early_hints = EarlyHints::Off },
+        ]),
+        fallback: Fallback::Value("auto"),
+        group: Group::Listening,
+        help: "Whether the application's early hints (103) are sent",
+        details: "nginx before 1.29 takes a hint for the answer and waits for its body. HTTP/1.0 and uwsgi have no hints.",
+        ..ROW
+    },
+    OptionSpec {
         name: "server-header",
         metavar: "SWITCH",
         kind: Kind::Choice(&[
@@ -561,6 +583,7 @@ pub(crate) fn blank() -> Settings {
         uwsgi_allow_from: Peers::default(),
         header_map: HeaderMap::Drop,
         server_header: false,
+        early_hints: EarlyHints::Off,
         limits: crate::settings::Limits { request_line: 0, head: 0, fields: 0, body: 0, body_memory: 0 },
         stream_body: false,
         temp_dir: None,

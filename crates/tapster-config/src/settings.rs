@@ -95,6 +95,17 @@ pub enum HeaderMap {
     Refuse,
 }
 
+/// Whether the application's early hints (103) are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EarlyHints {
+    /// Unless the request came through a proxy.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
 /// Bounds on what one client may send; each has an answer of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -159,6 +170,8 @@ pub struct Settings {
     pub uwsgi_allow_from: Peers,
     /// What becomes of field names with an underscore.
     pub header_map: HeaderMap,
+    /// Whether early hints are sent.
+    pub early_hints: EarlyHints,
     /// Whether answers say `Server: tapster`.
     pub server_header: bool,
     /// Bounds on requests.

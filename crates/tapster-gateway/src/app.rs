@@ -188,7 +188,8 @@ pub enum WriteError {
 /// Order of calls: `early_hints` any number of times, `start` once, `write`/`send_file` any number of times, then `finish`
 /// or `abort`.
 pub trait Respond {
-    /// Sends a 103 (RFC 8297) at once, to a client that expects such a thing: HTTP/1.1. For others it does nothing.
+    /// Sends a 103 (RFC 8297) at once, to a client that knows such a thing. For others (HTTP/1.0, uwsgi, what came
+    /// through a proxy unless an option says otherwise) it does nothing.
     /// `false`, and nothing is sent, if the answer was started.
     fn early_hints(&mut self, head: &ResponseHead) -> bool;
     /// Takes the final head. The server adds `Date`, `Server`, framing and `Connection` fields. Nothing is

@@ -26,6 +26,18 @@ pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Schem
     forwarded_scheme(vars).unwrap_or_default()
 }
 
+/// Whether a request says that it came through a proxy, believed or not.
+pub fn is_claimed(vars: &Vars) -> bool {
+    const SAY_SO: [Variable; 5] = [
+        Variable::HttpXForwardedFor,
+        Variable::HttpXForwardedProto,
+        Variable::HttpXRealIp,
+        Variable::HttpForwarded,
+        Variable::HttpVia,
+    ];
+    SAY_SO.iter().any(|&variable| vars.get(variable).is_some())
+}
+
 fn forwarded_scheme(vars: &Vars) -> Option<Scheme> {
     match vars.get(Variable::HttpXForwardedProto) {
         Some(value) => syntax::list(value).next_back().and_then(named_scheme),

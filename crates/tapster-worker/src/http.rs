@@ -1,6 +1,6 @@
 //! A request head in HTTP/1 and the body that it announces.
 
-use tapster_gateway::{Body, Protocol, from_http};
+use tapster_gateway::{Body, Protocol, forwarded, from_http};
 use tapster_http1::{BodyLength, ChunkedDecoder, Refusal, Version};
 
 use crate::body::BodyBuffer;
@@ -50,6 +50,7 @@ fn whole_head(
         http10: head.version == Version::Http10,
         head_only: head.method.of(buffer) == b"HEAD",
         keep_alive: framing.keep_alive && policy.keeps_alive(),
+        proxied: forwarded::is_claimed(&request.vars),
     };
     let (progress, buffered) = match framing.body {
         BodyLength::None | BodyLength::Length(0) => {

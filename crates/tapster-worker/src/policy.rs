@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use tapster_config::{BindProtocol, HeaderMap, Peers, Settings};
+use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, Settings};
 use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
 
 use crate::connection::Facts;
@@ -37,6 +37,7 @@ pub(crate) struct Policy {
     pub(crate) pace: PaceLimits,
     pub(crate) refuses_underscores: bool,
     pub(crate) server_header: bool,
+    pub(crate) early_hints: EarlyHints,
     keep_alive: Duration,
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
@@ -60,6 +61,7 @@ impl Policy {
             pace: PaceLimits::new(settings),
             refuses_underscores: settings.header_map == HeaderMap::Refuse,
             server_header: settings.server_header,
+            early_hints: settings.early_hints,
             keep_alive: settings.keep_alive,
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use tapster_config::EarlyHints;
 use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, ResponseHead, WriteError};
 use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
 
@@ -165,6 +166,18 @@ impl<'a> Responder<'a> {
             (true, true) => encode::Connection::KeepAlive,
             (true, false) => encode::Connection::Default,
         }
+    }
+
+    /// Whether whoever reads the answer knows what a 103 is. Many a proxy takes it for the answer, and waits for its body.
+    fn may_hint(&self) -> bool {
+        let Exchange { protocol, http10, proxied, .. } = self.exchange;
+        protocol == Protocol::Http
+            && !http10
+            && match self.policy.early_hints {
+                EarlyHints::On => true,
+                EarlyHints::Auto => !proxied,
+                EarlyHints::Off => false,
+            }
     }
 
     /// How many of `wanted` bytes the framing has room for.
@@ -327,7 +340,12 @@ impl<'a> Responder<'a> {
 
     /// Asks the poller for room to write.
     fn watch_writes(&mut self) {
-        self.gone |= self.connection.watch_writes(&self.shared.lane.registry).is_err();
+        if self.connection.watches_writes {
+            return;
+        }
+        self.connection.watches_writes = true;
+        let token = mio::Token(self.connection.key);
+        self.gone |= self.connection.stream.watch_writes(&self.shared.lane.registry, token, true).is_err();
     }
 
     /// Makes an application that streams faster than its client reads wait, without the interpreter's lock.
@@ -350,7 +368,7 @@ impl Respond for Responder<'_> {
         if self.progress != Progress::NotStarted {
             return false;
         }
-        if self.exchange.protocol == Protocol::Http && !self.exchange.http10 {
+        if self.may_hint() {
             encode::interim_head(self.out, head.text());
             self.send();
             self.hold_back();

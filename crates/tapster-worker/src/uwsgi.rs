@@ -37,6 +37,7 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         http10: false,
         head_only: request.vars.get(Variable::RequestMethod) == Some(b"HEAD"),
         keep_alive: false,
+        proxied: true,
     };
     if length > policy.max_body {
         return (filled, Parsed::Refused(too_large(policy)));

@@ -15,8 +15,8 @@ pub(crate) struct EarlyHints;
 
 #[pymethods]
 impl EarlyHints {
-    /// Sends the fields, each a (name, value) pair of str or bytes, as one interim answer. HTTP/1.0 and uwsgi have no
-    /// such thing: there it checks the fields and sends nothing.
+    /// Sends the fields, each a (name, value) pair of str or bytes, as one interim answer. To whoever may not know such
+    /// a thing (HTTP/1.0, uwsgi, most proxies) it sends nothing, but checks the fields all the same.
     fn __call__(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
         if headers.is_instance_of::<PyDict>() {
             return Err(PyTypeError::new_err(

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{
-    AccessLog, Bind, BindProtocol, Count, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers, Settings,
-    defaults,
+    AccessLog, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers,
+    Settings, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -45,6 +45,7 @@ fn defaults_are_those_of_the_design() {
         uwsgi_allow_from: Peers::default(),
         header_map: HeaderMap::Drop,
         server_header: true,
+        early_hints: EarlyHints::Auto,
         limits: Limits {
             request_line: 8192,
             head: 65536,
