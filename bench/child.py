@@ -25,8 +25,9 @@ class MeasurementError(Exception):
 
 
 def pinned(core: str, command: Sequence[str]) -> list[str]:
-    """The command, kept on one core. `taskset` replaces itself: the process number stays."""
-    return ["taskset", "-c", core, *command]
+    """The command, kept on one core, and ended should this process be killed. Both tools become the command: the
+    process number stays."""
+    return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", core, *command]
 
 
 @contextmanager

@@ -84,14 +84,14 @@ def parse(shown: str) -> Outcome:
     return Outcome(
         answered,
         float(_figure(r"Requests/sec:\s+([\d.]+)", shown)),
-        _milliseconds(_figure(r"\b50%\s+(\S+)", shown)),
-        _milliseconds(_figure(r"\b99%\s+(\S+)", shown)),
+        _milliseconds(_figure(r"^\s+50%\s+(\S+)", shown)),
+        _milliseconds(_figure(r"^\s+99%\s+(\S+)", shown)),
         "; ".join(" ".join(found.split()) for found in re.findall(r"Non-2xx.*|Socket errors.*", shown)),
     )
 
 
 def _figure(pattern: str, shown: str) -> str:
-    found = re.search(pattern, shown)
+    found = re.search(pattern, shown, re.MULTILINE)
     if not found:
         raise MeasurementError(f"wrk said something unexpected: {shown[-200:]}")
     return found.group(1)

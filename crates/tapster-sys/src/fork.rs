@@ -3,8 +3,42 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 
 use crate::process::Pid;
+
+/// This process has forked since it was asked to watch.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Watches for forks from now on, whoever makes them: [`has_forked`] tells. vfork and posix_spawn do not count, since
+/// their children only execute something else.
+///
+/// # Errors
+/// When memory is exhausted.
+pub fn watch_forks() -> io::Result<()> {
+    extern "C" fn note() {
+        FORKED.store(true, Relaxed);
+    }
+    static WATCHED: Mutex<bool> = Mutex::new(false);
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*watched {
+        // SAFETY: the handler only stores to a static, which is safe in whatever state a fork finds the process.
+        let refused = unsafe { libc::pthread_atfork(Some(note), None, None) };
+        if refused != 0 {
+            return Err(io::Error::from_raw_os_error(refused));
+        }
+        *watched = true;
+    }
+    FORKED.store(false, Relaxed);
+    Ok(())
+}
+
+/// Whether a child may hold copies of this process's descriptors.
+pub fn has_forked() -> bool {
+    FORKED.load(Relaxed)
+}
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

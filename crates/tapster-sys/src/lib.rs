@@ -20,4 +20,5 @@ pub mod port_holder;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod thread;
 pub mod wait;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Variable};
 use tapster_observe::AccessEvent;
+use tapster_sys::thread::Usage;
 
 use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
@@ -26,11 +27,16 @@ pub(crate) fn answer(
     if shared.draining.load(Ordering::Relaxed) {
         exchange.keep_alive = false;
     }
+    // A call that takes its time is to learn of a client that leaves.
+    if connection.incoming.is_some() || shared.home.blocking.is_suspect() {
+        // If that fails the connection ends after its answer, for the same reason.
+        let _later = connection.watch(&shared.lane.registry);
+    }
     let inside = before_call(shared, context);
     let start = context.now;
     let blocking = &shared.home.blocking;
-    let measured = blocking.wants_cpu_time();
-    let cpu = if measured { cpu_time(context) } else { None };
+    let measured = blocking.wants_usage();
+    let usage = if measured { Usage::current() } else { None };
     if measured {
         blocking.begin();
     }
@@ -43,7 +49,7 @@ pub(crate) fn answer(
     if measured {
         blocking.end(wall);
     }
-    blocking.note(wall, cpu.and_then(|before| Some(cpu_time(context)?.saturating_sub(before))));
+    blocking.note(wall, usage);
     if let Some(inside) = inside {
         context.leads = shared.home.token.leave_app(inside);
     }
@@ -79,10 +85,6 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     let inside = lane.token.enter_app(context.holder);
     lane.wake_monitor();
     Some(inside)
-}
-
-fn cpu_time(context: &Context) -> Option<Duration> {
-    context.scratch.clock.and_then(|clock| clock.cpu_time().ok())
 }
 
 fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exchange: Exchange) -> Answer {

@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tapster_sys::thread::Usage;
+
 /// A call shorter than this is never worth a second look.
 const SLOW: Duration = Duration::from_micros(200);
 
@@ -13,13 +15,17 @@ const EAGER: u32 = 512;
 /// Score after one slow call of unknown kind: the next calls are measured.
 const SUSPECT: u32 = 64;
 
+/// How many calls there are to one that is measured, where a slow one was seen.
+const SAMPLE: u32 = 4;
+
 /// A leader that may block goes into the application with the token if some other thread comes back within this
 /// time, most likely, and takes it: that costs no wake-up.
 const SOON: Duration = Duration::from_micros(200);
 
 /// Whether calls block: a moving share of those that did, and how long calls take.
 ///
-/// Blocking, not duration, is the sign: wall time well above the thread's own CPU time. A CPU-bound application
+/// Blocking, not duration, is the sign: wall time well above the thread's own CPU time, and the thread gave its CPU up
+/// by itself (on a busy machine it may only have waited for its turn). A CPU-bound application
 /// gains nothing from a second thread and would pay in fights for the interpreter's lock.
 #[derive(Default)]
 pub(crate) struct Blocking {
@@ -27,6 +33,8 @@ pub(crate) struct Blocking {
     score: AtomicU32,
     /// Microseconds, a moving mean over measured calls.
     mean: AtomicU32,
+    /// Calls while only some are measured.
+    calls: AtomicU32,
     /// Measured calls that run now.
     running: AtomicU32,
 }
@@ -37,8 +45,22 @@ impl Blocking {
         self.score.load(Ordering::Relaxed) > EAGER
     }
 
-    /// Whether the next call's CPU time should be read too (two system calls).
-    pub(crate) fn wants_cpu_time(&self) -> bool {
+    /// Whether the next call's use of time should be read too (two system calls): of each where calls seem to block, of
+    /// some where a slow one was seen.
+    pub(crate) fn wants_usage(&self) -> bool {
+        match self.score.load(Ordering::Relaxed) {
+            0 => false,
+            1..=SUSPECT => {
+                let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+                self.calls.store(calls, Ordering::Relaxed);
+                calls.is_multiple_of(SAMPLE)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a slow call was seen lately.
+    pub(crate) fn is_suspect(&self) -> bool {
         self.score.load(Ordering::Relaxed) > 0
     }
 
@@ -61,11 +83,16 @@ impl Blocking {
         self.mean.store(mean - mean / 8 + wall / 8, Ordering::Relaxed);
     }
 
-    /// Notes a call: how long it took, and how much CPU time of its thread if that was read.
-    pub(crate) fn note(&self, wall: Duration, cpu: Option<Duration>) {
+    /// Notes a call: how long it took, and what its thread had used before it, if that was read.
+    pub(crate) fn note(&self, wall: Duration, before: Option<Usage>) {
+        let waited = before.map(|before| wall > SLOW && before.mostly_waited(wall));
+        self.add(wall, waited);
+    }
+
+    fn add(&self, wall: Duration, waited: Option<bool>) {
         let score = self.score.load(Ordering::Relaxed);
-        let next = match cpu {
-            Some(cpu) if wall > SLOW && wall.saturating_sub(cpu) > wall / 2 => score + (FULL - score) / 8,
+        let next = match waited {
+            Some(true) => score + (FULL - score) / 8,
             None if wall > SLOW => score.max(SUSPECT),
             _ if score == 0 => return,
             _ => score - (score / 8).max(1),
@@ -78,14 +105,13 @@ impl Blocking {
 mod tests {
     use super::*;
 
-    const SLEPT: (Duration, Option<Duration>) = (Duration::from_millis(10), Some(Duration::from_micros(50)));
-    const COMPUTED: (Duration, Option<Duration>) =
-        (Duration::from_millis(10), Some(Duration::from_millis(9)));
+    const SLEPT: (Duration, Option<bool>) = (Duration::from_millis(10), Some(true));
+    const COMPUTED: (Duration, Option<bool>) = (Duration::from_millis(10), Some(false));
 
-    fn after(calls: impl IntoIterator<Item = (Duration, Option<Duration>)>) -> Blocking {
+    fn after(calls: impl IntoIterator<Item = (Duration, Option<bool>)>) -> Blocking {
         let blocking = Blocking::default();
-        for (wall, cpu) in calls {
-            blocking.note(wall, cpu);
+        for (wall, waited) in calls {
+            blocking.add(wall, waited);
         }
         blocking
     }
@@ -119,10 +145,10 @@ mod tests {
     #[test]
     fn one_slow_call_asks_for_measurement_until_it_is_forgotten() {
         let blocking = after([(Duration::from_millis(1), None)]);
-        assert!(blocking.wants_cpu_time());
+        assert_eq!((0..SAMPLE).filter(|_| blocking.wants_usage()).count(), 1);
         for _ in 0..80 {
-            blocking.note(Duration::from_micros(5), Some(Duration::from_micros(5)));
+            blocking.add(Duration::from_micros(5), Some(false));
         }
-        assert!(!blocking.wants_cpu_time());
+        assert!(!blocking.is_suspect());
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tapster_gateway::{Protocol, Request};
-use tapster_sys::clock::ThreadClock;
 
 use crate::backing::Backing;
 use crate::body::{self, Writing};
@@ -33,8 +32,6 @@ pub(crate) struct Scratch {
     pub(crate) head: tapster_http1::Head,
     /// The request that is complete.
     pub(crate) request: Request,
-    /// CPU clock of the thread, where it could be had.
-    pub(crate) clock: Option<ThreadClock>,
 }
 
 impl Scratch {
@@ -46,7 +43,6 @@ impl Scratch {
             out: Vec::with_capacity(32 * 1024),
             head: tapster_http1::Head::default(),
             request: Request::default(),
-            clock: ThreadClock::current().ok(),
         }
     }
 }
@@ -126,6 +122,8 @@ pub(crate) struct Connection {
     pub(crate) drained: bool,
     /// The poller saw room to write.
     pub(crate) writable: bool,
+    /// The poller has it. A new connection is read first: most have sent their request, and some are done with it.
+    pub(crate) watched: bool,
     /// The poller is asked for room to write.
     pub(crate) watches_writes: bool,
     /// The poller saw the client's FIN.
@@ -155,6 +153,7 @@ impl Connection {
             unparsed: false,
             drained: false,
             writable: false,
+            watched: false,
             watches_writes: false,
             read_closed: false,
             outbound: None,
@@ -396,10 +395,33 @@ impl Connection {
         let backing = Backing::of(shared, self.key);
         let outbound = self.outbound.insert(Outbound::new(self.stream.clone(), sent as u64, backing));
         let _flushed_next = outbound.push(Box::new(bytes[sent..].to_vec()), 0);
-        self.watches_writes || {
-            self.watches_writes = true;
-            self.stream.watch_writes(&shared.lane.registry, mio::Token(self.key), true).is_ok()
+        self.watch_writes(&shared.lane.registry).is_ok()
+    }
+
+    /// Has the poller tell of bytes, of the end, and of room to write once that was asked for.
+    pub(crate) fn watch(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        if !self.watched {
+            self.stream.register(registry, mio::Token(self.key), self.watches_writes)?;
+            self.watched = true;
         }
+        Ok(())
+    }
+
+    /// Has the poller tell of room to write too.
+    pub(crate) fn watch_writes(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        if std::mem::replace(&mut self.watches_writes, true) {
+            return Ok(());
+        }
+        if self.watched {
+            self.stream.watch_writes(registry, mio::Token(self.key))
+        } else {
+            self.watch(registry)
+        }
+    }
+
+    /// Whether bytes came that nobody has read, as far as this connection can tell.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.input.is_empty() || !self.drained || !self.watched && self.stream.has_unread()
     }
 
     /// The request is answered whose body the application read by itself: what follows it in the stream, or what it

@@ -1,6 +1,8 @@
 //! One connection, driven as far as it goes: receive, answer, flush, rest or close. Run by the leader, by a thread
 //! that lost the token in the application, and by the monitor (which calls nothing).
 
+use std::sync::Arc;
+
 use std::time::Instant;
 
 use tapster_http1::encode::RefusalFields;
@@ -152,6 +154,11 @@ pub(crate) fn rest(
     context: &Context,
     mut connection: Box<Connection>,
 ) -> Option<Box<Connection>> {
+    if connection.watch(&shared.lane.registry).is_err() {
+        shared.log.error(format_args!("a connection was dropped: the poller refused it"));
+        close(shared, connection, "the poller refused it");
+        return None;
+    }
     let deadline = deadline(shared, context.now, &mut connection);
     let mut core = shared.lane.core();
     let back = core.rest(connection, deadline);
@@ -245,12 +252,15 @@ fn refuse_and_close(
     Some(connection)
 }
 
-/// Forgets a connection and closes its socket; shut down first, since a child of the application may hold a copy.
+/// Forgets a connection and closes its socket; shut down first if somebody else may hold it: a child of the
+/// application, or a thread that writes to it.
 pub(crate) fn close(shared: &Shared, connection: Box<Connection>, why: &str) {
     shared.log.debug(format_args!("{}: {why}", connection.facts.connection.peer()));
     shared.lane.core().remove(connection.key);
     shared.forget_one();
-    connection.stream.shutdown(Shutdown::Both);
+    if tapster_sys::fork::has_forked() || Arc::strong_count(&connection.stream) > 1 {
+        connection.stream.shutdown(Shutdown::Both);
+    }
     drop(connection);
 }
 
@@ -261,7 +271,7 @@ pub(crate) fn after_answer(
     keep_alive: bool,
 ) -> Option<Box<Connection>> {
     connection.served += 1;
-    let unread = !connection.input.is_empty() || !connection.drained;
+    let unread = !keep_alive && connection.has_unread();
     let unsent = connection.outbound.as_ref().is_some_and(|outbound| outbound.queued() != Some(0));
     if unsent {
         connection.state = State::Flushing { keep_alive, linger: unread };

@@ -223,22 +223,17 @@ impl Core {
         self.slots.iter().map(|(_, slot)| slot.descriptor)
     }
 
-    /// Makes room for a new connection, which must say something before `deadline`.
-    pub(crate) fn insert(
-        &mut self,
-        deadline: Option<Instant>,
-        make: impl FnOnce(usize) -> Option<Box<Connection>>,
-    ) -> bool {
+    /// Makes room for a new connection and puts it behind the others that are ready.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(usize) -> Box<Connection>) {
         let entry = self.slots.vacant_entry();
         let key = entry.key();
-        let Some(connection) = make(key) else { return false };
-        let mut timer = Timer::default();
-        self.wheel.set(key, &mut timer, deadline);
+        let connection = make(key);
         let readiness = Readiness::default();
         let descriptor = connection.stream.as_fd().as_raw_fd();
-        entry.insert(Slot { place: Place::Resting(connection), readiness, queued: false, timer, descriptor });
+        let (place, timer) = (Place::Resting(connection), Timer::default());
+        entry.insert(Slot { place, readiness, queued: true, timer, descriptor });
+        self.ready.push_back(key);
         self.note_connections();
-        true
     }
 
     fn note_connections(&self) {

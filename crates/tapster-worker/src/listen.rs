@@ -15,7 +15,6 @@ use crate::accept::{Accepted, Acceptor};
 use crate::connection::Connection;
 use crate::lane::Lane;
 use crate::peers::Peer;
-use crate::policy::Rest;
 use crate::serve::Context;
 use crate::token::MONITOR;
 use crate::worker::Shared;
@@ -101,17 +100,8 @@ impl Shared<'_> {
     pub(crate) fn enter(&self, accepted: Accepted, listener: u16) {
         let Accepted { stream, local, peer } = accepted;
         let facts = self.policy.facts(local, peer);
-        let now = Instant::now();
-        let deadline = self.policy.deadline(Rest::Head, now, now);
-        let entered = self.lane.core().insert(deadline, |key| {
-            stream.register(&self.lane.registry, mio::Token(key)).ok()?;
-            Some(Box::new(Connection::new(key, listener, stream, facts)))
-        });
-        if !entered {
-            self.forget_one();
-            self.log.error(format_args!("a new connection was dropped: the poller refused it"));
-        }
-        if self.lane.index != self.home.index && self.lane.core().has_sooner_deadline() {
+        self.lane.core().insert(|key| Box::new(Connection::new(key, listener, stream, facts)));
+        if self.lane.index != self.home.index {
             self.lane.wake_poller();
         }
     }
@@ -133,7 +123,9 @@ impl Shared<'_> {
             return false;
         }
         // The peer keeps the socket open, so that the poller would go on telling of it.
-        let _gone = connection.stream.deregister(&self.lane.registry);
+        if connection.watched {
+            let _gone = connection.stream.deregister(&self.lane.registry);
+        }
         self.lane.core().remove(connection.key);
         self.forget_one();
         true

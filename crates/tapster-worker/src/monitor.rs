@@ -2,8 +2,12 @@
 //! the application and gives it to a parked thread; when no thread is free it runs the loop itself (it reads, flushes
 //! and keeps deadlines, but calls nothing). Asleep while the worker is idle.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use tapster_sys::clock::ThreadClock;
+use tapster_sys::thread::Thread;
 
 use crate::serve::{self, Context};
 use crate::token::{MONITOR, Phase, View};
@@ -18,6 +22,9 @@ const CALM_TICK: Duration = Duration::from_millis(2);
 /// How long after a call that blocked each moment is watched.
 const ALERT: Duration = Duration::from_secs(1);
 
+/// How many looks in a row must find the leader where it was before the monitor sleeps.
+const IDLE_LOOKS: u32 = 10;
+
 /// How long a call may block while no thread is parked: others would only wait for a thread, and most calls that
 /// block end before this.
 const NOBODY_PARKED: Duration = Duration::from_millis(5);
@@ -30,6 +37,24 @@ const GRANT: Duration = Duration::from_millis(10);
 
 /// How long an orphan's threads may take to come back from the application.
 const ORPHAN_JOIN: Duration = Duration::from_millis(200);
+
+/// A thread of the pool, as the monitor sees it.
+pub(crate) struct Watched {
+    clock: ThreadClock,
+    thread: Thread,
+}
+
+impl Watched {
+    /// The calling thread.
+    pub(crate) fn current() -> io::Result<Watched> {
+        Ok(Watched { clock: ThreadClock::current()?, thread: Thread::current() })
+    }
+
+    /// Whether a thread that uses no time waits for something: else it waits for a CPU, and others would too.
+    fn may_wait(&self) -> bool {
+        self.thread.is_waiting().unwrap_or(true)
+    }
+}
 
 /// A call (or a grant) that the monitor watches.
 struct Watch {
@@ -53,6 +78,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut context = Context::new(shared, MONITOR);
     let mut watch: Option<Watch> = None;
     let mut alert = Instant::now();
+    let mut last = (View::NONE, 0);
     while !shared.is_stopping() {
         let view = shared.lane.token.view();
         if view.holder() == MONITOR {
@@ -70,7 +96,7 @@ pub(crate) fn run(shared: &Shared) {
                 }
                 (watch, TICK)
             }
-            _ if view.phase() == Phase::Leading && sleep_while_idle(shared) => (None, Duration::ZERO),
+            _ if is_idle(&mut last, view) && sleep_while_idle(shared) => (None, Duration::ZERO),
             // Calls come and go.
             Some(_) if is_calm => (None, CALM_TICK),
             _ if view.phase() == Phase::Leading => (None, if is_calm { CALM_TICK } else { TICK }),
@@ -101,6 +127,13 @@ fn end_orphan(shared: &Shared) {
     }
 }
 
+/// Whether the leader has not moved for a while. Sleeping at each of its pauses would cost a wake-up after each.
+fn is_idle((last, looks): &mut (View, u32), view: View) -> bool {
+    *looks = if *last == view { *looks + 1 } else { 0 };
+    *last = view;
+    view.phase() == Phase::Leading && *looks >= IDLE_LOOKS
+}
+
 /// Sleeps if the leader waits for events; it wakes the monitor before its next call. False if it does not wait.
 fn sleep_while_idle(shared: &Shared) -> bool {
     shared.lane.monitor.asleep.store(true, Ordering::SeqCst);
@@ -124,17 +157,22 @@ fn is_stuck(shared: &Shared, watch: &mut Watch) -> bool {
     }
     let wall = now.saturating_duration_since(watch.looked);
     let cpu = cpu_of(shared, watch.view);
-    let blocked = match (cpu, watch.cpu) {
+    let is_still = match (cpu, watch.cpu) {
         (Some(cpu), Some(before)) => cpu.saturating_sub(before) < wall / 4,
         _ => true,
     };
+    let blocked = is_still && watched_thread(shared, watch.view).is_none_or(Watched::may_wait);
     watch.cpu = cpu;
     watch.looked = now;
     blocked || watched >= COMPUTING
 }
 
 fn cpu_of(shared: &Shared, view: View) -> Option<Duration> {
-    shared.clocks.get(usize::from(view.holder()))?.get()?.cpu_time().ok()
+    watched_thread(shared, view)?.clock.cpu_time().ok()
+}
+
+fn watched_thread<'a>(shared: &'a Shared, view: View) -> Option<&'a Watched> {
+    shared.watched.get(usize::from(view.holder()))?.get()
 }
 
 /// Gives the token of a stuck holder to a parked thread. If there is none, the next thread that comes back takes it,

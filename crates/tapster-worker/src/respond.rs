@@ -340,12 +340,7 @@ impl<'a> Responder<'a> {
 
     /// Asks the poller for room to write.
     fn watch_writes(&mut self) {
-        if self.connection.watches_writes {
-            return;
-        }
-        self.connection.watches_writes = true;
-        let token = mio::Token(self.connection.key);
-        self.gone |= self.connection.stream.watch_writes(&self.shared.lane.registry, token, true).is_err();
+        self.gone |= self.connection.watch_writes(&self.shared.lane.registry).is_err();
     }
 
     /// Makes an application that streams faster than its client reads wait, without the interpreter's lock.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::connection::{Connection, Scratch};
 use crate::date::DateClock;
 use crate::drive;
+use crate::monitor::Watched;
 use crate::token::{Holder, MONITOR};
 use crate::worker::Shared;
 
@@ -47,8 +48,8 @@ impl Context {
 /// Serves as a thread of the pool until the worker ends.
 pub(crate) fn run(shared: &Shared, thread: Holder) {
     let mut context = Context::new(shared, thread);
-    if let (Some(clock), Some(place)) = (context.scratch.clock, shared.clocks.get(usize::from(thread))) {
-        let _set_once = place.set(clock);
+    if let (Ok(watched), Some(place)) = (Watched::current(), shared.watched.get(usize::from(thread))) {
+        let _set_once = place.set(watched);
     }
     while !shared.is_stopping() {
         survive(shared, &mut context, turn);

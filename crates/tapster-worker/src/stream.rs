@@ -63,14 +63,19 @@ impl Stream {
     }
 
     /// Starts watching: once for the connection's life, edge-triggered.
-    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).register(registry, token, Interest::READABLE)
+    pub(crate) fn register(&self, registry: &Registry, token: Token, writes: bool) -> io::Result<()> {
+        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        SourceFd(&self.0.as_raw_fd()).register(registry, token, interest)
     }
 
-    /// Watches for room to write too, or no longer.
-    pub(crate) fn watch_writes(&self, registry: &Registry, token: Token, writes: bool) -> io::Result<()> {
-        let interest = if writes { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interest)
+    /// Watches for room to write too.
+    pub(crate) fn watch_writes(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Whether there are bytes to read.
+    pub(crate) fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.0).is_ok_and(|count| count > 0)
     }
 
     /// Stops watching: the socket goes to another process.

@@ -29,6 +29,9 @@ pub(crate) enum Phase {
 pub(crate) struct View(u64);
 
 impl View {
+    /// Equal to no snapshot.
+    pub(crate) const NONE: View = View(u64::MAX);
+
     fn new(phase: Phase, holder: Holder, sequence: u64) -> View {
         View(sequence << 18 | u64::from(holder) << 2 | phase as u64)
     }

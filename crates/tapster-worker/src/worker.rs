@@ -14,7 +14,6 @@ use mio::{Interest, Token as PollToken};
 use tapster_config::Settings;
 use tapster_gateway::App;
 use tapster_observe::{Log, WorkerBoard};
-use tapster_sys::clock::ThreadClock;
 use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
@@ -22,6 +21,7 @@ use crate::budget::Budget;
 use crate::capacity::Capacity;
 use crate::drain::Drain;
 use crate::lane::Lane;
+use crate::monitor::Watched;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
@@ -84,8 +84,8 @@ pub(crate) struct Engine {
     pub(crate) board: WorkerBoard,
     pub(crate) log: Log,
     pub(crate) parkers: Vec<Parker>,
-    /// CPU clocks of the pool's threads, for the monitor.
-    pub(crate) clocks: Vec<OnceLock<ThreadClock>>,
+    /// The pool's threads, for the monitor.
+    pub(crate) watched: Vec<OnceLock<Watched>>,
     /// Other workers listen on the same sockets.
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
@@ -129,6 +129,7 @@ impl Worker {
     /// # Errors
     /// When the system refuses a poller or a registration.
     pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
+        tapster_sys::fork::watch_forks()?;
         let lanes = parts.lanes.clamp(1, settings.threads.max(1));
         let lanes = (0..lanes)
             .map(|index| Lane::new(index, &parts.listeners).map(Arc::new))
@@ -149,7 +150,7 @@ impl Worker {
             board: parts.board,
             log: parts.log,
             parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
-            clocks: (0..settings.threads).map(|_| OnceLock::new()).collect(),
+            watched: (0..settings.threads).map(|_| OnceLock::new()).collect(),
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
