@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from tests.wire import Connection, Truncated, exchange, http_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.conftest import Serve
 
@@ -178,3 +178,56 @@ def test_many_readers_at_once(server: Server) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def closed_after(server: Server, name: str) -> float:
+    """The seconds until `close()` ran once, and on the right thread."""
+    start = time.monotonic()
+    while exchange(server.address, http_request(target=f"/closed?id={name}")).body != b"1 True":
+        assert time.monotonic() - start < 5.0, "close() did not run, or more than once"
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.long)])
+def test_close_runs_soon_after_a_client_has_left(serve: Serve, tmp_path: Path, count: int) -> None:
+    """Security F23: of a generator that never ends by itself, in at most a second, each time and once."""
+    server = serve(APP, "--threads", "4", "--temp-dir", str(tmp_path))
+    pids = server.worker_pids()
+    before = descriptors.count(pids)
+    for number in range(count):
+        connection = Connection(server.address)
+        connection.send(http_request(target=f"/download?kind=generator&blocks=1000000&id={number}"))
+        connection.read_exactly(number % 7 * 100_000 + 1000)
+        leave = connection.close if number % 2 else connection.reset
+        leave()
+        assert closed_after(server, str(number)) < 1.0
+    descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
+    descriptors.eventually(lambda: abs(descriptors.count(pids) - before) <= 2)
+
+
+@pytest.mark.long
+def test_200_slow_readers_of_16_mib_each(serve: Serve, tmp_path: Path) -> None:
+    """Security F20: every byte, one thread, and at most a mebibyte of memory for each."""
+    server = serve(APP, "--threads", "1", "--temp-dir", str(tmp_path))
+    pid = server.worker_pids()[0]
+    assert exchange(server.address, http_request()).body == b"hello"
+    before = memory(pid)
+    readers = [Connection(server.address, timeout=60.0) for _ in range(200)]
+    for reader in readers:
+        reader.send(http_request(target=target("generator")))
+        reader.socket.settimeout(60.0)
+    assert exchange(server.address, http_request(), timeout=60.0).body == b"hello"
+    assert memory(pid) - before < 200 << 20
+    assert descriptors.unlinked([pid], tmp_path)
+    for reader in readers:
+        assert reader.read_response().body == WHOLE
+        reader.close()
+    descriptors.eventually(lambda: descriptors.unlinked([pid], tmp_path) == [])
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process that are its own."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Private_Dirty:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no Private_Dirty")

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import descriptors
-from tests.server import command
+from tests.server import Server
 from tests.wire import Connection, Response, exchange, http_request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Serve
-    from tests.server import Server
 
 BODY = os.urandom(3_000_000)
 DIGEST = f"{len(BODY)} {hashlib.sha256(BODY).hexdigest()}".encode()
@@ -62,33 +61,29 @@ def test_a_directory_that_is_not_there_is_said(serve: Serve, tmp_path: Path) -> 
     assert exchange(server.address, http_request("POST", "/echo", body=b"small")).body == b"small"
 
 
-def test_a_full_disk_costs_that_request_only(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_costs_that_request_only(tmp_path: Path) -> None:
     """507, a line in the log, and the disk and the descriptors are as before."""
-    monkeypatch.setenv("TAPSTER_COMMAND", on_a_disk_of("1m", tmp_path))
-    server = serve("plain:application", "--temp-dir", str(tmp_path), "--threads", "2")
-    fits = BODY[:900_000]
-    assert exchange(server.address, http_request("POST", "/echo", body=fits)).body == fits
-    pids = server.worker_pids()
-    before = descriptors.count(pids)
-    for _ in range(3):
-        mark = server.log.mark()
-        refused = exchange(server.address, http_request("POST", "/echo", body=BODY))
-        assert (refused.status, refused.get("Connection")) == (507, "close")
-        server.log.wait_for(r"refused with 507: .*--temp-dir", mark)
-        assert exchange(server.address, http_request()).body == b"hello"
+    options = ("--temp-dir", str(tmp_path), "--threads", "2")
+    with Server.start("plain:application", *options, wrapper=on_a_disk_of("1m", tmp_path)) as server:
+        fits = BODY[:900_000]
         assert exchange(server.address, http_request("POST", "/echo", body=fits)).body == fits
-    descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
-    assert abs(descriptors.count(pids) - before) <= 2
+        pids = server.worker_pids()
+        before = descriptors.count(pids)
+        for _ in range(3):
+            mark = server.log.mark()
+            refused = exchange(server.address, http_request("POST", "/echo", body=BODY))
+            assert (refused.status, refused.get("Connection")) == (507, "close")
+            server.log.wait_for(r"refused with 507: .*--temp-dir", mark)
+            assert exchange(server.address, http_request()).body == b"hello"
+            assert exchange(server.address, http_request("POST", "/echo", body=fits)).body == fits
+        descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
+        assert abs(descriptors.count(pids) - before) <= 2
 
 
-def on_a_disk_of(size: str, directory: Path) -> str:
-    """The command under test, where a file system of that size is mounted at `directory` and nobody else sees it."""
-    mount = (
-        f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(str(directory))} && exec {shlex.join(command())} "
-    )
-    return shlex.join(["unshare", "--map-root-user", "--mount", "--", "sh", "-c", mount + '"$@"', "sh"])
+def on_a_disk_of(size: str, directory: Path) -> list[str]:
+    """Begins a command where a file system of that size is mounted at `directory`, and nobody else sees it."""
+    mount = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(str(directory))}"
+    return ["unshare", "--map-root-user", "--mount", "--", "sh", "-c", mount + ' && exec "$@"', "sh"]
 
 
 class Uploads:
@@ -222,3 +217,14 @@ def test_a_drain_waits_for_an_upload_on_its_way_to_the_disk(serve: Serve, tmp_pa
         response = connection.read_response()
         assert (response.body, response.closes) == (DIGEST, True)
     assert server.wait() == 0
+
+
+def test_requests_behind_a_spooled_one_wait_for_it(serve: Serve, tmp_path: Path) -> None:
+    server = serve("plain:application", "--temp-dir", str(tmp_path))
+    upload = http_request("POST", "/digest", body=BODY)
+    with Connection(server.address) as connection:
+        for _ in range(3):
+            connection.send((upload + http_request()) * 2)
+            for _ in range(2):
+                assert connection.read_response().body == DIGEST
+                assert connection.read_response().body == b"hello"

@@ -34,7 +34,7 @@ impl Budget {
 
     /// Gives bytes back, after they are gone from the disk.
     pub(crate) fn give_back(&self, bytes: u64) {
-        if !self.is_child.load(Ordering::Relaxed) {
+        if !self.is_left_to_parent() {
             self.own.spooled_less(bytes);
         }
     }
@@ -52,6 +52,10 @@ impl Budget {
     /// Counts no more: the process is a fork of the worker.
     pub(crate) fn leave_to_parent(&self) {
         self.is_child.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_left_to_parent(&self) -> bool {
+        self.is_child.load(Ordering::Relaxed)
     }
 
     fn in_use(&self) -> u64 {

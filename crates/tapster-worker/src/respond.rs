@@ -413,6 +413,9 @@ impl Respond for Responder<'_> {
 
     fn send_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<(), WriteError> {
         let file = File::from(file);
+        if self.framing == Framing::NoBody {
+            return Ok(());
+        }
         if length <= READ_BELOW {
             return self.write_file(&file, offset, length);
         }

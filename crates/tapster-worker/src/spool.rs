@@ -109,9 +109,11 @@ impl SpoolFile {
 }
 
 impl Drop for SpoolFile {
-    /// Freeing the blocks of a large file takes a while: the file thread does it.
+    /// Freeing the blocks of a large file takes a while: the file thread does it. A fork of the worker has none.
     fn drop(&mut self) {
-        if let Some(file) = self.file.take() {
+        if let Some(file) = self.file.take()
+            && !self.spool.budget.is_left_to_parent()
+        {
             let (spool, share) = (self.spool.clone(), self.share);
             self.spool.disk.run_without_waiting(move || close(file, share, &spool.budget));
         }
