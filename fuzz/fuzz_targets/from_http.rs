@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     if from_http::fill(&mut vars, &head, bytes, &Connection::new(local.clone(), peer.clone())).is_err() {
         return;
     }
-    forwarded::apply(&mut vars, Some(&|address| address.is_loopback()));
+    let _scheme = forwarded::apply(&mut vars, Some(&|address| address.is_loopback()));
     let mut seen = HashSet::new();
     for (name, value) in vars.iter() {
         assert!(seen.insert(name.as_bytes().to_vec()), "a name twice");

@@ -5,18 +5,41 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::error::Invalid;
-use crate::settings::Bind;
+use crate::settings::{Bind, BindPlace};
+
+/// The mark of a place whose connections begin with a PROXY header.
+const PROXY_MARK: &str = "+proxy";
 
 /// The longest path of a unix socket in bytes: `sun_path` less its NUL.
 const UNIX_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 impl Bind {
+    /// Reads a place, with `+proxy` behind it if its connections begin with a PROXY header.
+    ///
+    /// # Errors
+    /// For anything else, with the nearest right spelling.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let (place, proxy_protocol) = match text.strip_suffix(PROXY_MARK) {
+            Some(place) => (place, true),
+            None => (text, false),
+        };
+        Ok(Self { place: BindPlace::parse(place)?, proxy_protocol })
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.place, if self.proxy_protocol { PROXY_MARK } else { "" })
+    }
+}
+
+impl BindPlace {
     /// Whether the port is 0: the system chooses a free one.
     pub fn lets_the_system_choose(&self) -> bool {
         match self {
-            Bind::Inet(address) => address.port() == 0,
-            Bind::Host(_, port) | Bind::Any(port) => *port == 0,
-            Bind::Unix(_) | Bind::Fd(_) => false,
+            BindPlace::Inet(address) => address.port() == 0,
+            BindPlace::Host(_, port) | BindPlace::Any(port) => *port == 0,
+            BindPlace::Unix(_) | BindPlace::Fd(_) => false,
         }
     }
 
@@ -51,7 +74,7 @@ impl Bind {
     }
 }
 
-impl fmt::Display for Bind {
+impl fmt::Display for BindPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => address.fmt(f),
@@ -79,7 +102,7 @@ fn is_host_name(host: &str) -> bool {
     host.bytes().all(known) && host.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-fn unix(path: &str) -> Result<Bind, Invalid> {
+fn unix(path: &str) -> Result<BindPlace, Invalid> {
     let path = if path.starts_with("///") { &path[2..] } else { path };
     if path.is_empty() || path.starts_with("//") || path.contains('\0') {
         return Err(Invalid::with_hint(
@@ -102,12 +125,12 @@ fn unix(path: &str) -> Result<Bind, Invalid> {
             format!("the system allows {UNIX_PATH_MAX}; use a shorter directory such as /run"),
         ));
     }
-    Ok(Bind::Unix(PathBuf::from(path)))
+    Ok(BindPlace::Unix(PathBuf::from(path)))
 }
 
-fn descriptor(text: &str, number: &str) -> Result<Bind, Invalid> {
+fn descriptor(text: &str, number: &str) -> Result<BindPlace, Invalid> {
     match number.parse::<i32>() {
-        Ok(number) if number >= 0 => Ok(Bind::Fd(number)),
+        Ok(number) if number >= 0 => Ok(BindPlace::Fd(number)),
         _ => Err(Invalid::with_hint(
             format!("{text:?} names no file descriptor"),
             "write fd:// and the number of an inherited listening socket, such as fd://3",
@@ -126,7 +149,7 @@ fn suggestion(text: &str) -> Option<String> {
     }
     if let Some((_, rest)) = text.split_once("://") {
         let rest = rest.trim_end_matches('/');
-        return Bind::parse(rest).ok().map(|bind| bind.to_string()).or_else(|| suggestion(rest));
+        return BindPlace::parse(rest).ok().map(|bind| bind.to_string()).or_else(|| suggestion(rest));
     }
     if port(text).is_some() {
         return Some(format!("127.0.0.1:{text} (this machine only) or :{text} (every address)"));
@@ -135,7 +158,7 @@ fn suggestion(text: &str) -> Option<String> {
         return Some(format!(":{port}"));
     }
     if text.contains('/') || text.ends_with(".sock") || text.ends_with(".socket") {
-        return Bind::parse(&format!("unix:{text}")).ok().map(|bind| bind.to_string());
+        return BindPlace::parse(&format!("unix:{text}")).ok().map(|bind| bind.to_string());
     }
     unbracketed(text).or_else(|| is_host_name(text).then(|| format!("{text}:8000")))
 }

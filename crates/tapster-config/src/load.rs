@@ -156,8 +156,8 @@ fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
     let given = values.iter().filter(|value| value.name == bind.name).flat_map(|value| &value.given);
     let last = given.last().map_or(&Origin::Default, |given| &given.origin);
     let twice = |(index, address): (usize, &Bind)| {
-        !address.lets_the_system_choose()
-            && settings.bind.iter().take(index).any(|earlier| earlier == address)
+        !address.place.lets_the_system_choose()
+            && settings.bind.iter().take(index).any(|earlier| earlier.place == address.place)
     };
     match settings.bind.iter().enumerate().find(|entry| twice(*entry)) {
         _ if settings.bind.is_empty() => {
@@ -166,7 +166,7 @@ fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
         Some((_, address)) => Err(located(
             bind,
             last,
-            Invalid::with_hint(format!("{address} is given twice"), "remove one of the two"),
+            Invalid::with_hint(format!("{} is given twice", address.place), "remove one of the two"),
         )),
         None => Ok(()),
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::kind::{Choice, Kind, Switch};
 use crate::option::{Fallback, Group, List, OptionSpec};
-use crate::settings::{AccessLog, BindProtocol, Count, EarlyHints, HeaderMap, LogLevel, Peers, Settings};
+use crate::settings::{
+    AccessLog, BindProtocol, Count, EarlyHints, HeaderMap, LogLevel, Peers, ProxyProtocol, Settings,
+};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -85,7 +87,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         group: Group::Listening,
         common: true,
         help: "Listen here: host:port, [::1]:port, :port, unix:/path, fd://N",
-        details: "`:port` is every IPv4 and IPv6 address. Port 0 lets the kernel choose. Every address speaks HTTP and \
+        details: "With `+proxy` behind it, each connection begins with a PROXY header (`--proxy-protocol`). `:port` is every IPv4 and IPv6 address. Port 0 lets the kernel choose. Every address speaks HTTP and \
                   uwsgi. When nothing is bound and the variable `PORT` is set, it is `0.0.0.0:$PORT`.",
         ..ROW
     },
@@ -112,6 +114,41 @@ pub static OPTIONS: &[OptionSpec] = &[
         fallback: Fallback::Value("auto"),
         group: Group::Listening,
         help: "Which protocols every address accepts",
+        ..ROW
+    },
+    OptionSpec {
+        name: "proxy-protocol",
+        metavar: "VERSION",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "off",
+                help: "only addresses bound with +proxy",
+                set: |settings| settings.proxy_protocol = ProxyProtocol::Off,
+            },
+            Choice {
+                word: "auto",
+                help: "every address, version 1 or 2",
+                set: |settings| settings.proxy_protocol = ProxyProtocol::Auto,
+            },
+            Choice {
+                word: "v1",
+                help: "every address, version 1 only",
+                set: |settings| settings.proxy_protocol = ProxyProtocol::V1,
+            },
+            Choice {
+                word: "v2",
+                help: "every address, version 2 only",
+                set: |settings| settings.proxy_protocol = ProxyProtocol::V2,
+            },
+        ]),
+        fallback: Fallback::Value("off"),
+        group: Group::Listening,
+        help: "Where each connection begins with a PROXY header, which names the client",
+        details: "For a balancer that passes TCP on, such as HAProxy (`send-proxy`), nginx (`proxy_protocol on`) or \
+                  a cloud's. A connection without the header is refused with 400, one from a peer that \
+                  `--proxy-allow-from` does not list with 403. REMOTE_ADDR and SERVER_NAME follow the header, and so \
+                  does who may speak uwsgi and whose forwarding headers are believed. A client that spoke TLS with the \
+                  balancer (version 2 says so) sets the scheme to https. Elsewhere the header is never looked for.",
         ..ROW
     },
     OptionSpec {
@@ -514,6 +551,18 @@ pub static OPTIONS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "proxy-allow-from",
+        metavar: "PEERS",
+        kind: Kind::Peers(|settings| &mut settings.proxy_allow_from),
+        list: List::Separated(','),
+        fallback: Fallback::Value("127.0.0.0/8,::1,unix"),
+        group: Group::Trust,
+        help: "Balancers that may name the client by the PROXY protocol",
+        details: "Addresses, networks, `unix`, or `*` for everybody. Where each connection begins with a PROXY header, \
+                  others are refused.",
+        ..ROW
+    },
+    OptionSpec {
         name: "config",
         short: Some('c'),
         metavar: "FILE",
@@ -562,6 +611,8 @@ pub(crate) fn blank() -> Settings {
         app: None,
         bind: Vec::new(),
         bind_protocol: BindProtocol::Auto,
+        proxy_protocol: ProxyProtocol::Off,
+        proxy_allow_from: Peers::default(),
         workers: Count::Auto,
         threads: 0,
         worker_connections: None,

@@ -4,9 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where to listen, as `--bind` says it.
+/// Where to listen, as `--bind` says it, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Bind {
+pub struct Bind {
+    /// Where.
+    pub place: BindPlace,
+    /// Whether this one's connections begin with a PROXY header, whatever holds for the others.
+    pub proxy_protocol: bool,
+}
+
+/// A place to listen on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BindPlace {
     /// `127.0.0.1:8000`, `[::1]:8000`.
     Inet(SocketAddr),
     /// `localhost:8000`: resolved when the socket is opened.
@@ -29,6 +38,20 @@ pub enum BindProtocol {
     Http,
     /// uwsgi only.
     Uwsgi,
+}
+
+/// Which versions of the PROXY protocol begin each connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ProxyProtocol {
+    /// None, but for addresses that are marked for it, which take both versions.
+    #[default]
+    Off,
+    /// Either.
+    Auto,
+    /// The text of version 1.
+    V1,
+    /// The binary form of version 2.
+    V2,
 }
 
 /// A number of processes.
@@ -130,6 +153,10 @@ pub struct Settings {
     pub bind: Vec<Bind>,
     /// The protocols of every listener.
     pub bind_protocol: BindProtocol,
+    /// Which versions of the PROXY protocol begin each connection.
+    pub proxy_protocol: ProxyProtocol,
+    /// Peers that may state a client by the PROXY protocol.
+    pub proxy_allow_from: Peers,
     /// Worker processes.
     pub workers: Count,
     /// Threads in each worker, at least 1.

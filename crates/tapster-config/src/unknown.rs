@@ -59,6 +59,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["no-server-header"], "write --server-header off"),
     (&["proxy-headers"], "write --forwarded-allow-ips PEERS"),
+    (&["enable-proxy-protocol", "http-enable-proxy-protocol"], "write --proxy-protocol auto"),
+    (&["proxy-allow-ips"], "write --proxy-allow-from PEERS"),
     (
         &["virtualenv", "H", "home", "venv"],
         "start the tapster that is installed in the virtual environment: venv/bin/tapster",

@@ -9,13 +9,13 @@ use crate::vars::{Name, Vars};
 use crate::{Scheme, Variable, connection};
 
 /// Believes what the peer, a trusted proxy, says of its client: gives the scheme that X-Forwarded-Proto names, or
-/// Forwarded where that is absent, else `http`; and sets REMOTE_ADDR and REMOTE_PORT by X-Forwarded-For, if
+/// Forwarded where that is absent, if one does; and sets REMOTE_ADDR and REMOTE_PORT by X-Forwarded-For, if
 /// `proxies` (which addresses are trusted proxies) is given. Not to be called for a peer that is not trusted.
 ///
 /// The nearest proxy's word, the right-most element, counts for the scheme. REMOTE_ADDR becomes the right-most
 /// hop that is no trusted proxy, or the left-most if all are. An element that is no address ends the search: what
 /// is left of it was not written by a proxy we know. REMOTE_PORT is removed where the hop names none.
-pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Scheme {
+pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Option<Scheme> {
     if let Some((address, port)) = proxies.and_then(|proxies| client(vars, proxies)) {
         connection::set_address(vars, Name::Known(Variable::RemoteAddr), address);
         match port {
@@ -23,7 +23,7 @@ pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Schem
             None => vars.remove(Name::Known(Variable::RemotePort)),
         }
     }
-    forwarded_scheme(vars).unwrap_or_default()
+    forwarded_scheme(vars)
 }
 
 /// Whether a request says that it came through a proxy, believed or not.

@@ -15,6 +15,7 @@ pub mod from_uwsgi;
 pub mod layout;
 mod lookup;
 mod percent;
+pub mod proxy_header;
 pub mod response;
 pub mod variable;
 pub mod vars;

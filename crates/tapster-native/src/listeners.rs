@@ -1,7 +1,7 @@
 //! From `--bind` to open sockets. Run by the supervisor before anything else, so that a port in use is the first
 //! thing said.
 
-use tapster_config::{Bind, Settings};
+use tapster_config::{Bind, BindPlace, ProxyProtocol, Settings};
 use tapster_observe::Log;
 use tapster_sys::socket::{Listener, OpenError, Place};
 
@@ -10,7 +10,10 @@ pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, Open
     let mut listeners: Vec<Listener> = Vec::new();
     for bind in &settings.bind {
         match Listener::open(&place(bind, settings), settings.backlog) {
-            Ok(opened) => listeners.extend(opened),
+            Ok(opened) => {
+                let proxied = bind.proxy_protocol || settings.proxy_protocol != ProxyProtocol::Off;
+                listeners.extend(opened.into_iter().map(|listener| listener.proxied(proxied)));
+            }
             Err(error) => {
                 listeners.iter().for_each(Listener::remove_file);
                 return Err(error);
@@ -30,11 +33,11 @@ pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, Open
 }
 
 fn place(bind: &Bind, settings: &Settings) -> Place {
-    match bind {
-        Bind::Inet(address) => Place::Inet(*address),
-        Bind::Host(name, port) => Place::Host(name.clone(), *port),
-        Bind::Any(port) => Place::Any(*port),
-        Bind::Unix(path) => Place::Unix(path.clone(), settings.socket_mode),
-        Bind::Fd(number) => Place::Descriptor(*number),
+    match &bind.place {
+        BindPlace::Inet(address) => Place::Inet(*address),
+        BindPlace::Host(name, port) => Place::Host(name.clone(), *port),
+        BindPlace::Any(port) => Place::Any(*port),
+        BindPlace::Unix(path) => Place::Unix(path.clone(), settings.socket_mode),
+        BindPlace::Fd(number) => Place::Descriptor(*number),
     }
 }

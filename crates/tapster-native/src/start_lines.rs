@@ -14,7 +14,12 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, listene
     let (version, python) = (env!("CARGO_PKG_VERSION"), interpreter::name(py));
     log.info(format_args!("tapster {version} on {python} starts {app}, pid {pid}"));
     for listener in listeners {
-        log.info(format_args!("listening on {} ({})", url(listener), protocols(settings.bind_protocol)));
+        let behind = if listener.is_proxied() { " behind a PROXY header" } else { "" };
+        log.info(format_args!(
+            "listening on {} ({}{behind})",
+            url(listener),
+            protocols(settings.bind_protocol)
+        ));
     }
     let threads = settings.threads;
     log.info(format_args!(

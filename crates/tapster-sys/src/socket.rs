@@ -98,6 +98,7 @@ pub struct Listener {
     address: Address,
     dual_stack: bool,
     backlog: Backlog,
+    proxied: bool,
     file: Option<unix::SocketFile>,
 }
 
@@ -142,6 +143,16 @@ impl Listener {
         self.dual_stack
     }
 
+    /// Notes whether its connections begin with a PROXY header, for whoever reads them.
+    pub fn proxied(self, proxied: bool) -> Listener {
+        Listener { proxied, ..self }
+    }
+
+    /// Whether its connections begin with a PROXY header.
+    pub fn is_proxied(&self) -> bool {
+        self.proxied
+    }
+
     /// Its queue.
     pub fn backlog(&self) -> Backlog {
         self.backlog
@@ -150,9 +161,9 @@ impl Listener {
     /// Another handle for the same socket. It does not own the socket's file.
     pub fn try_clone(&self) -> io::Result<Listener> {
         let socket = self.socket.try_clone()?;
-        let Listener { address, dual_stack, backlog, .. } = self;
-        let (address, dual_stack, backlog) = (address.clone(), *dual_stack, *backlog);
-        Ok(Listener { socket, address, dual_stack, backlog, file: None })
+        let Listener { address, dual_stack, backlog, proxied, .. } = self;
+        let (address, dual_stack, backlog, proxied) = (address.clone(), *dual_stack, *backlog, *proxied);
+        Ok(Listener { socket, address, dual_stack, backlog, proxied, file: None })
     }
 
     /// Removes the file of a unix socket, if this very process made it and it is still the one it made. To be

@@ -31,6 +31,8 @@ pub(crate) struct Accepted {
 pub(crate) struct Acceptor {
     socket: Socket,
     address: Address,
+    /// Each connection begins with a PROXY header.
+    pub(crate) is_proxied: bool,
     token: Token,
     /// Whether the poller has it; whoever changes that holds the lock.
     watched: Mutex<bool>,
@@ -45,7 +47,9 @@ impl Acceptor {
         } else {
             Socket::Tcp(TcpListener::from_std(fd.into()))
         };
-        Ok(Acceptor { socket, address: listener.address().clone(), token, watched: Mutex::new(false) })
+        let address = listener.address().clone();
+        let is_proxied = listener.is_proxied();
+        Ok(Acceptor { socket, address, is_proxied, token, watched: Mutex::new(false) })
     }
 
     /// Starts listening for connections, so that one of the processes that do is woken for each.

@@ -10,6 +10,7 @@ use tapster_gateway::{Protocol, Request};
 use crate::backing::Backing;
 use crate::body::{self, Writing};
 use crate::incoming::{Discard, Incoming, Left};
+use crate::introduction::Introduction;
 use crate::outbound::Outbound;
 use crate::policy::Policy;
 use crate::receive::{self, Parsed, Receiving, Refused};
@@ -55,6 +56,10 @@ pub(crate) struct Facts {
     pub(crate) may_speak_uwsgi: bool,
     /// Whether this peer's forwarding fields are believed.
     pub(crate) is_trusted_proxy: bool,
+    /// Whether a PROXY header is due, or was read.
+    pub(crate) introduction: Introduction,
+    /// The client spoke TLS with the proxy that introduced it.
+    pub(crate) is_tls: bool,
 }
 
 /// What a request needs of its connection when it is answered.
@@ -326,6 +331,10 @@ impl Connection {
                 self.incoming = Some(incoming);
                 scratch.request = request;
                 Some(self.dispatch(exchange))
+            }
+            Parsed::Introduced => {
+                self.unparsed = !self.input.is_empty();
+                None
             }
             Parsed::Discarded => {
                 self.unparsed = !self.input.is_empty();

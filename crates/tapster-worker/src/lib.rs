@@ -29,6 +29,7 @@ mod file;
 mod fork;
 mod http;
 mod incoming;
+mod introduction;
 mod lane;
 mod listen;
 mod meter;

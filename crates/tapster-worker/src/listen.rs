@@ -13,6 +13,7 @@ use tapster_sys::accept::Trouble;
 
 use crate::accept::{Accepted, Acceptor};
 use crate::connection::Connection;
+use crate::introduction::Introduction;
 use crate::lane::Lane;
 use crate::peers::Peer;
 use crate::serve::Context;
@@ -99,7 +100,9 @@ impl Shared<'_> {
     /// Makes a connection of a new socket, which is counted already.
     pub(crate) fn enter(&self, accepted: Accepted, listener: u16) {
         let Accepted { stream, local, peer } = accepted;
-        let facts = self.policy.facts(local, peer);
+        let is_proxied = self.lane.acceptors.get(usize::from(listener)).is_some_and(|one| one.is_proxied);
+        let introduction = if is_proxied { Introduction::Awaited } else { Introduction::None };
+        let facts = self.policy.facts(local, peer, introduction);
         self.lane.core().insert(|key| Box::new(Connection::new(key, listener, stream, facts)));
         if self.lane.index != self.home.index {
             self.lane.wake_poller();
@@ -119,7 +122,9 @@ impl Shared<'_> {
     /// Gives a connection between requests to a peer, which finds in the socket whatever comes next. True if it took
     /// it: then it is this worker's no more.
     pub(crate) fn give_to(&self, peer: &Peer, connection: &Connection) -> bool {
-        if !peer.send(connection.listener, connection.stream.as_fd()) {
+        // Nobody introduces a client twice.
+        let stays = connection.facts.introduction == Introduction::Made;
+        if stays || !peer.send(connection.listener, connection.stream.as_fd()) {
             return false;
         }
         // The peer keeps the socket open, so that the poller would go on telling of it.

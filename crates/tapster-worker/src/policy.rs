@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, Settings};
+use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, ProxyProtocol, Settings};
+use tapster_gateway::proxy_header::{Ends, ProxyVersions};
 use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
 
 use crate::connection::Facts;
+use crate::introduction::Introduction;
 use crate::pace::PaceLimits;
 
 /// Why a connection rests, which decides how long it may. How long a transfer may take is `pace.rs`'s.
@@ -42,6 +44,8 @@ pub(crate) struct Policy {
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
     uwsgi_allow_from: Peers,
+    pub(crate) proxy_versions: ProxyVersions,
+    proxy_allow_from: Peers,
 }
 
 impl Policy {
@@ -66,6 +70,12 @@ impl Policy {
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
             uwsgi_allow_from: settings.uwsgi_allow_from.clone(),
+            proxy_versions: match settings.proxy_protocol {
+                ProxyProtocol::Off | ProxyProtocol::Auto => ProxyVersions::Any,
+                ProxyProtocol::V1 => ProxyVersions::One,
+                ProxyProtocol::V2 => ProxyVersions::Two,
+            },
+            proxy_allow_from: settings.proxy_allow_from.clone(),
         }
     }
 
@@ -84,12 +94,33 @@ impl Policy {
     }
 
     /// What the two ends of a connection allow.
-    pub(crate) fn facts(&self, local: Endpoint, peer: Endpoint) -> Facts {
+    pub(crate) fn facts(&self, local: Endpoint, peer: Endpoint, introduction: Introduction) -> Facts {
         Facts {
+            introduction,
+            is_tls: false,
             may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),
             is_trusted_proxy: trusts(&self.forwarded_allow_ips, &peer),
             connection: tapster_gateway::Connection::new(local, peer),
         }
+    }
+
+    /// Whether a peer may say who the client is by a PROXY header.
+    pub(crate) fn may_introduce(&self, peer: &Endpoint) -> bool {
+        trusts(&self.proxy_allow_from, peer)
+    }
+
+    /// Believes a PROXY header: from now on it is the client that it names who is trusted or not, and no longer the
+    /// proxy, through which anybody may speak. Its unix sockets are not ours.
+    pub(crate) fn introduce(&self, facts: &mut Facts, ends: Option<Ends>, is_tls: bool) {
+        if let Some(Ends { source, destination }) = ends {
+            let is_elsewhere =
+                matches!((&source, &destination), (Endpoint::Unix(_), _) | (_, Endpoint::Unix(_)));
+            *facts = self.facts(destination, source, Introduction::Made);
+            facts.may_speak_uwsgi &= !is_elsewhere || self.uwsgi_allow_from.everyone;
+            facts.is_trusted_proxy &= !is_elsewhere || self.forwarded_allow_ips.everyone;
+        }
+        facts.introduction = Introduction::Made;
+        facts.is_tls = is_tls;
     }
 
     /// uwsgi is believed from unix sockets, where both ends are loopback, and from listed networks: its variables
@@ -105,12 +136,12 @@ impl Policy {
 
     /// Believes what a trusted proxy says of the scheme and, when proxies were named, of the client.
     pub(crate) fn forwarded(&self, facts: &Facts, request: &mut Request) {
-        request.scheme = Scheme::Http;
+        request.scheme = if facts.is_tls { Scheme::Https } else { Scheme::Http };
         if facts.is_trusted_proxy {
             let peers = &self.forwarded_allow_ips;
             let trusts = |address: IpAddr| peers.everyone || peers.contains(&address);
             let client = peers.explicit.then_some(&trusts as &dyn Fn(IpAddr) -> bool);
-            request.scheme = forwarded::apply(&mut request.vars, client);
+            request.scheme = forwarded::apply(&mut request.vars, client).unwrap_or(request.scheme);
         }
     }
 }

@@ -10,6 +10,7 @@ use tapster_http1::ChunkedDecoder;
 
 use crate::body::BodyBuffer;
 use crate::connection::{Connection, Exchange, Scratch};
+use crate::introduction::{self, Introduction};
 use crate::pace::{Pace, PaceLimits, Slow};
 use crate::policy::Policy;
 use crate::{http, uwsgi};
@@ -18,6 +19,8 @@ use crate::{http, uwsgi};
 pub(crate) enum Parsed {
     /// Not enough yet.
     More,
+    /// The PROXY header is read.
+    Introduced,
     /// A whole request stands in the scratch.
     Request(Exchange),
     /// The head is whole, the body is not.
@@ -63,6 +66,9 @@ pub(crate) fn head(
     filled: usize,
     policy: &Policy,
 ) -> (usize, Parsed) {
+    if connection.facts.introduction == Introduction::Awaited {
+        return introduction::read(connection, &scratch.read[..filled], policy);
+    }
     let protocol = match connection.protocol {
         Some(protocol) => protocol,
         None => match protocol_of(scratch.read[0], connection, policy) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapster_config::{
     AccessLog, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers,
-    Settings, defaults,
+    ProxyProtocol, Settings, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -17,8 +17,10 @@ fn defaults_are_those_of_the_design() {
     let network = |text| Network::parse(text).unwrap();
     let expected = Settings {
         app: None,
-        bind: vec![Bind::Inet("127.0.0.1:8000".parse().unwrap())],
+        bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],
         bind_protocol: BindProtocol::Auto,
+        proxy_protocol: ProxyProtocol::Off,
+        proxy_allow_from: Peers { explicit: false, ..Peers::parse("127.0.0.0/8,::1,unix").unwrap() },
         workers: Count::Fixed(1),
         threads: 4,
         worker_connections: None,
@@ -167,6 +169,7 @@ fn every_default_is_what_writing_it_out_gives() {
         if let tapster_config::option::Fallback::Value(text) = option.fallback {
             let mut written = serve(&format!("tapster --{} {text}", option.name), &files).settings;
             written.forwarded_allow_ips.explicit = false;
+            written.proxy_allow_from.explicit = false;
             assert_eq!(written, defaults().unwrap(), "{}", option.name);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tapster_config::kind::Kind;
 use tapster_config::values::{boolean, duration, duration_text, integer, mode, size, size_text};
-use tapster_config::{Bind, Network, OPTIONS, Peers, defaults};
+use tapster_config::{Bind, BindPlace, Network, OPTIONS, Peers, defaults};
 
 #[test]
 fn durations() {
@@ -66,19 +66,22 @@ fn numbers_booleans_and_modes() {
 
 #[test]
 fn addresses_to_listen_on() {
-    let inet = |text: &str| Bind::Inet(text.parse().unwrap());
+    let inet = |text: &str| BindPlace::Inet(text.parse().unwrap());
     let cases = [
         ("127.0.0.1:80", inet("127.0.0.1:80")),
         ("[::1]:0", inet("[::1]:0")),
-        ("localhost:8000", Bind::Host("localhost".to_owned(), 8000)),
-        (":8000", Bind::Any(8000)),
-        ("unix:/run/app.sock", Bind::Unix("/run/app.sock".into())),
-        ("unix:app.sock", Bind::Unix("app.sock".into())),
-        ("unix:///run/app.sock", Bind::Unix("/run/app.sock".into())),
-        ("fd://3", Bind::Fd(3)),
+        ("localhost:8000", BindPlace::Host("localhost".to_owned(), 8000)),
+        (":8000", BindPlace::Any(8000)),
+        ("unix:/run/app.sock", BindPlace::Unix("/run/app.sock".into())),
+        ("unix:app.sock", BindPlace::Unix("app.sock".into())),
+        ("unix:///run/app.sock", BindPlace::Unix("/run/app.sock".into())),
+        ("fd://3", BindPlace::Fd(3)),
     ];
-    for (text, bind) in cases {
-        assert_eq!(Bind::parse(text), Ok(bind), "{text}");
+    for (text, place) in cases {
+        for (mark, proxy_protocol) in [("", false), ("+proxy", true)] {
+            let bind = Bind { place: place.clone(), proxy_protocol };
+            assert_eq!(Bind::parse(&format!("{text}{mark}")), Ok(bind), "{text}{mark}");
+        }
     }
     assert!(Bind::parse(&format!("unix:/{}", "a".repeat(108))).unwrap_err().message.contains("109 bytes"));
 }
@@ -144,7 +147,9 @@ proptest! {
     #[test]
     fn binds_survive(ip: IpAddr, port: u16, fd in 0..i32::MAX) {
         let address = SocketAddr::new(ip, port);
-        for bind in [Bind::Inet(address), Bind::Any(port), Bind::Fd(fd), Bind::Host("a-b.c".to_owned(), port)] {
+        for place in [BindPlace::Inet(address), BindPlace::Any(port), BindPlace::Fd(fd), BindPlace::Host("a-b.c".to_owned(), port)] {
+            prop_assert_eq!(BindPlace::parse(&place.to_string()), Ok(place.clone()));
+            let bind = Bind { place, proxy_protocol: true };
             prop_assert_eq!(Bind::parse(&bind.to_string()), Ok(bind));
         }
     }

@@ -22,7 +22,7 @@ fn believed(fields: &str, peer: &Endpoint, proxies: bool) -> (Scheme, Option<Str
         Ok(vars) => vars,
         Err(refusal) => panic!("{fields}: {refusal}"),
     };
-    let scheme = forwarded::apply(&mut vars, proxies.then_some(&is_proxy));
+    let scheme = forwarded::apply(&mut vars, proxies.then_some(&is_proxy)).unwrap_or_default();
     let value = |name| crate::requests::value(&vars, name);
     (scheme, value("REMOTE_ADDR"), value("REMOTE_PORT"))
 }

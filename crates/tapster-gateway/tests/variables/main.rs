@@ -6,5 +6,6 @@ mod from_http;
 mod from_uwsgi;
 mod lookup;
 mod properties;
+mod proxy_header;
 mod requests;
 mod vars;

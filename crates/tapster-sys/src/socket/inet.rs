@@ -80,7 +80,7 @@ fn open_socket(address: SocketAddr, dual_stack: bool, backlog: Backlog) -> Resul
         .map_err(|error| in_use(error, address))?;
     let dual_stack = address.is_ipv6() && !sockopt::ipv6_v6only(&socket)?;
     let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
-    Ok(Listener { socket, address: Address::Inet(address), dual_stack, backlog, file: None })
+    Ok(Listener { socket, address: Address::Inet(address), dual_stack, backlog, proxied: false, file: None })
 }
 
 fn in_use(error: Errno, address: SocketAddr) -> Cause {

@@ -35,7 +35,7 @@ pub fn open(number: RawFd, backlog: Backlog) -> Result<Listener, Cause> {
     }
     rustix::io::ioctl_fionbio(&socket, true)?;
     let dual_stack = family == AddressFamily::INET6 && !sockopt::ipv6_v6only(&socket)?;
-    Ok(Listener { socket, address, dual_stack, backlog, file: None })
+    Ok(Listener { socket, address, dual_stack, backlog, proxied: false, file: None })
 }
 
 /// Whether somebody called `listen` already. macOS does not tell; to call it again only changes the backlog.

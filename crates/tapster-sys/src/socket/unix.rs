@@ -51,7 +51,14 @@ pub fn open(path: &Path, mode: u32, backlog: Backlog) -> Result<Listener, Cause>
     fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
     let file = SocketFile::new(&path)?;
     rustix::net::listen(&socket, backlog.as_raw())?;
-    Ok(Listener { socket, address: Address::Unix(path), dual_stack: false, backlog, file: Some(file) })
+    Ok(Listener {
+        socket,
+        address: Address::Unix(path),
+        dual_stack: false,
+        backlog,
+        proxied: false,
+        file: Some(file),
+    })
 }
 
 /// Removes a socket file on which nobody listens.
