@@ -53,12 +53,12 @@ def description() -> dict[str, str]:
 
 
 def tapster_version() -> str:
-    """What the command says of itself, and the commit that is checked out."""
+    """What the command says of itself, and the last commit that changed what the wheel is built from."""
     said = subprocess.run(
         [*tapster(), "--version"], check=True, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY
     ).stdout.split()
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "log", "-1", "--format=%h", "--", "crates", "python", "Cargo.toml", "Cargo.lock"],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
+#: Share of answers that are not 2xx above which a round says nothing: an error is cheap.
+WRONG = 0.001
+
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -81,6 +84,9 @@ def parse(shown: str) -> Outcome:
     answered = int(_figure(r"(\d+) requests in", shown))
     if not answered:
         raise MeasurementError("no request was answered")
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", shown)
+    if wrong and int(wrong.group(1)) > WRONG * answered:
+        raise MeasurementError(f"{wrong.group(1)} of {answered} answers were wrong")
     return Outcome(
         answered,
         float(_figure(r"Requests/sec:\s+([\d.]+)", shown)),
