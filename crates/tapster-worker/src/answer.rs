@@ -62,8 +62,8 @@ pub(crate) fn answer(
     after_answer(shared, connection, answer.keep_alive && goes_on)
 }
 
-/// The leader passes the token on if calls usually block, and other requests are there or nobody is likely to come
-/// back for it soon; else it goes in with it, watched by the monitor.
+/// The leader passes the token on if calls usually block, and somebody has to be woken for it; else it goes in with it,
+/// watched by the monitor.
 fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     if !context.leads {
         return None;
@@ -71,7 +71,7 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
     let lane = shared.home;
     if lane.blocking.is_usual() {
         let mut core = lane.core();
-        let is_needed = core.has_work(true) || !lane.blocking.returns_soon();
+        let is_needed = lane.blocking.needs_successor(core.queued());
         let next = if is_needed { core.parked.pop() } else { None };
         drop(core);
         if let Some(next) = next {

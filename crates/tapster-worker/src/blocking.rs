@@ -22,6 +22,9 @@ const SAMPLE: u32 = 4;
 /// time, most likely, and takes it: that costs no wake-up.
 const SOON: Duration = Duration::from_micros(200);
 
+/// One connection may wait for a moment beside so many calls.
+const QUEUED_OF_RUNNING: usize = 20;
+
 /// Whether calls block: a moving share of those that did, and how long calls take.
 ///
 /// Blocking, not duration, is the sign: wall time well above the thread's own CPU time, and the thread gave its CPU up
@@ -68,6 +71,14 @@ impl Blocking {
     pub(crate) fn returns_soon(&self) -> bool {
         let running = u64::from(self.running.load(Ordering::Relaxed));
         running * SOON.as_micros() as u64 >= u64::from(self.mean.load(Ordering::Relaxed))
+    }
+
+    /// Whether a thread must be woken to go on with `queued` connections while the leader is in a call. Where one of
+    /// many calls ends in a moment anyway, its thread goes on with them for less than a wake-up costs, as long as they
+    /// are few beside those calls.
+    pub(crate) fn needs_successor(&self, queued: usize) -> bool {
+        let running = self.running.load(Ordering::Relaxed) as usize;
+        !self.returns_soon() || queued * QUEUED_OF_RUNNING > running
     }
 
     /// A measured call begins.
@@ -137,9 +148,10 @@ mod tests {
             blocking.end(Duration::from_millis(10));
         }
         (0..40).for_each(|_| blocking.begin());
-        assert!(!blocking.returns_soon());
+        assert!(!blocking.returns_soon() && blocking.needs_successor(0));
         (0..20).for_each(|_| blocking.begin());
         assert!(blocking.returns_soon());
+        assert!(!blocking.needs_successor(3) && blocking.needs_successor(4));
     }
 
     #[test]

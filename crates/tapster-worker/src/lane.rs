@@ -316,6 +316,11 @@ impl Core {
         !self.ready.is_empty() || may_call && !self.waiting.is_empty() || self.has_sooner_deadline()
     }
 
+    /// How many connections a leader could work on now.
+    pub(crate) fn queued(&self) -> usize {
+        self.ready.len() + self.waiting.len()
+    }
+
     /// Whether a leader that sleeps would miss a deadline.
     pub(crate) fn has_sooner_deadline(&self) -> bool {
         self.wheel.is_sooner()

@@ -86,7 +86,8 @@ pub(crate) fn run(shared: &Shared) {
             watch = None;
             continue;
         }
-        let is_calm = Instant::now() >= alert && !shared.lane.blocking.is_usual();
+        let blocking = &shared.lane.blocking;
+        let is_calm = if blocking.is_usual() { blocking.returns_soon() } else { Instant::now() >= alert };
         let tick;
         (watch, tick) = match watch.take() {
             Some(same) if same.view == view => {
