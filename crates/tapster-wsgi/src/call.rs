@@ -36,7 +36,8 @@ fn exchange(
 ) {
     let py = start.py();
     let callable = app.callable.bind(py);
-    let returned = guarded(|| Ok(ffi::lend(respond, || callable.call1((&environ.dict, start)))?));
+    let returned =
+        guarded(|| Ok(ffi::lend(respond, start.as_any(), || callable.call1((&environ.dict, start)))?));
     let (iterable, outcome) = match returned {
         Ok(iterable) => {
             let sent = guarded(|| response::send(&iterable, &mut Outgoing::new(start, respond)));

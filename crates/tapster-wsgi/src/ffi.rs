@@ -115,13 +115,21 @@ impl Kept for KeptBytes {
     }
 }
 
+/// The way back to the client while it is lent.
+#[derive(Clone, Copy)]
+struct Loan {
+    respond: NonNull<dyn Respond>,
+    /// The object that the application may write through: the address of one that lives as long as the loan.
+    borrower: usize,
+}
+
 thread_local! {
-    /// The way back to the client that is lent to `write()` while the application's code runs on this thread.
-    static LENT: Cell<Option<NonNull<dyn Respond>>> = const { Cell::new(None) };
+    /// What is lent to `write()` while the application's code runs on this thread.
+    static LENT: Cell<Option<Loan>> = const { Cell::new(None) };
 }
 
 /// Puts a former loan back, also when the code that it was lent to panics.
-struct Restore(Option<NonNull<dyn Respond>>);
+struct Restore(Option<Loan>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -129,23 +137,34 @@ impl Drop for Restore {
     }
 }
 
-/// Runs `work`, which may call the application, with `respond` usable through [`with_lent`].
-pub(crate) fn lend<R>(respond: &mut dyn Respond, work: impl FnOnce() -> R) -> R {
-    let pointer = NonNull::from(respond);
+/// Runs `work`, which may call the application, with `respond` usable through [`with_lent`], and by `borrower` through
+/// [`with_lent_to`].
+pub(crate) fn lend<R>(respond: &mut dyn Respond, borrower: &Bound<'_, PyAny>, work: impl FnOnce() -> R) -> R {
+    let respond = NonNull::from(respond);
     // SAFETY: only the lifetime is erased. The pointer is used by `with_lent` alone, on this thread, and is gone from
     // the cell before `lend` returns, hence while the exclusive borrow of `respond` lasts.
-    let pointer = unsafe { transmute::<NonNull<dyn Respond + '_>, NonNull<dyn Respond + 'static>>(pointer) };
-    let _restore = Restore(LENT.replace(Some(pointer)));
+    let respond = unsafe { transmute::<NonNull<dyn Respond + '_>, NonNull<dyn Respond + 'static>>(respond) };
+    let _restore = Restore(LENT.replace(Some(Loan { respond, borrower: borrower.as_ptr().addr() })));
     work()
+}
+
+/// Runs `work` with what this thread was lent for `borrower`; `None` if that is nothing. One that outlived its request
+/// is lent nothing, whatever request its thread runs now.
+pub(crate) fn with_lent_to<R>(
+    borrower: &Bound<'_, PyAny>,
+    work: impl FnOnce(&mut dyn Respond) -> R,
+) -> Option<R> {
+    let is_lent = LENT.get().is_some_and(|loan| loan.borrower == borrower.as_ptr().addr());
+    if is_lent { with_lent(work) } else { None }
 }
 
 /// Runs `work` with what this thread was lent; `None` if that is nothing.
 pub(crate) fn with_lent<R>(work: impl FnOnce(&mut dyn Respond) -> R) -> Option<R> {
-    let pointer = LENT.take();
-    let _restore = Restore(pointer);
+    let loan = LENT.take();
+    let _restore = Restore(loan);
     // SAFETY: `lend` is on this thread's stack with an exclusive borrow that it does not use meanwhile; the cell is
     // empty while `work` runs, so that no second reference can come of it.
-    pointer.map(|mut pointer| work(unsafe { pointer.as_mut() }))
+    loan.map(|mut loan| work(unsafe { loan.respond.as_mut() }))
 }
 
 /// Runs `wait` with the interpreter's lock released, if this thread holds it.

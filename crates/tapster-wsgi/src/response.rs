@@ -29,7 +29,7 @@ impl<'a, 'py> Outgoing<'a, 'py> {
 
     /// Commits the head if it is not out; fails if the application has given none.
     fn commit(&mut self, size: BodySize) -> Result<PyRefMut<'py, StartResponse>, Failure> {
-        let mut start = self.start.try_borrow_mut().map_err(PyErr::from)?;
+        let mut start = StartResponse::of(self.start)?;
         if !start.called() {
             let message = "the application returned its body without calling start_response()";
             return Err(PyRuntimeError::new_err(message).into());
@@ -57,7 +57,7 @@ impl<'a, 'py> Outgoing<'a, 'py> {
     }
 
     fn content_length(&self) -> Result<Option<u64>, Failure> {
-        Ok(self.start.try_borrow().map_err(PyErr::from)?.content_length())
+        Ok(StartResponse::of(self.start)?.content_length())
     }
 }
 
@@ -115,8 +115,8 @@ where
 
 /// Any other iterable: each item leaves as it comes, because the next one may take its time.
 fn send_items<'py>(body: &Bound<'py, PyAny>, out: &mut Outgoing<'_, 'py>) -> Result<(), Failure> {
-    let mut items =
-        ffi::lend(out.respond, || body.try_iter()).map_err(|error| explain_no_iterator(body, error))?;
+    let mut items = ffi::lend(out.respond, out.start.as_any(), || body.try_iter())
+        .map_err(|error| explain_no_iterator(body, error))?;
     let single = holds_one_item(body, out)?;
     let mut index = 0;
     while let Some(item) = next(&mut items, out)? {
@@ -136,7 +136,7 @@ fn next<'py>(
     items: &mut Bound<'py, PyIterator>,
     out: &mut Outgoing<'_, 'py>,
 ) -> Result<Option<Bound<'py, PyAny>>, Failure> {
-    Ok(ffi::lend(out.respond, || items.next()).transpose()?)
+    Ok(ffi::lend(out.respond, out.start.as_any(), || items.next()).transpose()?)
 }
 
 /// Whether `len()` says that there is one item, which makes its length the body's (PEP 3333 "Handling the

@@ -21,6 +21,9 @@ thread_local! {
     static SPARE: RefCell<Option<Py<StartResponse>>> = const { RefCell::new(None) };
 }
 
+/// How often a thread looks whether another has left the object; one that stays there calls the application.
+const PATIENCE: usize = 1000;
+
 /// How far the answer has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -66,7 +69,7 @@ impl StartResponse {
         headers: Given<'_, 'py>,
         exc_info: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, Self>>> {
-        let mut this = slf.try_borrow_mut()?;
+        let mut this = StartResponse::of(slf)?;
         match headers.0 {
             Some(headers) => {
                 this.start(status, &headers, exc_info)?;
@@ -75,14 +78,14 @@ impl StartResponse {
             None if status.is_instance_of::<PyString>() => {
                 Err(PyTypeError::new_err("start_response() needs headers: a list of (name, value) tuples"))
             }
-            None => this.write(status).map(|()| None),
+            None => this.write(slf, status).map(|()| None),
         }
     }
 }
 
 impl StartResponse {
     /// Sends body bytes at once; the head before the first of them.
-    fn write(&mut self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn write(&mut self, own: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let Ok(bytes) = data.cast::<PyBytes>() else {
             return Err(PyTypeError::new_err(format!("write() takes bytes, not {}", type_name(data))));
         };
@@ -97,7 +100,7 @@ impl StartResponse {
             return Ok(());
         }
         let chunk = ffi::SharedBytes::new(bytes);
-        let taken = ffi::with_lent(|respond| {
+        let taken = ffi::with_lent_to(own.as_any(), |respond| {
             self.commit(respond, BodySize::Unknown);
             self.send(respond, &chunk, Flush::Now)
         });
@@ -125,9 +128,21 @@ impl StartResponse {
         Bound::new(py, StartResponse { phase: Phase::Silent, head, sent: 0, refused: None })
     }
 
+    /// What it holds. Where threads run side by side, one of the application's that has no business here may have it at
+    /// this moment: the request is not to fail for that.
+    pub(crate) fn of<'py>(start: &Bound<'py, StartResponse>) -> PyResult<PyRefMut<'py, StartResponse>> {
+        for _ in 0..PATIENCE {
+            if let Ok(this) = start.try_borrow_mut() {
+                return Ok(this);
+            }
+            start.py().detach(std::thread::yield_now);
+        }
+        Ok(start.try_borrow_mut()?)
+    }
+
     /// No more calls: from here on the application's copy only raises.
     pub(crate) fn close(start: &Bound<'_, StartResponse>) {
-        if let Ok(mut this) = start.try_borrow_mut() {
+        if let Ok(mut this) = StartResponse::of(start) {
             this.phase = Phase::Ended;
         }
     }
@@ -189,7 +204,7 @@ impl StartResponse {
         start: &Bound<'_, StartResponse>,
         outcome: Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Ok(this) = start.try_borrow() else { return outcome };
+        let Ok(this) = StartResponse::of(start) else { return outcome };
         match (this.refused, outcome) {
             (Some(WriteError::Disconnected), Ok(())) => Err(Failure::Disconnected),
             (Some(WriteError::Disconnected), Err(Failure::Raised(error)))
@@ -203,7 +218,7 @@ impl StartResponse {
 
     /// Warns, once a request, of a body that is longer than its Content-Length. Of one that is shorter the server warns.
     pub(crate) fn remark(start: &Bound<'_, StartResponse>, log: &Log, request: &Request) {
-        let Ok(this) = start.try_borrow() else { return };
+        let Ok(this) = StartResponse::of(start) else { return };
         if this.refused != Some(WriteError::TooLong) {
             return;
         }
