@@ -4,6 +4,7 @@
 #   .venv          a virtualenv with the wheel under test and what the tests need (tests/requirements.txt)
 #   .build/bench   a virtualenv with the wheel and the servers it is compared with (bench/requirements.txt)
 #   .build/wheel   the wheel for this machine; dist/ the portable one
+#   .build/free-threaded   CPython without its lock, and a virtualenv for the tests on it
 #
 # PYTHON chooses the interpreter, from 3.9: make test PYTHON=python3.13
 
@@ -12,6 +13,7 @@ TOOLS := .build/tools
 BENCH := .build/bench
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
+FREE := .build/free-threaded
 # Made anew when another interpreter is chosen.
 READY := ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 VENV := .venv/$(READY)
@@ -24,7 +26,8 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 # The crates whose tests need no Python: a test binary of the others could not be linked without libpython.
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
-.PHONY: help run test test-long test-rust test-python lint lint-rust lint-python deny fuzz bench performance-page wheel check-wheel \
+.PHONY: help run test test-long test-rust test-python test-free-threaded lint lint-rust lint-python deny fuzz bench \
+        performance-page wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -35,7 +38,7 @@ run: $(WHEEL) ## serve the Flask example and print its address; ARGS="--bind :90
 
 test: system-packages install lint test-rust test-python ## everything that must pass before a commit
 
-test-long: test check-wheel ## test, the tests marked "long", and the portable wheel in a bare root file system
+test-long: test check-wheel test-free-threaded ## test, the tests marked "long", the portable wheel, free-threaded CPython
 	$(BIN)/python -m pytest -p tests.no_skips -m long
 
 test-rust: ## unit and component tests of the crates that need no Python
@@ -44,6 +47,11 @@ test-rust: ## unit and component tests of the crates that need no Python
 test-python: $(WHEEL) ## black-box tests of the installed wheel
 	$(BIN)/stubtest tapster._native
 	$(BIN)/python -m pytest -p tests.no_skips -m "not long"
+
+# What has no build for that interpreter is left out: FastAPI, and stubtest, which tells the same on any.
+test-free-threaded: system-packages $(FREE)/ready ## the engine on two lanes, and black-box tests on CPython without its lock
+	TAPSTER_LANES=2 cargo test --locked --package tapster-worker
+	$(FREE)/venv/bin/python -m pytest -p tests.no_skips -m "not long" -k "not fastapi"
 
 lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
 
@@ -97,6 +105,17 @@ $(WHEEL): $(SOURCES) $(VENV) $(TOOLS)/ready
 	rm -rf .build/wheel
 	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BIN)/python --out .build/wheel
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps .build/wheel/*.whl
+	touch $@
+
+$(FREE)/ready: $(SOURCES) $(TOOLS)/ready tests/requirements.txt tools/build_free_threaded_python.py
+	$(PYTHON) tools/build_free_threaded_python.py
+	$(FREE)/python/bin/python3.13t -m venv --clear $(FREE)/venv
+	grep -Ev '^(mypy|fastapi)=' tests/requirements.txt >$(FREE)/requirements.txt
+	$(FREE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(FREE)/requirements.txt
+	rm -rf $(FREE)/wheel
+	$(TOOLS)/bin/maturin build --locked --release --interpreter $(FREE)/venv/bin/python --target-dir target/free-threaded \
+	  --config 'paths=["$(CURDIR)/$(FREE)/pyo3-ffi"]' --out $(FREE)/wheel
+	$(FREE)/venv/bin/python -m pip install --quiet --no-deps $(FREE)/wheel/*.whl
 	touch $@
 
 $(VENV): tests/requirements.txt

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,10 @@ WAIT_SECONDS = 30.0
 
 def pid(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     return answer(start_response, str(os.getpid()).encode())
+
+
+def thread(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    return answer(start_response, str(threading.get_native_id()).encode())
 
 
 def gate(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -137,6 +142,7 @@ signal.signal(signal.SIGALRM, lambda number, _: _alarms.append(number))
 application = routed(
     {
         "/pid": pid,
+        "/thread": thread,
         "/gate": gate,
         "/sleep": sleep,
         "/spin": spin,

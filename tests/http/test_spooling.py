@@ -207,12 +207,15 @@ def test_resets_in_the_middle_of_uploads_leave_nothing(serve: Serve, tmp_path: P
 
 def test_a_drain_waits_for_an_upload_on_its_way_to_the_disk(serve: Serve, tmp_path: Path) -> None:
     server = serve("plain:application", "--temp-dir", str(tmp_path), "--body-memory", "1")
-    with Connection(server.address) as connection:
+    with Connection(server.address) as connection, Connection(server.address) as idle:
+        idle.send(http_request())
+        assert idle.read_response().status == 200
         request = http_request("POST", "/digest", body=BODY)
         connection.send(request[:1_000_000])
         pids = server.worker_pids()
         descriptors.eventually(lambda: sum(descriptors.unlinked(pids, tmp_path)) > 500_000)
         server.send(signal.SIGTERM)
+        idle.assert_closed()
         connection.send(request[1_000_000:])
         response = connection.read_response()
         assert (response.body, response.closes) == (DIGEST, True)

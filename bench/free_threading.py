@@ -1,0 +1,130 @@
+"""What a second core is worth on a free-threaded CPython: hello on two cores against one, server and load together.
+
+Run by hand, on a machine with nothing else to do and two cores to spare: `python bench/free_threading.py TAPSTER`, where
+TAPSTER is the command of an installation (`make test-free-threaded` leaves .build/free-threaded/venv/bin/tapster). One
+worker with two threads. First the whole system, the server and wrk with 64 connections, has the first core; then both
+have the first two. Rounds alternate, and medians are shown: requests a second, the server's CPU time (user and system)
+per request, and the rates' ratio. Two processes that share nothing would show 2.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SECONDS = int(os.environ.get("SECONDS_EACH", "4"))
+CONNECTIONS = 64
+TICKS = os.sysconf("SC_CLK_TCK")
+APPS = Path(__file__).resolve().parent / "apps"
+
+
+class Round(NamedTuple):
+    """What one round showed."""
+
+    rate: float
+    cpu_micros: float
+
+
+def main() -> None:
+    """Alternates between one core and two, and prints the medians."""
+    if len(sys.argv) != 2 or not shutil.which("wrk"):
+        sys.exit(f"usage: {sys.argv[0]} TAPSTER (and wrk must be installed)")
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        sys.exit("this takes two cores")
+    rounds: dict[int, list[Round]] = {1: [], 2: []}
+    for _ in range(ROUNDS):
+        for count, measured in rounds.items():
+            measured.append(measure(sys.argv[1], cores[:count]))
+            print(f"{count} core(s): {measured[-1].rate:.0f} requests/s", file=sys.stderr)
+    rates = {count: statistics.median(one.rate for one in measured) for count, measured in rounds.items()}
+    for count, measured in rounds.items():
+        cpu = statistics.median(one.cpu_micros for one in measured)
+        print(f"{count} core(s): {rates[count]:9.0f} requests/s, {cpu:6.2f} µs of the server's CPU each")
+    print(f"two cores are worth {rates[2] / rates[1]:.2f} of one ({ROUNDS} rounds of {SECONDS} s)")
+
+
+def measure(tapster: str, cores: list[int]) -> Round:
+    """One server, one second to warm up, and one measured run."""
+    pinned = ["taskset", "-c", ",".join(map(str, cores))]
+    command = [
+        *pinned,
+        tapster,
+        "hello:app",
+        "--bind",
+        "127.0.0.1:0",
+        "--threads",
+        "2",
+        "--log-level",
+        "debug",
+    ]
+    server = subprocess.Popen(command, cwd=APPS, stderr=subprocess.PIPE, text=True)
+    try:
+        url = address(server, len(cores))
+        load(pinned, url, len(cores), 1)
+        before = cpu_seconds(server.pid)
+        answered, rate = load(pinned, url, len(cores), SECONDS)
+        return Round(rate, (cpu_seconds(server.pid) - before) / answered * 1e6)
+    finally:
+        server.terminate()
+        server.communicate(timeout=40)
+
+
+def address(server: subprocess.Popen[str], cores: int) -> str:
+    """The address in the start-up lines, once the server is ready. Each core must have a lane, with its monitor."""
+    assert server.stderr is not None
+    shown = ""
+    for line in server.stderr:
+        shown += line
+        if re.search(r"\bready after\b", line):
+            break
+    url = re.search(r"listening on (http://\S+)", shown)
+    if url is None:
+        sys.exit(f"the server did not start:\n{shown}")
+    give_up = time.monotonic() + 10.0
+    while lanes(server.pid) != cores:
+        if time.monotonic() > give_up:
+            sys.exit(f"this is no free-threaded CPython: it has not {cores} lane(s)\n{shown}")
+        time.sleep(0.01)
+    return url[1]
+
+
+def lanes(pid: int) -> int:
+    """How many lanes the server's worker has."""
+    tasks = [task for worker in children(pid) for task in Path(f"/proc/{worker}/task").glob("*/comm")]
+    return [task.read_text("utf-8").strip() for task in tasks].count("tapster-monitor")
+
+
+def load(pinned: list[str], url: str, threads: int, seconds: int) -> tuple[int, float]:
+    """Requests answered, and requests a second."""
+    command = [*pinned, "wrk", f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
+    shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    answered, rate = re.search(r"(\d+) requests in", shown), re.search(r"Requests/sec:\s+([\d.]+)", shown)
+    if answered is None or rate is None or "Non-2xx" in shown or "Socket errors" in shown:
+        sys.exit(f"wrong answers:\n{shown}")
+    return int(answered[1]), float(rate[1])
+
+
+def children(pid: int) -> list[str]:
+    """The processes that a process has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and all that come from it."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS + sum(
+        cpu_seconds(int(child)) for child in children(pid)
+    )
+
+
+if __name__ == "__main__":
+    main()
