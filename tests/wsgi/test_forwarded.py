@@ -10,6 +10,8 @@ from tests.transport import Transport
 from tests.wsgi.environ import Environ
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Serve
     from tests.server import Server
 
@@ -50,11 +52,64 @@ def test_an_unknown_scheme_changes_nothing(http: Transport, value: str) -> None:
 
 
 def test_other_peers_are_not_believed(serve: Serve) -> None:
-    server = serve(APP, "--forwarded-allow-ips", "10.0.0.0/8")
-    fields = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
-    environ = Environ(Transport("http-tcp", server.address).request("/", fields=fields))
+    server = serve(APP, "--forwarded-allow-ips", "10.0.0.0/8,unix")
+    plain = Environ(Transport("http-tcp", server.address).request("/"))
+    environ = Environ(Transport("http-tcp", server.address).request("/", fields=CLAIMS))
+    claimed = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in CLAIMS.items()}
+    ports = {"REMOTE_PORT": environ["REMOTE_PORT"]}
+    assert environ.cgi() == {**plain.cgi(), **claimed, **ports}, "they are passed on and change nothing"
     assert environ["wsgi.url_scheme"] == "http"
-    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+
+
+#: What proxies of all makes say of their clients, and what clients say in their name (CVE-2022-2255 of mod_wsgi).
+CLAIMS = {
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-For": "203.0.113.9",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Port": "444",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Ssl": "on",
+    "X-Real-IP": "203.0.113.9",
+    "X-Client-IP": "203.0.113.9",
+    "X-Script-Name": "/evil",
+    "Forwarded": "for=203.0.113.9;proto=https;host=evil.example",
+    "Front-End-Https": "on",
+}
+
+
+def test_a_trusted_peer_changes_the_scheme_and_the_client_and_nothing_else(serve: Serve) -> None:
+    server = serve(APP, "--forwarded-allow-ips", "127.0.0.1")
+    plain = Environ(Transport("http-tcp", server.address).request("/"))
+    environ = Environ(Transport("http-tcp", server.address).request("/", fields=CLAIMS))
+    changed = {key for key, value in plain.cgi().items() if environ.values.get(key) != value}
+    assert changed == {"REMOTE_ADDR", "REMOTE_PORT"}
+    assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]) == ("203.0.113.9", "https")
+    assert "REMOTE_PORT" not in environ, "the proxy's port is not the client's"
+
+
+@pytest.mark.parametrize("underscored", ["X_Forwarded_For", "X_Forwarded_Proto"])
+def test_an_underscore_does_not_pass_for_a_hyphen(serve: Serve, underscored: str) -> None:
+    server = serve(APP, "--forwarded-allow-ips", "127.0.0.1")
+    value = "https" if underscored.endswith("Proto") else "203.0.113.9"
+    environ = Environ(Transport("http-tcp", server.address).request("/", fields={underscored: value}))
+    assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]) == ("127.0.0.1", "http")
+
+
+@pytest.mark.parametrize("peers", ["*", "unix"])
+def test_a_proxy_on_a_unix_socket_names_the_client(serve: Serve, tmp_path: Path, peers: str) -> None:
+    server = serve(APP, "--forwarded-allow-ips", peers, "--bind", f"unix:{tmp_path}/s")
+    fields = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
+    environ = Environ(Transport("http-unix", server.unix).request("/", fields=fields))
+    expected = "6.6.6.6" if peers == "*" else "203.0.113.9"
+    assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]) == (expected, "https")
+
+
+@pytest.mark.parametrize("variable", ["TAPSTER_FORWARDED_ALLOW_IPS", "FORWARDED_ALLOW_IPS"])
+def test_a_variable_gives_the_option_too(serve: Serve, variable: str) -> None:
+    server = serve(APP, env={variable: "127.0.0.1"})
+    fields = {"Forwarded": 'for="[2001:db8::7]:4711";proto=https'}
+    environ = Environ(Transport("http-tcp", server.address).request("/", fields=fields))
+    assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("2001:db8::7", "4711")
 
 
 @pytest.mark.parametrize(

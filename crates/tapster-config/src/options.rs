@@ -474,7 +474,8 @@ pub static OPTIONS: &[OptionSpec] = &[
         variables: &["FORWARDED_ALLOW_IPS"],
         help: "Proxies whose X-Forwarded-* and Forwarded headers are believed",
         details: "Addresses, networks, `unix`, or `*` for everybody. By default only the scheme is taken from them; \
-                  the client's address is taken when the option is given.",
+                  when the option is given, the client's address too: the right-most one of X-Forwarded-For (or of \
+                  Forwarded, where that is absent) that is not listed.",
         ..ROW
     },
     OptionSpec {

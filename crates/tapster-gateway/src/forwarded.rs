@@ -9,8 +9,8 @@ use crate::vars::{Name, Vars};
 use crate::{Scheme, Variable, connection};
 
 /// Believes what the peer, a trusted proxy, says of its client: gives the scheme that X-Forwarded-Proto names, or
-/// Forwarded where that is absent, if one does; and sets REMOTE_ADDR and REMOTE_PORT by X-Forwarded-For, if
-/// `proxies` (which addresses are trusted proxies) is given. Not to be called for a peer that is not trusted.
+/// Forwarded where that is absent, if one does; and sets REMOTE_ADDR and REMOTE_PORT by X-Forwarded-For, or by
+/// Forwarded where that is absent, if `proxies` (which addresses are trusted proxies) is given. Not to be called for a peer that is not trusted.
 ///
 /// The nearest proxy's word, the right-most element, counts for the scheme. REMOTE_ADDR becomes the right-most
 /// hop that is no trusted proxy, or the left-most if all are. An element that is no address ends the search: what
@@ -41,7 +41,10 @@ pub fn is_claimed(vars: &Vars) -> bool {
 fn forwarded_scheme(vars: &Vars) -> Option<Scheme> {
     match vars.get(Variable::HttpXForwardedProto) {
         Some(value) => syntax::list(value).next_back().and_then(named_scheme),
-        None => last_proto(vars.get(Variable::HttpForwarded)?).and_then(named_scheme),
+        None => {
+            let last = elements(vars.get(Variable::HttpForwarded)?).last()?;
+            parameter(last, b"proto").and_then(named_scheme)
+        }
     }
 }
 
@@ -54,15 +57,19 @@ fn named_scheme(name: &[u8]) -> Option<Scheme> {
     }
 }
 
-/// `proto` of the last element of a Forwarded field (RFC 7239 §4).
-fn last_proto(value: &[u8]) -> Option<&[u8]> {
-    let element = split_outside_quotes(value, b',').last()?;
+/// The elements of a Forwarded field, one for each proxy (RFC 7239 §4).
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split_outside_quotes(value, b',')
+}
+
+/// The value of a parameter of an element, without its quotes.
+fn parameter<'v>(element: &'v [u8], wanted: &[u8]) -> Option<&'v [u8]> {
     split_outside_quotes(element, b';').find_map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         let (name, value) = pair.split_at(equals);
         let value = syntax::trim_ows(value.get(1..)?);
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-        syntax::trim_ows(name).eq_ignore_ascii_case(b"proto").then_some(value)
+        syntax::trim_ows(name).eq_ignore_ascii_case(wanted).then_some(value)
     })
 }
 
@@ -80,14 +87,23 @@ fn split_outside_quotes(value: &[u8], separator: u8) -> impl Iterator<Item = &[u
     })
 }
 
-/// The client by X-Forwarded-For, if REMOTE_ADDR is a trusted proxy's (or a unix peer's, which has none).
+/// The hops that the fields name, the nearest last; an empty one is no address.
+fn hops(vars: &Vars) -> Option<Vec<&[u8]>> {
+    if let Some(value) = vars.get(Variable::HttpXForwardedFor) {
+        return Some(syntax::list(value).collect());
+    }
+    let value = vars.get(Variable::HttpForwarded)?;
+    Some(elements(value).map(|element| parameter(element, b"for").unwrap_or_default()).collect())
+}
+
+/// The client by the hops, if REMOTE_ADDR is a trusted proxy's (or a unix peer's, which has none).
 fn client(vars: &Vars, proxies: &dyn Fn(IpAddr) -> bool) -> Option<(IpAddr, Option<u16>)> {
     let peer = vars.get(Variable::RemoteAddr).filter(|address| !address.is_empty());
     if peer.is_some_and(|peer| !parse_address(peer).is_some_and(proxies)) {
         return None;
     }
     let mut client = None;
-    for element in syntax::list(vars.get(Variable::HttpXForwardedFor)?).rev() {
+    for element in hops(vars)?.into_iter().rev() {
         let Some((address, port)) = parse_hop(element) else { break };
         client = Some((address, port));
         if !proxies(address) {

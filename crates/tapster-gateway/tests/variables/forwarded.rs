@@ -79,6 +79,21 @@ fn the_client_is_the_rightmost_hop_that_is_no_proxy() {
         ("X-Forwarded-For: 1.2.3.4,\r\n", "10.0.0.1", Some("5")),
         ("X-Forwarded-For:\r\n", "10.0.0.1", Some("5")),
         ("X-Forwarded-For: 01.2.3.4\r\n", "10.0.0.1", Some("5")),
+        ("Forwarded: for=1.2.3.4;proto=https\r\n", "1.2.3.4", None),
+        (
+            "Forwarded: for=6.6.6.6, For=\"1.2.3.4:8080\", for=10.0.0.2;by=10.0.0.1\r\n",
+            "1.2.3.4",
+            Some("8080"),
+        ),
+        ("Forwarded: for=\"[2001:db8::1]:8080\"\r\n", "2001:db8::1", Some("8080")),
+        ("Forwarded: for=1.2.3.4, for=unknown\r\n", "10.0.0.1", Some("5")),
+        ("Forwarded: for=1.2.3.4, for=_hidden, for=10.0.0.2\r\n", "10.0.0.2", None),
+        ("Forwarded: for=1.2.3.4, proto=https\r\n", "10.0.0.1", Some("5")),
+        ("Forwarded: by=1.2.3.4\r\n", "10.0.0.1", Some("5")),
+        ("Forwarded: for=\"1.2.3.4, for=6.6.6.6\"\r\n", "10.0.0.1", Some("5")),
+        // A proxy that sets the one passes the other on as the client sent it.
+        ("X-Forwarded-For: 1.2.3.4\r\nForwarded: for=6.6.6.6\r\n", "1.2.3.4", None),
+        ("X-Forwarded-For:\r\nForwarded: for=6.6.6.6\r\n", "10.0.0.1", Some("5")),
     ];
     for (fields, address, port) in cases {
         let (_, found, found_port) = believed(fields, &inet("10.0.0.1", 5), true);
