@@ -9,12 +9,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests import kernel
 from tests.server import Server
 from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from tests.conftest import Serve
@@ -23,7 +25,7 @@ CONNECTIONS = 64
 ROUNDS = 32
 
 #: Not counted under strace, whose stops look to the server as if the application blocked: it looks closer then.
-FROM_BEING_TRACED = {"clock_gettime", "futex"}
+FROM_BEING_TRACED = {"clock_gettime", "futex", "getrusage"}
 
 
 @contextmanager
@@ -56,7 +58,8 @@ def system_calls(summary: Path, rounds: int) -> dict[str, int]:
     """All that a server makes from its start to its end, by name."""
     traced = ("strace", "-D", "-f", "-c", "-U", "calls,name", "-o", str(summary))
     with Server.start("plain:application", "--threads", "4", wrapper=traced) as server:
-        with connected(server) as clients, after_the_clients(server):
+        with connected(server) as clients:
+            let_clients_go_first(server)
             for _ in range(rounds):
                 ask_all(clients)
         server.stop()
@@ -76,7 +79,8 @@ def wait_for_total(summary: Path) -> str:
 def test_under_load_nobody_waits(serve: Serve) -> None:
     server = serve("plain:application", "--threads", "4")
     waits: list[int] = []
-    with connected(server) as clients, after_the_clients(server):
+    with connected(server) as clients:
+        let_clients_go_first(server)
         for _ in range(ROUNDS):
             before = kernel.waits(server)
             ask_all(clients)
@@ -84,16 +88,16 @@ def test_under_load_nobody_waits(serve: Serve) -> None:
     assert statistics.median(waits) < 0.2 * CONNECTIONS, waits
 
 
-@contextmanager
-def after_the_clients(server: Server) -> Generator[None]:
-    """The server gets the core that the clients run on when they wait, so that it finds all their requests together."""
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """Clients and server share a core from the start: so the server has one lane, also where there is no GIL."""
     before = os.sched_getaffinity(0)
-    core = {min(before)}
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+def let_clients_go_first(server: Server) -> None:
+    """The server gets the core when the clients wait, so that it finds all their requests together."""
     for _, thread in kernel.threads(server):
-        os.sched_setaffinity(thread, core)
         os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
-    os.sched_setaffinity(0, core)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
