@@ -1,4 +1,4 @@
-"""What the kernel counts for a running server, in all its processes together: context switches, memory."""
+"""What the kernel counts for a running server, in all its processes together: context switches, CPU time, memory."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def waits(server: Server) -> int:
             status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
             total += sum(int(count) for count in re.findall(r"\nvoluntary_ctxt_switches:\s*(\d+)", status))
     return total
+
+
+def cpu_seconds(server: Server) -> float:
+    """What all threads have used so far, to the nanosecond."""
+    total = 0
+    for pid, thread in threads(server):
+        with suppress(FileNotFoundError):
+            total += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 def own_memory(server: Server) -> int:

@@ -9,6 +9,7 @@ use tapster_gateway::{Protocol, Request};
 
 use crate::backing::Backing;
 use crate::body::{self, Writing};
+use crate::held::Held;
 use crate::incoming::{Discard, Incoming, Left};
 use crate::introduction::Introduction;
 use crate::outbound::Outbound;
@@ -20,6 +21,9 @@ use crate::worker::Shared;
 
 /// Reads before another connection gets its turn.
 const READS_PER_TURN: usize = 16;
+
+/// Bytes of what was left over that are looked at first.
+const AT_ONCE: usize = 8 * 1024;
 
 /// Bytes that may stand before a request line (RFC 9112 §2.2) and behind it.
 const EMPTY_LINES: usize = 8;
@@ -120,7 +124,7 @@ pub(crate) struct Connection {
     pub(crate) protocol: Option<Protocol>,
     pub(crate) state: State,
     /// Bytes read and not yet used: a part of a head, or pipelined requests.
-    pub(crate) input: Vec<u8>,
+    pub(crate) input: Held,
     /// `input` may hold a whole request.
     pub(crate) unparsed: bool,
     /// The last read emptied the socket.
@@ -154,7 +158,7 @@ impl Connection {
             facts,
             protocol: None,
             state: State::Head,
-            input: Vec::new(),
+            input: Held::default(),
             unparsed: false,
             drained: false,
             writable: false,
@@ -200,8 +204,7 @@ impl Connection {
         for _ in 0..READS_PER_TURN {
             if self.unparsed {
                 self.unparsed = false;
-                let held = self.stash(scratch);
-                if let Some(step) = self.parse(scratch, held, policy) {
+                if let Some(step) = self.parse_held(scratch, policy) {
                     return step;
                 }
                 if self.unparsed {
@@ -273,16 +276,17 @@ impl Connection {
         self.follow(parsed, scratch, policy)
     }
 
-    /// Copies what was left over to the front of the read buffer.
-    fn stash(&mut self, scratch: &mut Scratch) -> usize {
-        let held = self.input.len();
-        scratch.read[..held].copy_from_slice(&self.input);
-        held
+    /// Copies what was left over, but no more than `most` of it, to the front of the read buffer.
+    fn stash(&self, scratch: &mut Scratch, most: usize) -> usize {
+        let held = self.input.as_slice();
+        let held = &held[..held.len().min(most)];
+        scratch.read[..held.len()].copy_from_slice(held);
+        held.len()
     }
 
     /// Reads behind what was left over; gives the number of bytes at hand, 0 at the end of the stream.
     fn read(&mut self, scratch: &mut Scratch) -> io::Result<usize> {
-        let held = self.stash(scratch);
+        let held = self.stash(scratch, usize::MAX);
         let room = &mut scratch.read[held..];
         let count = self.stream.read(room)?;
         self.drained = count < room.len();
@@ -295,7 +299,27 @@ impl Connection {
 
     /// Uses up the first `filled` bytes of the read buffer; what is left stays with the connection.
     fn parse(&mut self, scratch: &mut Scratch, filled: usize, policy: &Policy) -> Option<Step> {
-        let (used, parsed) = match &mut self.state {
+        let (used, parsed) = self.use_up(scratch, filled, policy);
+        self.input.replace(&scratch.read[used..filled]);
+        self.follow(parsed, scratch, policy)
+    }
+
+    /// Uses up what was left over. There may be thousands of requests: a head is looked for in a part of it first.
+    fn parse_held(&mut self, scratch: &mut Scratch, policy: &Policy) -> Option<Step> {
+        let whole = self.input.as_slice().len();
+        let most = if matches!(self.state, State::Head) { AT_ONCE } else { whole };
+        let mut filled = self.stash(scratch, most);
+        let (mut used, mut parsed) = self.use_up(scratch, filled, policy);
+        if filled < whole && matches!(parsed, Parsed::More) {
+            filled = self.stash(scratch, whole);
+            (used, parsed) = self.use_up(scratch, filled, policy);
+        }
+        self.input.advance(used);
+        self.follow(parsed, scratch, policy)
+    }
+
+    fn use_up(&mut self, scratch: &mut Scratch, filled: usize, policy: &Policy) -> (usize, Parsed) {
+        match &mut self.state {
             State::Lingering => (filled, Parsed::More),
             State::Discarding(discard) => discard.feed(&scratch.read[..filled]),
             State::Body(receiving) => {
@@ -306,9 +330,7 @@ impl Connection {
             State::Head | State::Waiting(_) | State::Spooling(..) | State::Flushing { .. } => {
                 receive::head(self, scratch, filled, policy)
             }
-        };
-        self.keep(&scratch.read[used..filled]);
-        self.follow(parsed, scratch, policy)
+        }
     }
 
     fn follow(&mut self, parsed: Parsed, scratch: &mut Scratch, policy: &Policy) -> Option<Step> {
@@ -326,7 +348,7 @@ impl Connection {
                 None
             }
             Parsed::BodyStreams(receiving) => {
-                let input = std::mem::take(&mut self.input);
+                let input = self.input.take();
                 let (incoming, request, exchange) = Incoming::open(*receiving, input, &self.stream, policy);
                 self.incoming = Some(incoming);
                 scratch.request = request;
@@ -367,16 +389,6 @@ impl Connection {
         self.unparsed = !self.input.is_empty();
         self.since = None;
         Step::Dispatch(exchange)
-    }
-
-    fn keep(&mut self, rest: &[u8]) {
-        if rest.is_empty() {
-            // An idle connection owns no buffer.
-            self.input = Vec::new();
-        } else {
-            self.input.clear();
-            self.input.extend_from_slice(rest);
-        }
     }
 
     /// The client sent FIN: nothing more will come.
@@ -444,7 +456,7 @@ impl Connection {
             Left::TooMuch => return false,
         };
         self.unparsed = !input.is_empty();
-        self.input = input;
+        self.input = input.into();
         self.discard = discard;
         true
     }
@@ -452,7 +464,7 @@ impl Connection {
     /// Turns to reading and dropping what still comes, so that the last answer is not lost to a reset.
     pub(crate) fn linger(&mut self) {
         self.stream.shutdown(Shutdown::Write);
-        self.input = Vec::new();
+        self.input.clear();
         self.unparsed = false;
         self.since = None;
         self.state = State::Lingering;

@@ -22,7 +22,7 @@ use crate::token::Phase;
 use crate::worker::Shared;
 
 /// Requests of one connection answered before another gets its turn (pipelining).
-const REQUESTS_PER_TURN: u32 = 32;
+const REQUESTS_PER_TURN: u32 = 8;
 
 /// Drives a connection until it rests, closes, or somebody else has it.
 pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
@@ -86,7 +86,7 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, connection: Box<Co
         State::Head if connection.input.is_empty() => "idle for too long",
         State::Head => {
             let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
-            let refused = refused.for_head(http::is_head(&connection.input));
+            let refused = refused.for_head(http::is_head(connection.input.as_slice()));
             return drive_on(shared, context, connection, &refused);
         }
         State::Body(receiving) => {

@@ -27,6 +27,7 @@ mod drive;
 mod events;
 mod file;
 mod fork;
+mod held;
 mod http;
 mod incoming;
 mod introduction;
