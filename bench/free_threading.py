@@ -35,15 +35,17 @@ class Round(NamedTuple):
 
 def main() -> None:
     """Alternates between one core and two, and prints the medians."""
-    if len(sys.argv) != 2 or not shutil.which("wrk"):
+    found = shutil.which(sys.argv[1]) if len(sys.argv) == 2 else None
+    if found is None or not shutil.which("wrk"):
         sys.exit(f"usage: {sys.argv[0]} TAPSTER (and wrk must be installed)")
+    tapster = str(Path(found).absolute())
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         sys.exit("this takes two cores")
     rounds: dict[int, list[Round]] = {1: [], 2: []}
     for _ in range(ROUNDS):
         for count, measured in rounds.items():
-            measured.append(measure(sys.argv[1], cores[:count]))
+            measured.append(measure(tapster, cores[:count]))
             print(f"{count} core(s): {measured[-1].rate:.0f} requests/s", file=sys.stderr)
     rates = {count: statistics.median(one.rate for one in measured) for count, measured in rounds.items()}
     for count, measured in rounds.items():
