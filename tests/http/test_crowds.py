@@ -183,6 +183,26 @@ def alone(serve: Serve) -> Callable[[], float]:
     return lambda: p99(server.address)
 
 
+HUGE = {
+    "line": (b"GET /" + b"a" * 1_000_000, 414),
+    "field": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 1_000_000, 431),
+    "fields": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 20_000, 431),
+}
+
+
+@pytest.mark.parametrize(("head", "status"), HUGE.values(), ids=HUGE)
+def test_huge_heads_leave_no_memory_behind(serve: Serve, head: bytes, status: int) -> None:
+    server = serve(APP)
+    before = 0
+    for number in range(200):
+        with Connection(server.address) as connection, suppress(ConnectionError):
+            connection.send(head)
+            assert connection.read_response().status == status
+        # What the first ones warm up stays.
+        before = own_memory(server) if number == 50 else before
+    assert own_memory(server) - before <= 1024 * KIB
+
+
 def test_10000_pipelined_requests_are_answered_in_order(server: Server) -> None:
     with Connection(server.address) as connection, ThreadPoolExecutor(1) as pool:
         requests = b"".join(http_request(target=f"/target?{number}") for number in range(10_000))
