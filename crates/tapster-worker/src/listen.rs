@@ -104,9 +104,8 @@ impl Shared<'_> {
         let introduction = if is_proxied { Introduction::Awaited } else { Introduction::None };
         let facts = self.policy.facts(local, peer, introduction);
         self.lane.core().insert(|key| Box::new(Connection::new(key, listener, stream, facts)));
-        if self.lane.index != self.home.index {
-            self.lane.wake_poller();
-        }
+        // Whoever accepts may have lost the token in the meantime, and the new leader may be asleep already.
+        self.lane.wake_poller();
     }
 
     /// A client whose next request is there, still unread, and finds no free thread here, goes to a peer that has one.

@@ -186,3 +186,22 @@ fn calls_that_compute_for_long_do_not_stop_the_loop() {
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     assert_eq!(slow.answer().status, 200);
 }
+
+#[test]
+fn no_new_client_is_forgotten_while_the_loop_changes_hands() {
+    // The monitor has the loop while the only thread is in a call that blocks for the first time. The thread comes back,
+    // and a new client comes at that moment.
+    for _ in 0..100 {
+        let server = Wanted::threads(1).serve(|request, respond| {
+            if path(request) == "/slow" {
+                std::thread::sleep(Duration::from_millis(15));
+            }
+            ok(respond, b"here");
+        });
+        let _idle = server.connect();
+        assert_eq!(server.connect().get("/slow").text(), "here");
+        let start = Instant::now();
+        assert_eq!(server.connect().get("/").text(), "here");
+        assert!(start.elapsed() < Duration::from_secs(5), "noticed by chance after {:?}", start.elapsed());
+    }
+}
