@@ -43,17 +43,13 @@ impl Template {
         for (variable, value) in REQUIRED {
             dict.set_item(keys.known(py, *variable), PyString::intern(py, value))?;
         }
-        dict.set_item(PyString::intern(py, "SERVER_SOFTWARE"), SOFTWARE)?;
-        dict.set_item(intern!(py, "wsgi.version"), (1, 0))?;
         dict.set_item(intern!(py, "wsgi.url_scheme"), PyString::intern(py, Scheme::Http.as_str()))?;
-        dict.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::empty())?)?;
-        dict.set_item(intern!(py, "wsgi.errors"), Bound::new(py, ErrorsStream)?)?;
         dict.set_item(intern!(py, "wsgi.multithread"), multithread)?;
         dict.set_item(intern!(py, "wsgi.multiprocess"), multiprocess)?;
         dict.set_item(intern!(py, "wsgi.run_once"), false)?;
         dict.set_item(intern!(py, "wsgi.input_terminated"), true)?;
         dict.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
-        dict.set_item(intern!(py, "wsgi.early_hints"), Bound::new(py, EarlyHints)?)?;
+        set_objects(&dict)?;
         make_roomy(&dict)?;
         let https = PyString::intern(py, Scheme::Https.as_str()).unbind();
         Ok(Template { dict: dict.unbind(), keys, https })
@@ -154,7 +150,9 @@ impl Memory {
     }
 
     fn remember(&mut self, template: &Template, py: Python<'_>, vars: &Vars) -> PyResult<Option<Previous>> {
-        let mut previous = Previous::new(template.dict.bind(py), vars)?;
+        let own = template.dict.bind(py).copy()?;
+        set_objects(&own)?;
+        let mut previous = Previous::new(&template.dict, own, vars);
         for (name, _) in vars.iter() {
             if is_ours(name) {
                 return Ok(None);
@@ -174,6 +172,17 @@ fn shape(vars: &Vars) -> usize {
         };
         shape.rotate_left(5) ^ number
     })
+}
+
+/// Sets what each thread has objects of its own for: where threads run side by side, counting the references to one
+/// object in all of them would cost more than the object.
+fn set_objects(dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    let py = dict.py();
+    dict.set_item(intern!(py, "SERVER_SOFTWARE"), PyString::new(py, SOFTWARE))?;
+    dict.set_item(intern!(py, "wsgi.version"), (1, 0))?;
+    dict.set_item(intern!(py, "wsgi.input"), Bound::new(py, Input::empty())?)?;
+    dict.set_item(intern!(py, "wsgi.errors"), Bound::new(py, ErrorsStream)?)?;
+    dict.set_item(intern!(py, "wsgi.early_hints"), Bound::new(py, EarlyHints)?)
 }
 
 /// Gives the dict a larger table: a copy has one of the same size (as long as a third of it or less was deleted), and

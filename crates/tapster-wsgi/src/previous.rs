@@ -36,12 +36,11 @@ struct Entry {
 }
 
 impl Previous {
-    /// Begins with a copy of an application's template, for requests with the variables that `vars` has.
-    pub(crate) fn new(template: &Bound<'_, PyDict>, vars: &Vars) -> PyResult<Previous> {
-        let dict = template.copy()?.unbind();
-        let template = template.clone().unbind();
+    /// Begins with this thread's copy of an application's template, for requests with the variables that `vars` has.
+    pub(crate) fn new(template: &Py<PyDict>, copy: Bound<'_, PyDict>, vars: &Vars) -> Previous {
+        let (template, dict) = (template.clone_ref(copy.py()), copy.unbind());
         let (layout, entries) = (Layout::of(vars), Vec::with_capacity(vars.len()));
-        Ok(Previous { template, dict, layout, entries, text: Kept::default(), recent: Recent::default() })
+        Previous { template, dict, layout, entries, text: Kept::default(), recent: Recent::default() }
     }
 
     /// Adds the next variable. Its value is learnt from the first similar request.
