@@ -88,6 +88,7 @@ pub(crate) fn run(shared: &Shared) {
         }
         let blocking = &shared.lane.blocking;
         let is_calm = if blocking.is_usual() { blocking.returns_soon() } else { Instant::now() >= alert };
+        let usual_tick = if is_calm { CALM_TICK } else { TICK };
         let tick;
         (watch, tick) = match watch.take() {
             Some(same) if same.view == view => {
@@ -98,10 +99,9 @@ pub(crate) fn run(shared: &Shared) {
                 (watch, TICK)
             }
             _ if is_idle(&mut last, view) && sleep_while_idle(shared) => (None, Duration::ZERO),
+            _ if view.phase() == Phase::Leading => (None, usual_tick),
             // Calls come and go.
-            Some(_) if is_calm => (None, CALM_TICK),
-            _ if view.phase() == Phase::Leading => (None, if is_calm { CALM_TICK } else { TICK }),
-            _ => (Some(Watch::begin(shared, view)), TICK),
+            _ => (Some(Watch::begin(shared, view)), usual_tick),
         };
         if !tick.is_zero() {
             std::thread::park_timeout(tick);
