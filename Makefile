@@ -103,7 +103,7 @@ clean: ## remove everything that was built
 
 $(WHEEL): $(SOURCES) $(VENV) $(TOOLS)/ready
 	rm -rf .build/wheel
-	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BIN)/python --out .build/wheel
+	CARGO_PROFILE_RELEASE_LTO=thin $(TOOLS)/bin/maturin build --locked --release --interpreter $(BIN)/python --out .build/wheel
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps .build/wheel/*.whl
 	touch $@
 
