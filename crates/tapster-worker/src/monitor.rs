@@ -32,6 +32,9 @@ const NOBODY_PARKED: Duration = Duration::from_millis(5);
 /// How long a call that computes keeps the token: others gain nothing earlier, but must not wait for it for ever.
 const COMPUTING: Duration = Duration::from_millis(10);
 
+/// How long a holder that gets no CPU keeps the token: on a crowded machine others would get none either.
+const STARVED: Duration = Duration::from_millis(100);
+
 /// How long a woken thread may need to start leading (two switch intervals of the interpreter).
 const GRANT: Duration = Duration::from_millis(10);
 
@@ -60,7 +63,9 @@ impl Watched {
 struct Watch {
     view: View,
     since: Instant,
-    /// The leader's CPU time when it was last looked at, and when that was.
+    /// The leader's CPU time when the watch began.
+    began: Option<Duration>,
+    /// The same when it was last looked at, and when that was.
     cpu: Option<Duration>,
     looked: Instant,
 }
@@ -68,7 +73,8 @@ struct Watch {
 impl Watch {
     fn begin(shared: &Shared, view: View) -> Watch {
         let now = Instant::now();
-        Watch { view, since: now, cpu: cpu_of(shared, view), looked: now }
+        let cpu = cpu_of(shared, view);
+        Watch { view, since: now, began: cpu, cpu, looked: now }
     }
 }
 
@@ -148,24 +154,27 @@ fn sleep_while_idle(shared: &Shared) -> bool {
     true
 }
 
-/// Whether the holder blocks: in its call its CPU clock hardly moves, or it computes for long; or a thread that was
-/// woken to lead does not get the interpreter's lock.
+/// Whether the holder blocks: in its call its CPU clock hardly moves although it could have a CPU, or it computes for
+/// long; or a thread that was woken to lead does not get the interpreter's lock.
 fn is_stuck(shared: &Shared, watch: &mut Watch) -> bool {
     let now = Instant::now();
     let watched = now.saturating_duration_since(watch.since);
+    if watched >= STARVED {
+        return true;
+    }
+    let may_wait = || watched_thread(shared, watch.view).is_none_or(Watched::may_wait);
     if watch.view.phase() == Phase::Granted {
-        return watched >= GRANT;
+        return watched >= GRANT && may_wait();
     }
     let wall = now.saturating_duration_since(watch.looked);
     let cpu = cpu_of(shared, watch.view);
-    let is_still = match (cpu, watch.cpu) {
-        (Some(cpu), Some(before)) => cpu.saturating_sub(before) < wall / 4,
-        _ => true,
-    };
-    let blocked = is_still && watched_thread(shared, watch.view).is_none_or(Watched::may_wait);
+    let used = |since: Option<Duration>| Some(cpu?.saturating_sub(since?));
+    let is_still = used(watch.cpu).is_none_or(|used| used < wall / 4);
+    let computed = used(watch.began).unwrap_or(watched);
+    let is_stuck = is_still && may_wait() || computed >= COMPUTING;
     watch.cpu = cpu;
     watch.looked = now;
-    blocked || watched >= COMPUTING
+    is_stuck
 }
 
 fn cpu_of(shared: &Shared, view: View) -> Option<Duration> {
