@@ -126,6 +126,11 @@ def raises_base(kind: type[BaseException], environ: WSGIEnvironment, start_respo
     raise kind("planned")
 
 
+def recurses(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    """Deeper and deeper, through one line: Python writes such a traceback short."""
+    return recurses(environ, start_response)
+
+
 def status_given(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     start_response(query(environ)["status"], [PLAIN])
     return [b"body"]
@@ -241,7 +246,7 @@ application = routed(
         "/system-exit": partial(raises_base, SystemExit),
         "/keyboard-interrupt": partial(raises_base, KeyboardInterrupt),
         "/generator-exit": partial(raises_base, GeneratorExit),
-        "/recursion": lambda environ, start: application(environ, start),
+        "/recursion": recurses,
         "/status": status_given,
         "/field": field_given,
         "/status-bytes": status_not_text,
