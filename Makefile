@@ -130,8 +130,10 @@ $(BENCH)/$(READY): bench/requirements.txt bench/install.py
 	$(BENCH)/bin/python bench/install.py
 	touch $@
 
-$(BENCH)/wheel: $(WHEEL) $(BENCH)/$(READY)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .build/wheel/*.whl
+$(BENCH)/wheel: $(SOURCES) $(TOOLS)/ready $(BENCH)/$(READY)
+	rm -rf $(BENCH)/dist
+	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BENCH)/bin/python --out $(BENCH)/dist
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BENCH)/dist/*.whl
 	touch $@
 
 $(BENCH)/floor: bench/floor.c $(BENCH)/$(READY)
