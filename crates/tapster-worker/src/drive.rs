@@ -2,7 +2,6 @@
 //! that lost the token in the application, and by the monitor (which calls nothing).
 
 use std::sync::Arc;
-
 use std::time::Instant;
 
 use tapster_http1::encode::RefusalFields;
