@@ -44,13 +44,17 @@ def p99(address: Address) -> float:
     return statistics.quantiles(waits, n=100)[98]
 
 
+#: Seconds that the scheduler of a busy machine may add to any request: no client that waits for slow ones waits less.
+NOISE = 0.005
+
+
 def assert_nobody_waits(alone: Callable[[], float], beside: Callable[[], float], most: float) -> None:
     """The fast client waits at most `most` times as long beside a crowd as alone: in the best of some runs, since
     whatever else runs on the machine only makes it worse."""
     found: list[tuple[float, float]] = []
     for _ in range(ATTEMPTS):
         found.append((alone(), beside()))
-        if found[-1][1] <= most * found[-1][0]:
+        if found[-1][1] <= max(most * found[-1][0], NOISE):
             return
     raise AssertionError(f"alone and beside the crowd: {found}")
 

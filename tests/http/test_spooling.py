@@ -145,6 +145,8 @@ def test_room_comes_back_when_clients_leave(uploads: Uploads, tmp_path: Path) ->
             leave(connection)
         descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
         uploads.assert_room(2)
+        # Files of answered requests are closed, and their room given back, a moment after the answer.
+        descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
     descriptors.eventually(lambda: abs(descriptors.count(pids) - before) <= 2)
 
 
