@@ -9,6 +9,7 @@ use tapster_gateway::{Body, Variable};
 use tapster_observe::AccessEvent;
 use tapster_sys::thread::Usage;
 
+use crate::burst;
 use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
 use crate::incoming::Incoming;
@@ -50,6 +51,10 @@ pub(crate) fn answer(
         blocking.end(wall);
     }
     blocking.note(wall, usage);
+    context.burst.note(wall);
+    if std::mem::take(&mut context.burst.has_entrusted) {
+        shared.lane.burst.give_back(&mut connection);
+    }
     if let Some(inside) = inside {
         context.leads = shared.home.token.leave_app(inside);
     }
@@ -59,7 +64,12 @@ pub(crate) fn answer(
         note_refusal(shared, &connection, &incoming);
         connection.end_incoming(&incoming)
     });
-    after_answer(shared, connection, answer.keep_alive && goes_on)
+    let connection = after_answer(shared, connection, answer.keep_alive && goes_on)?;
+    if connection.unsent.is_empty() || !context.leads {
+        return Some(connection);
+    }
+    burst::keep(shared, context, connection);
+    None
 }
 
 /// The leader passes the token on if calls usually block, and somebody has to be woken for it; else it goes in with it,
@@ -88,9 +98,11 @@ fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
 }
 
 fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exchange: Exchange) -> Answer {
-    let Context { scratch, date, now, .. } = context;
+    let keeps = burst::may_keep(shared, context);
+    let Context { scratch, date, now, burst, .. } = context;
     let date = date.at(*now);
-    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange);
+    let burst = keeps.then_some(burst);
+    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange, burst);
     let request = &mut scratch.request;
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
     if called.is_err() {

@@ -138,6 +138,8 @@ pub(crate) struct Connection {
     /// The poller saw the client's FIN.
     pub(crate) read_closed: bool,
     pub(crate) outbound: Option<Arc<Outbound>>,
+    /// An answer that is kept back for a moment; nothing is queued before it.
+    pub(crate) unsent: Vec<u8>,
     /// The body that the application reads by itself.
     pub(crate) incoming: Option<Arc<Incoming>>,
     /// What the last request left of its body.
@@ -166,6 +168,7 @@ impl Connection {
             watches_writes: false,
             read_closed: false,
             outbound: None,
+            unsent: Vec::new(),
             incoming: None,
             discard: None,
             listener,
@@ -443,6 +446,16 @@ impl Connection {
     /// Whether bytes came that nobody has read, as far as this connection can tell.
     pub(crate) fn has_unread(&self) -> bool {
         !self.input.is_empty() || !self.drained || !self.watched && self.stream.has_unread()
+    }
+
+    /// Whether the connection has nothing else to do than to wait for this answer.
+    pub(crate) fn only_waits(&self) -> bool {
+        self.input.is_empty()
+            && self.drained
+            && self.watched
+            && self.outbound.is_none()
+            && self.incoming.is_none()
+            && self.discard.is_none()
     }
 
     /// The request is answered whose body the application read by itself: what follows it in the stream, or what it

@@ -8,6 +8,7 @@ use tapster_http1::encode::RefusalFields;
 
 use crate::answer;
 use crate::backing::Backing;
+use crate::burst;
 use crate::connection::{Connection, State, Step};
 use crate::http;
 use crate::outbound::Flushed;
@@ -30,6 +31,9 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
     }
     let mut answered = 0;
     loop {
+        if !burst::write(shared, context, &mut connection) {
+            return close(shared, connection, "the client went away before the answer was out");
+        }
         let step = match flush(&mut connection) {
             Some(step) => step,
             None => connection.advance(&mut context.scratch, &shared.policy, &shared.spool),
@@ -271,6 +275,10 @@ pub(crate) fn after_answer(
 ) -> Option<Box<Connection>> {
     connection.served += 1;
     let unread = !keep_alive && connection.has_unread();
+    if !connection.unsent.is_empty() {
+        connection.state = State::Flushing { keep_alive, linger: unread };
+        return Some(connection);
+    }
     let unsent = connection.outbound.as_ref().is_some_and(|outbound| outbound.queued() != Some(0));
     if unsent {
         connection.state = State::Flushing { keep_alive, linger: unread };

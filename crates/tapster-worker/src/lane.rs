@@ -16,6 +16,7 @@ use tapster_sys::socket::Listener;
 
 use crate::accept::Acceptor;
 use crate::blocking::Blocking;
+use crate::burst::Burst;
 use crate::connection::{Connection, State};
 use crate::deadline::{Fired, Timer, Wheel};
 use crate::outbound::Outbound;
@@ -105,6 +106,7 @@ pub(crate) struct Lane {
     pub(crate) load: Arc<Load>,
     pub(crate) token: Token,
     pub(crate) blocking: Blocking,
+    pub(crate) burst: Burst,
     pub(crate) registry: Registry,
     pub(crate) waker: Waker,
     /// The leader is inside a poll that may block.
@@ -159,6 +161,7 @@ impl Lane {
             load,
             token: Token::granted_to(index as Holder),
             blocking: Blocking::default(),
+            burst: Burst::default(),
             registry,
             waker,
             polling: AtomicBool::new(false),
@@ -280,14 +283,15 @@ impl Core {
         }
     }
 
-    /// The next connection to work on: first whole requests that waited for a thread, if this one may call.
-    pub(crate) fn next(&mut self, may_call: bool) -> Option<Box<Connection>> {
+    /// The next connection to work on: first whole requests that waited for a thread, if this one may call. Says too
+    /// whether there are more.
+    pub(crate) fn next(&mut self, may_call: bool) -> Option<(Box<Connection>, bool)> {
         if may_call && let Some(connection) = self.next_waiting() {
-            return Some(connection);
+            return Some((connection, false));
         }
         while let Some(key) = self.ready.pop_front() {
             if let Some(connection) = self.take(key) {
-                return Some(connection);
+                return Some((connection, !self.ready.is_empty()));
             }
         }
         None

@@ -3,10 +3,10 @@
 //!
 //! Read in this order: [`worker`] (what there is), [`serve`] (what a thread does), [`events`] (one poll), [`drive`]
 //! (one connection), [`connection`] and [`receive`] (from bytes to a request), [`answer`] and [`respond`] (from the
-//! application to the socket), [`pace`] and [`deadline`] (slow clients), [`token`] and [`monitor`] (who leads, and when
-//! a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies too large for memory), [`outbound`] and [`file`]
-//! (answers that their client did not take at once), [`listen`] and [`capacity`] (new clients), [`neighbours`] (several
-//! lanes), [`control`] (messages), [`drain`] (the end).
+//! application to the socket), [`burst`] (answers that leave together), [`pace`] and [`deadline`] (slow clients),
+//! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
+//! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
+//! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod backing;
 mod blocking;
 mod body;
 mod budget;
+mod burst;
 mod capacity;
 mod connection;
 mod control;

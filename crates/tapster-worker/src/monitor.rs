@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tapster_sys::clock::ThreadClock;
 use tapster_sys::thread::Thread;
 
+use crate::burst;
 use crate::serve::{self, Context};
 use crate::token::{MONITOR, Phase, View};
 use crate::worker::Shared;
@@ -98,6 +99,7 @@ pub(crate) fn run(shared: &Shared) {
         let tick;
         (watch, tick) = match watch.take() {
             Some(same) if same.view == view => {
+                burst::release_for(shared, &mut context);
                 let (watch, has_blocked) = judge(shared, same);
                 if has_blocked {
                     alert = Instant::now() + ALERT;

@@ -12,6 +12,7 @@ use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, Resp
 use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
 
 use crate::backing::Backing;
+use crate::burst::{self, Pace};
 use crate::connection::{Connection, Exchange};
 use crate::file::FileBody;
 use crate::outbound::{Flushed, Outbound};
@@ -89,6 +90,8 @@ pub(crate) struct Responder<'a> {
     /// Whether something of the answer went to the socket or its queue.
     left: bool,
     gone: bool,
+    /// The answer may be kept back, here.
+    burst: Option<&'a mut Pace>,
 }
 
 impl<'a> Responder<'a> {
@@ -98,6 +101,7 @@ impl<'a> Responder<'a> {
         date: &'a [u8],
         shared: &'a Shared<'a>,
         exchange: Exchange,
+        burst: Option<&'a mut Pace>,
     ) -> Responder<'a> {
         out.clear();
         Responder {
@@ -114,6 +118,7 @@ impl<'a> Responder<'a> {
             bytes: 0,
             left: false,
             gone: false,
+            burst,
         }
     }
 
@@ -257,6 +262,37 @@ impl<'a> Responder<'a> {
         self.out.clear();
     }
 
+    /// Takes a whole small answer to be written with others; none if that is not to be.
+    fn take_whole(&mut self) -> Option<Vec<u8>> {
+        let burst = self.burst.as_mut()?;
+        let is_whole = !self.left && !self.gone && !matches!(self.framing, Framing::Length(1..));
+        let goes_on = self.exchange.keep_alive && self.framing != Framing::UntilClose;
+        if !is_whole || !goes_on || !burst::is_small(self.out.len()) || !self.connection.only_waits() {
+            return None;
+        }
+        self.left = true;
+        Some(burst.take(self.out))
+    }
+
+    /// Leaves a whole answer to the end of the call, or to the monitor if that is long in coming.
+    fn entrust(&mut self) -> bool {
+        if !matches!(self.framing, Framing::Length(0)) {
+            return false;
+        }
+        let Some(bytes) = self.take_whole() else { return false };
+        let lane = &self.shared.lane;
+        match lane.burst.entrust(self.connection.stream.clone(), bytes) {
+            Err(bytes) => *self.out = bytes,
+            Ok(()) if self.burst.as_mut().is_some_and(|burst| burst.still_leads(&lane.token)) => return true,
+            // The next leader may have looked before it was there.
+            Ok(()) => {
+                lane.burst.give_back(self.connection);
+                *self.out = std::mem::take(&mut self.connection.unsent);
+            }
+        }
+        false
+    }
+
     fn took(&mut self, written: io::Result<usize>) -> usize {
         match written {
             Ok(count) => count,
@@ -398,7 +434,7 @@ impl Respond for Responder<'_> {
         if count > 0 {
             self.put(chunk, count);
         }
-        if flush == Flush::Now || self.out.len() >= SEND_FROM {
+        if (flush == Flush::Now || self.out.len() >= SEND_FROM) && !self.entrust() {
             self.send();
         }
         if flush == Flush::Now {
@@ -438,7 +474,10 @@ impl Respond for Responder<'_> {
             self.out.extend_from_slice(encode::LAST_CHUNK);
         }
         self.progress = Progress::Finished;
-        self.send();
+        match self.take_whole() {
+            Some(bytes) => self.connection.unsent = bytes,
+            None => self.send(),
+        }
     }
 
     fn abort(&mut self) {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::burst::{self, Pace};
 use crate::connection::{Connection, Scratch};
 use crate::date::DateClock;
 use crate::drive;
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) leads: bool,
     /// A connection that has more to do was put behind the others: those that are not seen yet come first.
     pub(crate) must_poll: bool,
+    /// Answers that are kept back.
+    pub(crate) burst: Pace,
     /// The connection that the thread works on: its lane and its key.
     pub(crate) at_hand: Option<(usize, usize)>,
     /// The time as of the last event; saves a clock call for each request.
@@ -34,6 +37,7 @@ impl Context {
             date: DateClock::new(),
             leads: false,
             must_poll: false,
+            burst: Pace::of(holder),
             at_hand: None,
             now: Instant::now(),
         }
@@ -98,6 +102,7 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
     if context.may_call() {
         shared.join_when_free();
     }
+    burst::take_over(shared, context);
     while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
         if shared.signalled.load(Ordering::SeqCst) && context.may_call() {
             shared.signalled.store(false, Ordering::SeqCst);
@@ -110,14 +115,21 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
         }
         let next = lane.core().next(context.may_call());
         match next {
-            Some(connection) => work_on(shared, context, connection),
+            Some((connection, has_more)) => {
+                context.burst.has_more = has_more;
+                work_on(shared, context, connection);
+                burst::release_due(shared, context);
+            }
+            None if burst::release_own(shared, context) => {}
             None => wait_for_events(shared, context),
         }
     }
+    burst::release_own(shared, context);
     context.leads = false;
 }
 
-fn work_on(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
+/// Drives a connection; should the thread panic meanwhile, that is the one that is lost.
+pub(crate) fn work_on(shared: &Shared, context: &mut Context, connection: Box<Connection>) {
     context.at_hand = Some((shared.lane.index, connection.key));
     drive::drive(shared, context, connection);
     context.at_hand = None;

@@ -15,6 +15,7 @@ mod server;
 mod answers;
 mod blocking;
 mod bodies;
+mod bursts;
 mod capacity;
 mod control;
 mod drain;
