@@ -14,7 +14,7 @@ const OTHERWISE: &str =
 pub(crate) fn read(environment: &[(String, String)]) -> Result<Layer, ConfigError> {
     refuse_unknown(environment)?;
     let mut given = Layer::new();
-    for option in OPTIONS {
+    for option in OPTIONS.iter() {
         if let Some((name, value)) = names(option).iter().find_map(|name| lookup(environment, name)) {
             let origin = Origin::Variable(name.to_owned());
             given.push((option, Given { texts: option.split(value), origin }));

@@ -32,7 +32,7 @@ fn help_begins_with_usage_and_examples() {
 #[test]
 fn help_all_has_every_option_and_help_the_common_ones() {
     let (common, all) = (printed("tapster help", &[]), printed("tapster --help-all", &[]));
-    for option in OPTIONS {
+    for option in OPTIONS.iter() {
         assert!(shows(&all, option), "{}", option.name);
         assert_eq!(shows(&common, option), option.common, "{}", option.name);
     }

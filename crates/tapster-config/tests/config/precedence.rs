@@ -165,7 +165,7 @@ fn variables_that_kubernetes_makes_for_a_service_named_tapster_are_no_options() 
 #[test]
 fn every_default_is_what_writing_it_out_gives() {
     let files = [];
-    for option in OPTIONS {
+    for option in OPTIONS.iter() {
         if let tapster_config::option::Fallback::Value(text) = option.fallback {
             let mut written = serve(&format!("tapster --{} {text}", option.name), &files).settings;
             written.forwarded_allow_ips.explicit = false;

@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn any_text_is_a_value_or_an_error(text in "\\PC{0,24}") {
         let mut settings = defaults().unwrap();
-        for option in OPTIONS {
+        for option in OPTIONS.iter() {
             if let Err(invalid) = option.kind.apply(&mut settings, &text) {
                 prop_assert!(!invalid.message.is_empty());
             }
@@ -169,7 +169,7 @@ proptest! {
 #[test]
 fn the_table_is_sound() {
     for (index, option) in OPTIONS.iter().enumerate() {
-        let earlier = &OPTIONS[..index];
+        let earlier: Vec<_> = OPTIONS.iter().take(index).collect();
         assert!(earlier.iter().all(|other| other.name != option.name), "{} twice", option.name);
         let same_letter = |letter| earlier.iter().any(|other| other.short == Some(letter));
         assert!(!option.short.is_some_and(same_letter), "{} shares its letter", option.name);

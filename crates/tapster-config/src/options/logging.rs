@@ -1,0 +1,58 @@
+//! The options of one group: what is logged.
+
+use super::ROW;
+use crate::kind::{Choice, Kind};
+use crate::option::{Fallback, Group, OptionSpec};
+use crate::settings::{AccessLog, LogLevel};
+
+pub(super) static ROWS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "log-level",
+        metavar: "LEVEL",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "error",
+                help: "failures of the server or an application",
+                set: |settings| settings.log_level = LogLevel::Error,
+            },
+            Choice {
+                word: "warning",
+                help: "and what an operator should look at",
+                set: |settings| settings.log_level = LogLevel::Warning,
+            },
+            Choice {
+                word: "info",
+                help: "and starts, stops, reloads",
+                set: |settings| settings.log_level = LogLevel::Info,
+            },
+            Choice {
+                word: "debug",
+                help: "and each step",
+                set: |settings| settings.log_level = LogLevel::Debug,
+            },
+        ]),
+        fallback: Fallback::Value("info"),
+        group: Group::Logging,
+        common: true,
+        help: "The least important level that is logged",
+        ..ROW
+    },
+    OptionSpec {
+        name: "access-log",
+        metavar: "WHICH",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "auto",
+                help: "all on a terminal; elsewhere 5xx and slow ones",
+                set: |settings| settings.access_log = AccessLog::Auto,
+            },
+            Choice { word: "on", help: "every request", set: |settings| settings.access_log = AccessLog::On },
+            Choice { word: "off", help: "none", set: |settings| settings.access_log = AccessLog::Off },
+        ]),
+        fallback: Fallback::Value("auto"),
+        group: Group::Logging,
+        common: true,
+        help: "Which requests are logged",
+        ..ROW
+    },
+];

@@ -1,0 +1,53 @@
+//! The options of one group: workers and their threads.
+
+use super::{ROW, to_usize};
+use crate::kind::Kind;
+use crate::option::{Fallback, Group, OptionSpec};
+
+pub(super) static ROWS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "workers",
+        short: Some('w'),
+        metavar: "NUMBER",
+        kind: Kind::Count { most: 1024, set: |settings, count| settings.workers = count },
+        fallback: Fallback::Value("1"),
+        group: Group::Processes,
+        common: true,
+        variables: &["WEB_CONCURRENCY"],
+        help: "Worker processes; auto is one for each CPU that may be used",
+        details: "`auto` counts the CPUs that the affinity and the control group's quota leave to this process.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "threads",
+        metavar: "NUMBER",
+        kind: Kind::Integer {
+            least: 1,
+            most: 1024,
+            set: |settings, number| settings.threads = to_usize(number),
+        },
+        fallback: Fallback::Value("4"),
+        group: Group::Processes,
+        common: true,
+        help: "Threads of each worker: how many requests it runs at once",
+        details: "Workers × threads requests run at once: size database pools for that.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "worker-connections",
+        metavar: "NUMBER",
+        kind: Kind::Integer {
+            least: 1,
+            most: 1 << 20,
+            set: |settings, number| settings.worker_connections = Some(to_usize(number)),
+        },
+        fallback: Fallback::Words("what the limit on open files leaves room for, at most 65536"),
+        group: Group::Processes,
+        help: "Connections of each worker; further clients go to other workers, or wait",
+        details: "With all workers at their bound, clients wait in the kernel's queue (`--backlog`); connections that \
+                  have been idle for 5 seconds then make room. The default is seven eighths of the descriptors that \
+                  are free when the application is loaded. The soft limit on open files is raised to the hard one at \
+                  the start.",
+        ..ROW
+    },
+];

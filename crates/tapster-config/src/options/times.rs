@@ -1,0 +1,101 @@
+//! The options of one group: time-outs.
+
+use std::time::Duration;
+
+use super::{DAY, GIB, INSTANT, ROW};
+use crate::kind::Kind;
+use crate::option::{Fallback, Group, OptionSpec};
+
+pub(super) static ROWS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "graceful-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.graceful_timeout = time,
+        },
+        fallback: Fallback::Value("25s"),
+        group: Group::Times,
+        common: true,
+        help: "How long a worker that stops may finish its requests",
+        ..ROW
+    },
+    OptionSpec {
+        name: "boot-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: INSTANT,
+            most: DAY,
+            set: |settings, time| settings.boot_timeout = time,
+        },
+        fallback: Fallback::Value("60s"),
+        group: Group::Times,
+        help: "How long a worker may take to import the application",
+        ..ROW
+    },
+    OptionSpec {
+        name: "keep-alive",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.keep_alive = time,
+        },
+        fallback: Fallback::Value("75s"),
+        group: Group::Times,
+        help: "How long an idle connection is kept; 0 closes it after each answer",
+        details: "It should be longer than that of the balancer in front, which else may send a request into a \
+                  connection that is being closed.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "head-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: INSTANT,
+            most: DAY,
+            set: |settings, time| settings.head_timeout = time,
+        },
+        fallback: Fallback::Value("10s"),
+        group: Group::Times,
+        help: "How long the head of a request may take to arrive",
+        details: "A head that takes longer is answered with 408.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "io-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration { least: INSTANT, most: DAY, set: |settings, time| settings.io_timeout = time },
+        fallback: Fallback::Value("60s"),
+        group: Group::Times,
+        help: "How long a client may move no byte of a body or an answer",
+        ..ROW
+    },
+    OptionSpec {
+        name: "min-rate",
+        metavar: "SIZE",
+        kind: Kind::Size { least: 0, most: GIB, set: |settings, bytes| settings.min_rate = bytes },
+        fallback: Fallback::Value("500"),
+        group: Group::Times,
+        help: "Least bytes a second of a request body or an answer; 0 is no bound",
+        details: "It counts after `--min-rate-after`. A body that comes slower is answered with 408; a client that reads \
+                  an answer slower is cut off. A client that was faster may pause, for as long as `--io-timeout`. \
+                  Time in which there is nothing to send, or the server itself is late, does not count: streams that \
+                  say something now and then live.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "min-rate-after",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: INSTANT,
+            most: DAY,
+            set: |settings, time| settings.min_rate_after = time,
+        },
+        fallback: Fallback::Value("10s"),
+        group: Group::Times,
+        help: "How long a body or an answer may take before its rate counts",
+        ..ROW
+    },
+];
