@@ -4,6 +4,7 @@
 #   .venv          a virtualenv with the wheel under test and what the tests need (tests/requirements.txt)
 #   .build/bench   a virtualenv with the wheel and the servers it is compared with (bench/requirements.txt)
 #   .build/wheel   the wheel for this machine; dist/ the portable one
+#   .build/profile which paths are hot, for the compiler (PROFILE= builds without)
 #   .build/free-threaded   CPython without its lock, and a virtualenv for the tests on it
 #
 # PYTHON chooses the interpreter, from 3.9: make test PYTHON=python3.13
@@ -14,6 +15,10 @@ BENCH := .build/bench
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
 FREE := .build/free-threaded
+# Wheels that are published or measured are built with a profile of typical traffic; `make test` goes without.
+PROFILE := .build/profile/tapster.profdata
+GUIDED := $(if $(PROFILE),RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(PROFILE)")
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 # Made anew when another interpreter is chosen.
 READY := ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 VENV := .venv/$(READY)
@@ -27,7 +32,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
 .PHONY: help run test test-long test-rust test-python test-free-threaded lint lint-rust lint-python deny fuzz bench \
-        performance-page wheel check-wheel \
+        performance-page profile wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -80,8 +85,10 @@ bench: $(if $(TAPSTER),,$(BENCH)/wheel) $(BENCH)/$(READY) $(BENCH)/floor ## this
 performance-page: ## publish a run in docs/performance.md: RESULTS, or the newest
 	$(PYTHON) -m bench page $(RESULTS)
 
-wheel: $(TOOLS)/ready ## a wheel for every Linux with glibc 2.17 or newer, in dist/
-	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --release --strip --zig --compatibility manylinux2014 \
+profile: $(PROFILE) ## serve typical traffic with an instrumented build; `wheel` and `bench` build with what it learns
+
+wheel: $(TOOLS)/ready $(PROFILE) ## a wheel for every Linux with glibc 2.17 or newer, in dist/
+	$(GUIDED) PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" maturin build --locked --release --strip --zig --compatibility manylinux2014 \
 	  --interpreter $(PYTHON) --out dist
 
 check-wheel: wheel ## install and run that wheel in a root file system without a compiler (needs root)
@@ -130,9 +137,22 @@ $(BENCH)/$(READY): bench/requirements.txt bench/install.py
 	$(BENCH)/bin/python bench/install.py
 	touch $@
 
-$(BENCH)/wheel: $(SOURCES) $(TOOLS)/ready $(BENCH)/$(READY)
+# With a target named, the flags are for it alone, and not for what runs while it is built.
+.build/profile/tapster.profdata: $(SOURCES) $(TOOLS)/ready tools/train_profile.py
+	bash tools/system_packages.sh profile
+	rm -rf .build/profile
+	$(PYTHON) -m venv .build/profile/venv
+	RUSTFLAGS="-Cprofile-generate=$(CURDIR)/.build/profile/raw --cfg profile_generate" \
+	  $(TOOLS)/bin/maturin build --locked --release --target $(HOST) --target-dir target/profile \
+	  --interpreter .build/profile/venv/bin/python --out .build/profile/dist
+	.build/profile/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  .build/profile/dist/*.whl "$$(grep ^flask= bench/requirements.txt)"
+	.build/profile/venv/bin/python tools/train_profile.py .build/profile
+
+$(BENCH)/wheel: $(SOURCES) $(TOOLS)/ready $(BENCH)/$(READY) $(PROFILE)
 	rm -rf $(BENCH)/dist
-	$(TOOLS)/bin/maturin build --locked --release --interpreter $(BENCH)/bin/python --out $(BENCH)/dist
+	$(GUIDED) $(TOOLS)/bin/maturin build --locked --release --target $(HOST) --target-dir target/profile \
+	  --interpreter $(BENCH)/bin/python --out $(BENCH)/dist
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BENCH)/dist/*.whl
 	touch $@
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that building and testing use, if they are missing; with `bench`, also what the benchmarks
-# use and what the servers in them are built with. Run by `make test` and `make bench`.
+# use and what the servers in them are built with; with `profile`, what merges the counters of an instrumented build. Run by
+# `make test`, `make bench` and `make profile`.
 set -euo pipefail
 
 missing=()
@@ -18,6 +19,20 @@ if [ "${1:-}" = bench ]; then
     [ -e /usr/include/ev.h ] || missing+=(libev-dev)
     python_header=$("${PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
     [ -e "$python_header" ] || missing+=(python3-dev)
+fi
+if [ "${1:-}" = profile ]; then
+    # The compiler's own, if its component is installed, or any LLVM that reads its profiles.
+    newest=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    found=$(find "$(rustc --print sysroot)/lib/rustlib" -name llvm-profdata -print -quit)
+    for version in $(seq "$newest" -1 19); do
+        if [ -z "$found" ] && have "llvm-profdata-$version"; then found=llvm-profdata-$version; fi
+    done
+    for version in $(seq "$newest" -1 19); do
+        if [ -z "$found" ] && apt-cache show "llvm-$version" >/dev/null 2>&1; then
+            missing+=("llvm-$version")
+            found=llvm-$version
+        fi
+    done
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then
