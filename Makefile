@@ -44,6 +44,7 @@ run: $(WHEEL) ## serve the Flask example and print its address; ARGS="--bind :90
 test: system-packages install lint test-rust test-python ## everything that must pass before a commit
 
 test-long: test check-wheel test-free-threaded ## test, the tests marked "long", the portable wheel, free-threaded CPython
+	TAPSTER_SCHEDULES=100000 cargo test --locked --release --package tapster-supervisor --test schedules
 	$(BIN)/python -m pytest -p tests.no_skips -m long
 
 test-rust: ## unit and component tests of the crates that need no Python

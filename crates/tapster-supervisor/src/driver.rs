@@ -277,6 +277,7 @@ impl<'a> Driver<'a> {
             match message {
                 Message::Ready => self.events.push_back(Event::Ready { slot }),
                 Message::BootFailed => self.events.push_back(Event::BootFailed { slot }),
+                Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }
         }

@@ -2,6 +2,8 @@
 
 use tapster_sys::wait::Status;
 
+use crate::RetireReason;
+
 /// One thing that happened. Workers are named by their slot on the scoreboard, which holds one process at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -29,6 +31,13 @@ pub enum Event {
         /// How it ended.
         status: Status,
     },
+    /// A worker should be replaced; it serves until its successor does.
+    Retire {
+        /// Its slot.
+        slot: usize,
+        /// Why.
+        reason: RetireReason,
+    },
     /// Time has passed; deadlines may be due.
     Tick,
 }
@@ -46,6 +55,13 @@ pub enum Command {
     Grow,
     /// One worker less. (TTOU)
     Shrink,
+    /// This many workers, at least 1.
+    Scale(usize),
+    /// Replace the worker of this slot.
+    Recycle {
+        /// Its slot.
+        slot: usize,
+    },
     /// Open log files again. (USR1)
     Reopen,
 }

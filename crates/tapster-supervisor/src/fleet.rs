@@ -5,9 +5,12 @@
 //! 2. No serving worker is told to go before there is one serving beyond the number wanted.
 //! 3. A worker that dies is replaced at once; one that does not live is tried again with growing pauses.
 //! 4. A reload replaces one worker after the other, and is given up when a new one does not boot.
+//! 5. A worker that is to go for another reason goes when its successor is ready, and no two such go at once.
 //!
 //! The first worker starts alone: an application that cannot be loaded is reported once, and not by every worker.
 
+mod reload;
+mod retire;
 mod stop;
 
 use std::time::Duration;
@@ -137,6 +140,7 @@ impl Fleet {
             Event::Ready { slot } => self.ready(slot, turn),
             Event::BootFailed { slot } => self.boot_failed(slot, turn),
             Event::Exited { slot, status } => self.exited(slot, status, turn),
+            Event::Retire { slot, reason } => self.retire(slot, reason, turn),
             Event::Tick => {}
         }
         for slot in 0..self.slots.len() {
@@ -182,6 +186,8 @@ impl Fleet {
             (Command::Reload, _) => self.begin_reload(turn),
             (Command::Grow, _) => self.resize(self.wanted + 1, turn),
             (Command::Shrink, _) => self.resize(self.wanted - 1, turn),
+            (Command::Scale(workers), _) => self.resize(workers, turn),
+            (Command::Recycle { slot }, _) => self.recycle(slot, turn),
         }
     }
 
@@ -195,22 +201,10 @@ impl Fleet {
         }
     }
 
-    fn begin_reload(&mut self, turn: &mut Turn<'_>) {
-        turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
-        self.generation += 1;
-        self.reload.get_or_insert(turn.now);
-        // What failed before may work now.
-        for member in self.slots.iter_mut().flatten() {
-            if let State::Waiting { until } = &mut member.state {
-                *until = turn.now;
-            }
-        }
-    }
-
     fn start(&mut self, slot: usize, failures: u32, turn: &mut Turn<'_>) {
         let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
         let generation = self.generation;
-        self.slots[slot] = Some(Member { generation, started: turn.now, failures, state });
+        self.slots[slot] = Some(Member { generation, started: turn.now, failures, retire: None, state });
         turn.act(Action::Start { slot, generation });
     }
 
@@ -269,13 +263,6 @@ impl Fleet {
         self.replace(slot, failures, backoff::delay(failures - 1).min(AFTER_READY), turn);
     }
 
-    /// A reload must not go on when one of the workers it brought does not live.
-    fn abort_reload(&mut self, member: Member, turn: &mut Turn<'_>) {
-        if member.generation == self.generation && self.reload.take().is_some() {
-            turn.report(Report::ReloadAborted { serving: self.ready_slots().count() });
-        }
-    }
-
     /// A wake-up that the kernel gave to the dead worker would otherwise be lost.
     fn poke(&self, turn: &mut Turn<'_>) {
         turn.actions.extend(self.ready_slots().map(|slot| Action::Tell { slot, order: Order::Poke }));
@@ -299,7 +286,7 @@ impl Fleet {
 
     /// Fills the place of a worker that ended, if its place is wanted.
     fn replace(&mut self, slot: usize, failures: u32, delay: Duration, turn: &mut Turn<'_>) {
-        if self.phase != Phase::Serving || self.active() >= self.wanted {
+        if self.phase != Phase::Serving || self.active() >= self.wanted + usize::from(self.has_retiring()) {
             return;
         }
         if delay.is_zero() {
@@ -307,7 +294,8 @@ impl Fleet {
         }
         turn.report(Report::Retrying(delay));
         let state = State::Waiting { until: turn.now + delay };
-        self.slots[slot] = Some(Member { generation: self.generation, started: turn.now, failures, state });
+        let generation = self.generation;
+        self.slots[slot] = Some(Member { generation, started: turn.now, failures, retire: None, state });
     }
 
     /// Does what is due for one member.
@@ -346,6 +334,7 @@ impl Fleet {
         self.fill(turn);
         self.trim(turn);
         self.go_on_with_reload(turn);
+        self.go_on_with_retirement(turn);
     }
 
     fn fill(&mut self, turn: &mut Turn<'_>) {
@@ -357,27 +346,14 @@ impl Fleet {
 
     fn trim(&mut self, turn: &mut Turn<'_>) {
         while self.ready_slots().count() > self.wanted {
-            let Some(slot) = self.oldest_ready() else { return };
+            let Some(slot) = self.first_to_go() else { return };
             self.release(slot, turn);
         }
-        // The one beyond is the replacement that a reload is waiting for.
-        let allowed = self.wanted + usize::from(self.reload.is_some());
+        // The one beyond is the successor of one that serves until then.
+        let allowed = self.wanted + usize::from(self.reload.is_some() || self.has_retiring());
         while self.active() > allowed {
             let Some(slot) = self.least_wanted() else { return };
             self.release(slot, turn);
-        }
-    }
-
-    fn go_on_with_reload(&mut self, turn: &mut Turn<'_>) {
-        let Some(since) = self.reload else { return };
-        if self.active() != self.ready_slots().count() {
-            return; // One at a time.
-        }
-        if self.oldest_ready().is_none_or(|slot| self.is_current(slot)) {
-            self.reload = None;
-            turn.report(Report::Reloaded(turn.now.saturating_sub(since)));
-        } else if let Some(slot) = self.free_slot() {
-            self.start(slot, 0, turn);
         }
     }
 
@@ -420,13 +396,16 @@ impl Fleet {
         self.slots.iter().position(Option::is_none)
     }
 
-    fn is_current(&self, slot: usize) -> bool {
-        self.slots[slot].is_some_and(|member| member.generation == self.generation)
-    }
-
-    fn oldest_ready(&self) -> Option<usize> {
-        self.ready_slots()
-            .min_by_key(|slot| self.slots[*slot].map(|member| (member.generation, member.started)))
+    /// The worker that goes next when there is one more than wanted.
+    fn first_to_go(&self) -> Option<usize> {
+        let of_reload = |member: &Member| if self.reload.is_some() { member.generation } else { 0 };
+        self.ready_slots().min_by_key(|slot| {
+            let key = |member: Member| {
+                let is_kept = member.retire.is_none();
+                (!member.is_urgent(), of_reload(&member), is_kept, member.generation, member.started)
+            };
+            self.slots[*slot].map(key)
+        })
     }
 
     /// A member that is not serving, rather one that has not begun.

@@ -16,6 +16,7 @@ mod fleet;
 mod member;
 mod outbox;
 mod report;
+mod retirement;
 mod role;
 mod worker_start;
 
@@ -24,4 +25,5 @@ pub use driver::Supervision;
 pub use event::{Command, Event};
 pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use report::{BootFailure, Report};
+pub use retirement::RetireReason;
 pub use role::{Fork, WorkerStart};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::BootFailure;
+use crate::{BootFailure, RetireReason};
 
 /// Time since the supervisor started.
 pub type Time = Duration;
@@ -16,6 +16,8 @@ pub struct Member {
     pub started: Time,
     /// How many workers in a row, up to its predecessor, did not live.
     pub failures: u32,
+    /// Why it is to be replaced, if it is.
+    pub retire: Option<RetireReason>,
     /// What it is doing.
     pub state: State,
 }
@@ -51,6 +53,16 @@ impl Member {
             }
             State::Draining { .. } | State::Ending { .. } => false,
         }
+    }
+
+    /// Whether it serves until its successor does.
+    pub fn is_retiring(&self) -> bool {
+        self.is_ready() && self.retire.is_some()
+    }
+
+    /// Whether it fails and is to be replaced before all others.
+    pub fn is_urgent(&self) -> bool {
+        self.retire.is_some_and(RetireReason::is_urgent)
     }
 
     /// When something is to be done about it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tapster_observe::Level;
 use tapster_sys::wait::Status;
 
+use crate::RetireReason;
+
 /// One line of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Report {
@@ -60,6 +62,18 @@ pub enum Report {
         task: Task,
         /// The time it had.
         limit: Duration,
+    },
+    /// A worker is to be replaced, for this reason.
+    Retiring {
+        /// Its slot.
+        slot: usize,
+        /// Why.
+        reason: RetireReason,
+    },
+    /// There is no worker to be replaced in this slot.
+    NotRetiring {
+        /// The slot.
+        slot: usize,
     },
     /// Workers are being replaced.
     Reloading,
@@ -127,7 +141,11 @@ impl Report {
             | Report::Stopped => Level::Info,
             // It ended by itself: after its number of requests, or because somebody sent it a signal.
             Report::Died { status: Status::Exited(0), .. } => Level::Info,
-            Report::Overdue { .. } | Report::ResizeRefused(_) => Level::Warning,
+            Report::Retiring { reason, .. } if !reason.is_urgent() => Level::Info,
+            Report::Overdue { .. }
+            | Report::ResizeRefused(_)
+            | Report::Retiring { .. }
+            | Report::NotRetiring { .. } => Level::Warning,
             Report::Died { .. }
             | Report::NotBooted { .. }
             | Report::GivingUp
@@ -142,6 +160,8 @@ impl Report {
             | Report::NotBooted { slot, .. }
             | Report::Died { slot, .. }
             | Report::Gone { slot, .. }
+            | Report::Retiring { slot, .. }
+            | Report::NotRetiring { slot }
             | Report::Overdue { slot, .. } => Some(*slot),
             _ => None,
         }
@@ -164,6 +184,8 @@ impl Display for Report {
             Report::Retrying(delay) => write!(f, "trying again in {}", Seconds(*delay)),
             Report::GivingUp => f.write_str("the application cannot be served; stopping"),
             Report::Overdue { task, limit, .. } => write!(f, "{task} within {}: killed", Seconds(*limit)),
+            Report::Retiring { reason, .. } => write!(f, "{reason}: it goes when a new worker is ready"),
+            Report::NotRetiring { .. } => f.write_str("does not serve, so it is not replaced"),
             Report::Reloading => f.write_str("reloading: replacing the workers one by one"),
             Report::ReloadingFurther => {
                 f.write_str("reloading once more: the workers started so far are replaced too")
@@ -251,6 +273,10 @@ mod tests {
             (
                 Report::Died { slot: 0, status: Status::Exited(1), lived: millis(90_000) },
                 "exited with code 1 unasked, 90 s after its start",
+            ),
+            (
+                Report::Retiring { slot: 0, reason: RetireReason::MaxRequests { requests: 500 } },
+                "answered 500 requests (--max-requests): it goes when a new worker is ready",
             ),
         ];
         for (report, text) in lines {

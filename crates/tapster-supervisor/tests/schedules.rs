@@ -1,9 +1,12 @@
-//! The fleet under random schedules: whatever workers and operators do, its promises hold.
+//! The fleet under random schedules: whatever workers and operators do, its promises hold. TAPSTER_SCHEDULES says how
+//! many there are for each promise; `make test-long` takes 100,000.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tapster_supervisor::{Action, Command, Event, Fleet, Order, Outcome, Plan, Report, slots_for};
+use tapster_supervisor::{
+    Action, Command, Event, Fleet, Order, Outcome, Plan, Report, RetireReason, slots_for,
+};
 use tapster_sys::wait::Status;
 
 const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -18,6 +21,8 @@ enum Step {
     Crash(usize),
     FinishDraining(usize),
     ForkFails,
+    Retire(usize, RetireReason),
+    Recycle(usize),
     Order(Command),
 }
 
@@ -33,6 +38,31 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Order(Command::Reload)),
         1 => Just(Step::Order(Command::Grow)),
         1 => Just(Step::Order(Command::Shrink)),
+        1 => (0..8_usize).prop_map(|workers| Step::Order(Command::Scale(workers))),
+        3 => (any::<usize>(), reason()).prop_map(|(number, reason)| Step::Retire(number, reason)),
+        1 => any::<usize>().prop_map(Step::Recycle),
+    ]
+}
+
+/// Nothing of the operator, and no worker that is stuck.
+fn quiet_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..3_000_u64).prop_map(Step::Pass),
+        6 => any::<usize>().prop_map(Step::Boot),
+        2 => any::<usize>().prop_map(Step::FailToBoot),
+        1 => any::<usize>().prop_map(Step::Crash),
+        3 => any::<usize>().prop_map(Step::FinishDraining),
+        1 => Just(Step::ForkFails),
+        4 => any::<usize>().prop_map(|number| Step::Retire(number, RetireReason::MaxRequests { requests: 500 })),
+    ]
+}
+
+fn reason() -> impl Strategy<Value = RetireReason> {
+    prop_oneof![
+        Just(RetireReason::MaxRequests { requests: 500 }),
+        Just(RetireReason::Lifetime { age: Duration::from_secs(3_600) }),
+        Just(RetireReason::Memory { rss: 2 << 30, limit: 1 << 30 }),
+        Just(RetireReason::Stuck { seconds: 31 }),
     ]
 }
 
@@ -53,6 +83,7 @@ struct World {
     stopping: bool,
     outcome: Option<Outcome>,
     reports: Vec<Report>,
+    crashes: usize,
 }
 
 impl World {
@@ -67,6 +98,7 @@ impl World {
             stopping: false,
             outcome: None,
             reports: Vec::new(),
+            crashes: 0,
         }
     }
 
@@ -78,6 +110,9 @@ impl World {
         for action in actions {
             self.perform(action);
         }
+        let (booting, ready) = (self.count(Process::Booting), self.count(Process::Ready));
+        let most = self.fleet.wanted() + 1;
+        assert!(booting + ready <= most, "more than one worker beyond what is wanted: {booting} + {ready}");
     }
 
     fn perform(&mut self, action: Action) {
@@ -144,6 +179,7 @@ impl World {
             }
             Step::Crash(number) => {
                 if let Some(slot) = self.choose(Process::Ready, number) {
+                    self.crashes += 1;
                     self.exit(slot, Status::Signaled { signal: 11, core: true });
                 }
             }
@@ -153,6 +189,15 @@ impl World {
                 }
             }
             Step::ForkFails => self.fork_fails = true,
+            Step::Retire(number, reason) => {
+                if let Some(slot) = self.choose(Process::Ready, number) {
+                    self.event(Event::Retire { slot, reason });
+                }
+            }
+            Step::Recycle(number) => {
+                let slot = number % (self.processes.len() + 2);
+                self.event(Event::Command(Command::Recycle { slot }));
+            }
             Step::Order(command) => self.event(Event::Command(command)),
         }
         self.reap_killed();
@@ -211,8 +256,14 @@ fn world_after(workers: usize, steps: &[Step]) -> Option<World> {
     Some(world)
 }
 
+/// Some hundred schedules for each promise, or as many as the environment says.
+fn config() -> ProptestConfig {
+    let given = std::env::var("TAPSTER_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: given.unwrap_or(800), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_fleet_recovers_from_everything(
@@ -241,6 +292,27 @@ proptest! {
         let mut generations: Vec<_> = world.processes.iter().flatten().map(|(_, generation)| *generation).collect();
         generations.dedup();
         prop_assert_eq!(generations.len(), 1);
+    }
+
+    #[test]
+    fn workers_that_are_due_go_one_at_a_time(
+        workers in 1..6_usize,
+        steps in prop::collection::vec(quiet_step(), 0..80),
+    ) {
+        let mut world = World::new(workers);
+        world.event(Event::Command(Command::Start));
+        world.settle();
+        for step in steps {
+            world.take(step);
+            prop_assert!(world.count(Process::Draining) <= 1);
+        }
+        world.settle();
+        prop_assert_eq!(world.count(Process::Ready), workers);
+        // Nobody who was due is still there: whoever is told to go gets a slot, and each has a successor.
+        let due = world.reports.iter().filter(|report| matches!(report, Report::Retiring { .. })).count();
+        let gone = world.reports.iter().filter(|report| matches!(report, Report::Gone { .. })).count();
+        prop_assert!(gone <= due);
+        prop_assert!(gone + world.crashes >= due);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 
-pub use crate::message::Message;
 use crate::message::SIZE;
+pub use crate::message::{Message, Retire};
 
 /// Linux keeps message boundaries and tells of a closed peer with one socket type; elsewhere only the first.
 #[cfg(target_os = "linux")]

@@ -24,6 +24,20 @@ pub enum Message {
     },
     /// Supervisor to worker: open the log files again (they were rotated).
     Reopen,
+    /// Worker to supervisor: it serves on, and should be replaced.
+    Retire(Retire),
+}
+
+/// Why a worker asks for a successor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Retire {
+    /// It has answered this many requests, which is as many as it should.
+    Requests(u32),
+    /// A request has run for this many seconds, which is longer than it may, and its thread does not come back.
+    Stuck {
+        /// Whole seconds since the request began.
+        seconds: u32,
+    },
 }
 
 /// Bytes of an encoded message.
@@ -39,6 +53,8 @@ impl Message {
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
             Message::Reopen => (7, 0),
+            Message::Retire(Retire::Requests(requests)) => (8, requests),
+            Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
         };
         let [a, b, c, d] = tag.to_ne_bytes();
         let [e, f, g, h] = value.to_ne_bytes();
@@ -56,6 +72,8 @@ impl Message {
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
             7 => Some(Message::Reopen),
+            8 => Some(Message::Retire(Retire::Requests(value))),
+            9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             _ => None,
         }
     }
@@ -75,6 +93,8 @@ mod tests {
             Message::Poke,
             Message::Adopt { listener: u16::MAX },
             Message::Reopen,
+            Message::Retire(Retire::Requests(u32::MAX)),
+            Message::Retire(Retire::Stuck { seconds: 31 }),
         ] {
             assert_eq!(Message::decode(message.encode()), Some(message));
         }

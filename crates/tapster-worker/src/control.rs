@@ -43,7 +43,7 @@ impl Shared<'_> {
             Message::Stop => self.stop(),
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
-            Message::Ready | Message::BootFailed | Message::Reopen => {}
+            Message::Ready | Message::BootFailed | Message::Reopen | Message::Retire(_) => {}
         }
     }
 

@@ -1,0 +1,45 @@
+//! How a fleet is brought to a new generation: one worker after the other, and never at the expense of those that serve.
+
+use crate::Report;
+use crate::member::{Member, State};
+
+use super::{Fleet, Turn};
+
+impl Fleet {
+    pub(super) fn begin_reload(&mut self, turn: &mut Turn<'_>) {
+        turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
+        self.generation += 1;
+        self.reload.get_or_insert(turn.now);
+        // What failed before may work now.
+        for member in self.slots.iter_mut().flatten() {
+            if let State::Waiting { until } = &mut member.state {
+                *until = turn.now;
+            }
+        }
+    }
+
+    /// A reload must not go on when one of the workers it brought does not live.
+    pub(super) fn abort_reload(&mut self, member: Member, turn: &mut Turn<'_>) {
+        if member.generation == self.generation && self.reload.take().is_some() {
+            turn.report(Report::ReloadAborted { serving: self.ready_slots().count() });
+        }
+    }
+
+    pub(super) fn go_on_with_reload(&mut self, turn: &mut Turn<'_>) {
+        let Some(since) = self.reload else { return };
+        if self.active() != self.ready_slots().count() {
+            return; // One at a time.
+        }
+        if self.has_only_current() {
+            self.reload = None;
+            turn.report(Report::Reloaded(turn.now.saturating_sub(since)));
+        } else if let Some(slot) = self.free_slot() {
+            self.start(slot, 0, turn);
+        }
+    }
+
+    /// Whether all that serve are of the newest generation.
+    fn has_only_current(&self) -> bool {
+        self.members().filter(|member| member.is_ready()).all(|member| member.generation == self.generation)
+    }
+}

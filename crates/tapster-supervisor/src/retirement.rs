@@ -1,0 +1,73 @@
+//! Why a worker that serves is replaced by a new one. Said by the worker, by the supervisor's own samples or by the
+//! operator; decided about by the fleet.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use tapster_sys::inbox::Retire;
+
+/// Why a worker is to be replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetireReason {
+    /// It answered as many requests as it should.
+    MaxRequests {
+        /// How many.
+        requests: u32,
+    },
+    /// It served for as long as it should.
+    Lifetime {
+        /// How long ago it was started.
+        age: Duration,
+    },
+    /// It uses more memory than it should.
+    Memory {
+        /// Bytes of its memory that are in use.
+        rss: u64,
+        /// Bytes that are allowed.
+        limit: u64,
+    },
+    /// One of its threads is lost in a request. Goes before all other reasons.
+    Stuck {
+        /// Whole seconds since the request began.
+        seconds: u32,
+    },
+    /// The operator wants it.
+    Asked,
+}
+
+impl RetireReason {
+    /// Whether the worker fails, and is not only due.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, RetireReason::Stuck { .. })
+    }
+}
+
+impl From<Retire> for RetireReason {
+    fn from(said: Retire) -> RetireReason {
+        match said {
+            Retire::Requests(requests) => RetireReason::MaxRequests { requests },
+            Retire::Stuck { seconds } => RetireReason::Stuck { seconds },
+        }
+    }
+}
+
+/// The text, to be put behind the name of the worker.
+impl Display for RetireReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            RetireReason::MaxRequests { requests } => {
+                write!(f, "answered {requests} requests (--max-requests)")
+            }
+            RetireReason::Lifetime { age } => {
+                write!(f, "has served for {} s (--max-worker-lifetime)", age.as_secs())
+            }
+            RetireReason::Memory { rss, limit } => {
+                write!(f, "uses {} MiB of memory, more than {} MiB (--max-rss)", rss >> 20, limit >> 20)
+            }
+            RetireReason::Stuck { seconds } => {
+                write!(f, "has a request that does not end, begun {seconds} s ago")
+            }
+            RetireReason::Asked => f.write_str("is replaced as ordered"),
+        }
+    }
+}
