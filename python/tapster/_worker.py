@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 """Never blocked: faulthandler must see them on the thread that causes them."""
 
+_SUPERVISORS_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""What a service manager tells the supervisor. An application that took it for its own would answer in its place."""
+
 _threads: list[threading.Thread] = []
 
 
@@ -40,6 +43,8 @@ def boot(
     whose text is meant for the log as it is, or KeyboardInterrupt.
     """
     _buffer_lines(sys.stdout, sys.stderr)
+    for name in _SUPERVISORS_VARIABLES:
+        os.environ.pop(name, None)
     os.environ.update(env)
     if any(name == "TZ" for name, _ in env):
         time.tzset()

@@ -80,6 +80,7 @@ pub(crate) fn blank() -> Settings {
         workers: Count::Auto,
         threads: 0,
         worker_connections: None,
+        pidfile: None,
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),

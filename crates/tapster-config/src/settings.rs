@@ -163,6 +163,8 @@ pub struct Settings {
     pub threads: usize,
     /// Connections of each worker; none means what the limit on open files leaves room for.
     pub worker_connections: Option<usize>,
+    /// Where the number of the server's process is written.
+    pub pidfile: Option<PathBuf>,
     /// The directory to change to before the application is loaded.
     pub chdir: Option<PathBuf>,
     /// Directories put before the import path.

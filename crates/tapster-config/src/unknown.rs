@@ -47,6 +47,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["error-logfile", "log-file", "logto", "logto2"],
         "the log goes to standard error; let the shell or the system direct it",
     ),
+    (&["pid"], "write --pidfile PATH"),
     (&["raw-env"], "write --env NAME=VALUE"),
     (&["buffer-size"], "write --limit-request-head SIZE"),
     (
@@ -74,10 +75,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["ini", "paste", "yaml", "xml", "json"],
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
-    (
-        &["reload", "preload", "preload-app", "user", "uid", "group", "gid", "umask", "pid", "pidfile"],
-        NOT_YET,
-    ),
+    (&["reload", "preload", "preload-app", "user", "uid", "group", "gid", "umask"], NOT_YET),
     (
         &["max-requests", "max-requests-jitter", "certfile", "keyfile", "ssl-certificate", "ssl-keyfile"],
         NOT_YET,

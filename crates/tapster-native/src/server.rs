@@ -6,9 +6,11 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, Count, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
+use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{Outcome, Supervision, WorkerStart, slots_for};
 use tapster_sys::memory::SharedWords;
 use tapster_sys::open_files;
+use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
 use crate::{listeners, start_lines, worker};
@@ -21,19 +23,25 @@ pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
     let log = log(&settings);
     raise_open_files(&settings, &log);
     make_paths_absolute(&mut settings);
-    match listeners::open(&settings, &log) {
-        Ok(listeners) => match supervise(py, &settings, listeners, &log) {
-            Ok(outcome) => outcome.exit_code(),
-            Err(error) => {
-                log.error(format_args!("the server failed: {error}"));
-                EXIT_FAILURE
-            }
-        },
+    match serve(py, &settings, &log) {
+        Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             log.error(format_args!("{error}"));
             EXIT_FAILURE
         }
     }
+}
+
+/// Opens the sockets, says in the pidfile who serves them, and serves.
+fn serve(py: Python<'_>, settings: &Settings, log: &Log) -> Result<Outcome, Box<dyn std::error::Error>> {
+    settings.pidfile.as_deref().map_or(Ok(()), PidFile::check)?;
+    let listeners = listeners::open(settings, log)?;
+    let pidfile = settings.pidfile.as_deref().map(|path| PidFile::write(path, Pid::current()));
+    let pidfile = pidfile.transpose().inspect_err(|_| listeners.iter().for_each(Listener::remove_file))?;
+    let outcome =
+        supervise(py, settings, listeners, log).map_err(|error| format!("the server failed: {error}"));
+    pidfile.as_ref().inspect(|file| file.remove());
+    Ok(outcome?)
 }
 
 /// Connections are descriptors: as many as the system grants. Workers inherit that.
@@ -62,7 +70,8 @@ fn raise_open_files(settings: &Settings, log: &Log) {
 fn make_paths_absolute(settings: &mut Settings) {
     let Some(start) = start_directory() else { return };
     settings.chdir = Some(settings.chdir.as_ref().map_or_else(|| start.clone(), |path| start.join(path)));
-    for path in settings.pythonpath.iter_mut().chain(&mut settings.temp_dir) {
+    let paths = [&mut settings.temp_dir, &mut settings.pidfile].into_iter().flatten();
+    for path in settings.pythonpath.iter_mut().chain(paths) {
         *path = start.join(&*path);
     }
 }

@@ -19,6 +19,7 @@ use crate::channels::Channels;
 use crate::children::Children;
 use crate::outbox::Outbox;
 use crate::report::Task;
+use crate::service_manager::ServiceManager;
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{Action, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
 
@@ -61,6 +62,7 @@ struct Driver<'a> {
     listeners: Vec<Listener>,
     board: Scoreboard,
     log: Log,
+    manager: ServiceManager,
     signals: Signals,
     /// What SIGHUP from a closed terminal means: the end, unless the start was under `nohup`.
     ends_with_terminal: bool,
@@ -97,7 +99,7 @@ impl<'a> Driver<'a> {
         let signals = Signals::catch(&CAUGHT)?;
         signal::ignore_broken_pipes()?;
         // For `ps`, `top`, and whoever finds the port in use. A convenience.
-        let _ = process::set_name("tapster");
+        let _ = process::set_name(crate::SUPERVISOR_NAME);
         signal::unblock_all_in_this_thread()?;
         Ok(Driver {
             began: Instant::now(),
@@ -107,6 +109,7 @@ impl<'a> Driver<'a> {
             listeners,
             board,
             log,
+            manager: ServiceManager::from_environment(),
             signals,
             ends_with_terminal,
             alive: process::pipe()?,
@@ -226,6 +229,7 @@ impl<'a> Driver<'a> {
     }
 
     fn report(&self, report: Report) {
+        self.manager.note(&report);
         let level = report.level();
         let Some(slot) = report.slot() else { return self.log.message(level, format_args!("{report}")) };
         let name = self.children.name(slot);
@@ -248,7 +252,9 @@ impl<'a> Driver<'a> {
             None => self.channels.undelivered(*slot),
         });
         let sources = sources.chain([self.signals.as_fd()]).map(|source| (source, Interest::Readable));
-        let found = poll::wait(&sources.collect::<Vec<_>>(), self.time_to_sleep(held_back))?;
+        let sleep = self.manager.watch(Instant::now());
+        let sleep = self.time_to_sleep(held_back).into_iter().chain(sleep).min();
+        let found = poll::wait(&sources.collect::<Vec<_>>(), sleep)?;
         for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
             self.read(slot);
         }

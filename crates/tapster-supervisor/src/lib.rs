@@ -15,9 +15,11 @@ mod event;
 mod fleet;
 mod member;
 mod outbox;
+pub mod pidfile;
 mod report;
 mod retirement;
 mod role;
+pub mod service_manager;
 mod worker_start;
 
 pub use action::{Action, Order};
@@ -27,3 +29,6 @@ pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use report::{BootFailure, Report};
 pub use retirement::RetireReason;
 pub use role::{Fork, WorkerStart};
+
+/// What `ps` and `top` call the process of a supervisor.
+const SUPERVISOR_NAME: &str = "tapster";

@@ -14,6 +14,7 @@ pub mod fork;
 pub mod inbox;
 pub mod memory;
 mod message;
+pub mod notify;
 pub mod open_files;
 pub mod poll;
 pub mod port_holder;

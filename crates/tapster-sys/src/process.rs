@@ -89,6 +89,24 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a process with this number runs under this name (see [`set_name`]), which has at most 15 bytes. Where the
+/// system does not tell names, whether there is a process with this number.
+pub fn is_named(pid: Pid, name: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let begin = format!("{pid} ({name}) ");
+        // One that has ended and was not buried yet is no process any more.
+        stat.strip_prefix(&begin).is_some_and(|state| !state.starts_with(['Z', 'X']))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = name;
+        let pid = rustix::process::Pid::from_raw(pid.0);
+        pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+    }
+}
+
 /// Whether the process belongs to a terminal, which then decides about its life: closing the window sends SIGHUP.
 pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
@@ -132,6 +150,17 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_known_by_its_name_until_it_ends() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        assert!(is_named(pid, "sleep") && !is_named(pid, "slee") && !is_named(pid, "tapster"));
+        send_signal(pid, Signal::Kill).unwrap();
+        child.wait().unwrap();
+        assert!(!is_named(pid, "sleep"));
     }
 
     #[test]

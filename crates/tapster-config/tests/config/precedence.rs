@@ -24,6 +24,7 @@ fn defaults_are_those_of_the_design() {
         workers: Count::Fixed(1),
         threads: 4,
         worker_connections: None,
+        pidfile: None,
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),

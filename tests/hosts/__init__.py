@@ -1,0 +1,1 @@
+"""Tests of how the server gets on with its host: service managers, users, files, terminals, hooks."""
