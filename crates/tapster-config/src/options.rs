@@ -81,6 +81,7 @@ pub(crate) fn blank() -> Settings {
         threads: 0,
         worker_connections: None,
         pidfile: None,
+        touch_reload: Vec::new(),
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),

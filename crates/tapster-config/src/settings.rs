@@ -165,6 +165,8 @@ pub struct Settings {
     pub worker_connections: Option<usize>,
     /// Where the number of the server's process is written.
     pub pidfile: Option<PathBuf>,
+    /// Files whose change reloads.
+    pub touch_reload: Vec<PathBuf>,
     /// The directory to change to before the application is loaded.
     pub chdir: Option<PathBuf>,
     /// Directories put before the import path.

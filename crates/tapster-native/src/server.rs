@@ -71,7 +71,7 @@ fn make_paths_absolute(settings: &mut Settings) {
     let Some(start) = start_directory() else { return };
     settings.chdir = Some(settings.chdir.as_ref().map_or_else(|| start.clone(), |path| start.join(path)));
     let paths = [&mut settings.temp_dir, &mut settings.pidfile].into_iter().flatten();
-    for path in settings.pythonpath.iter_mut().chain(paths) {
+    for path in settings.pythonpath.iter_mut().chain(&mut settings.touch_reload).chain(paths) {
         *path = start.join(&*path);
     }
 }

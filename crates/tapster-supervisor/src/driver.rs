@@ -20,6 +20,7 @@ use crate::children::Children;
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
+use crate::touch::TouchFiles;
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{Action, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
 
@@ -71,6 +72,7 @@ struct Driver<'a> {
     channels: Channels,
     children: Children,
     outbox: Outbox,
+    touch: TouchFiles,
     fleet: Fleet,
     events: VecDeque<Event>,
 }
@@ -103,6 +105,7 @@ impl<'a> Driver<'a> {
         signal::unblock_all_in_this_thread()?;
         Ok(Driver {
             began: Instant::now(),
+            touch: TouchFiles::new(&settings.touch_reload, &log),
             own_pid: Pid::current(),
             fork,
             worker,
@@ -186,7 +189,7 @@ impl<'a> Driver<'a> {
     /// In the child: drops what is the supervisor's alone and never comes back.
     fn become_worker(self, slot: usize, generation: u64) -> ! {
         let Driver { own_pid, worker, listeners, board, channels, alive: (alive, writer), .. } = self;
-        drop((self.signals, writer, self.outbox));
+        drop((self.signals, writer, self.outbox, self.touch));
         let supervisor = own_pid;
         worker_start::run(
             Inheritance { slot, generation, supervisor, channels, alive, listeners, board },
@@ -251,13 +254,17 @@ impl<'a> Driver<'a> {
             Some(_) => self.channels.incoming(*slot),
             None => self.channels.undelivered(*slot),
         });
-        let sources = sources.chain([self.signals.as_fd()]).map(|source| (source, Interest::Readable));
+        let sources = sources
+            .chain(self.touch.events())
+            .chain([self.signals.as_fd()])
+            .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
         let sleep = self.time_to_sleep(held_back).into_iter().chain(sleep).min();
         let found = poll::wait(&sources.collect::<Vec<_>>(), sleep)?;
         for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
             self.read(slot);
         }
+        self.reload_if_touched();
         self.read_signals()
     }
 
@@ -269,9 +276,16 @@ impl<'a> Driver<'a> {
 
     fn time_to_sleep(&self, held_back: bool) -> Option<Duration> {
         let deadline = self.fleet.next_deadline().map(|at| at.saturating_sub(self.began.elapsed()));
-        match held_back {
-            true => Some(deadline.map_or(RETRY, |deadline| deadline.min(RETRY))),
-            false => deadline,
+        [deadline, self.touch.look_after(), held_back.then_some(RETRY)].into_iter().flatten().min()
+    }
+
+    fn reload_if_touched(&mut self) {
+        let touched = self.touch.changed(&self.log);
+        for file in &touched {
+            self.log.info(format_args!("{} was touched (--touch-reload)", file.display()));
+        }
+        if !touched.is_empty() {
+            self.obey(Command::Reload);
         }
     }
 

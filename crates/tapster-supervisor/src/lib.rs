@@ -20,6 +20,7 @@ mod report;
 mod retirement;
 mod role;
 pub mod service_manager;
+mod touch;
 mod worker_start;
 
 pub use action::{Action, Order};

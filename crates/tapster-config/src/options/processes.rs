@@ -2,7 +2,7 @@
 
 use super::{ROW, to_usize};
 use crate::kind::Kind;
-use crate::option::{Fallback, Group, OptionSpec};
+use crate::option::{Fallback, Group, List, OptionSpec};
 
 pub(super) static ROWS: &[OptionSpec] = &[
     OptionSpec {
@@ -59,6 +59,19 @@ pub(super) static ROWS: &[OptionSpec] = &[
         help: "Write the number of the server's process to this file",
         details: "Written once the sockets are open, removed at the end if it is still this server's. A file that names \
                   a tapster that runs refuses the start; any other leftover is replaced.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "touch-reload",
+        metavar: "FILE",
+        kind: Kind::Path(|settings, path| settings.touch_reload.push(path)),
+        list: List::Many,
+        fallback: Fallback::Words("none"),
+        group: Group::Processes,
+        help: "Reload as by SIGHUP when this file is touched, replaced or created; may be given several times",
+        details: "For deploys that cannot send a signal: `touch FILE` when the new code is there. The file need not \
+                  exist yet, and taking it away does nothing. Where the system tells of no changes (network file \
+                  systems, a limit on inotify) it is looked at every second.",
         ..ROW
     },
 ];

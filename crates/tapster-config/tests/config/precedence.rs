@@ -25,6 +25,7 @@ fn defaults_are_those_of_the_design() {
         threads: 4,
         worker_connections: None,
         pidfile: None,
+        touch_reload: Vec::new(),
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),
