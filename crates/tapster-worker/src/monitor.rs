@@ -115,6 +115,8 @@ pub(crate) fn run(shared: &Shared) {
             std::thread::park_timeout(tick);
         }
     }
+    // A call that is cut may have given its whole answer.
+    burst::release_for(shared, &mut context);
     end_orphan(shared);
 }
 
