@@ -11,6 +11,7 @@ have cc || missing+=(gcc libc6-dev)
 have nginx || missing+=(nginx-light)
 have ip || missing+=(iproute2)
 have strace || missing+=(strace)
+have systemd-analyze || missing+=(systemd)
 have openssl || missing+=(openssl)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = bench ]; then

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 """Never blocked: faulthandler must see them on the thread that causes them."""
 
-_SUPERVISORS_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_SUPERVISORS_VARIABLES = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+)
 """What a service manager tells the supervisor. An application that took it for its own would answer in its place."""
 
 _threads: list[threading.Thread] = []

@@ -69,7 +69,7 @@ def test_version() -> None:
         (("--bind", "/run/app.sock"), "/run/app.sock", "unix:/run/app.sock"),
         (("--bind", "http://127.0.0.1:8000"), "http://", "127.0.0.1:8000"),
         (("--bind", "unix:"), "unix:", "unix:/"),
-        (("--bind", "fd://x"), "fd://x", "fd://3"),
+        (("--bind", "fd://3x"), "fd://3x", "fd://web"),
         (("--forwarded-allow-ips", "10.0.0.0/99"), "--forwarded-allow-ips", ""),
         (("--help=yes",), "--help", ""),
         (("one:app", "two:app"), "two:app", ""),

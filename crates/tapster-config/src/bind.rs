@@ -39,11 +39,11 @@ impl BindPlace {
         match self {
             BindPlace::Inet(address) => address.port() == 0,
             BindPlace::Host(_, port) | BindPlace::Any(port) => *port == 0,
-            BindPlace::Unix(_) | BindPlace::Fd(_) => false,
+            BindPlace::Unix(_) | BindPlace::Fd(_) | BindPlace::Named(_) => false,
         }
     }
 
-    /// Reads `host:port`, `[::1]:port`, `:port`, `unix:/path` or `fd://N`.
+    /// Reads `host:port`, `[::1]:port`, `:port`, `unix:/path`, `fd://N` or `fd://NAME`.
     ///
     /// # Errors
     /// For anything else, with the nearest right spelling.
@@ -82,6 +82,7 @@ impl fmt::Display for BindPlace {
             Self::Any(port) => write!(f, ":{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Fd(number) => write!(f, "fd://{number}"),
+            Self::Named(name) => write!(f, "fd://{name}"),
         }
     }
 }
@@ -128,14 +129,22 @@ fn unix(path: &str) -> Result<BindPlace, Invalid> {
     Ok(BindPlace::Unix(PathBuf::from(path)))
 }
 
-fn descriptor(text: &str, number: &str) -> Result<BindPlace, Invalid> {
-    match number.parse::<i32>() {
+fn descriptor(text: &str, which: &str) -> Result<BindPlace, Invalid> {
+    let looks_like_a_number = which.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    match which.parse::<i32>() {
         Ok(number) if number >= 0 => Ok(BindPlace::Fd(number)),
+        Err(_) if !looks_like_a_number && is_socket_name(which) => Ok(BindPlace::Named(which.to_owned())),
         _ => Err(Invalid::with_hint(
             format!("{text:?} names no file descriptor"),
-            "write fd:// and the number of an inherited listening socket, such as fd://3",
+            "write fd:// and the number of an inherited listening socket, such as fd://3, or the name that \
+             systemd gave it (FileDescriptorName=), such as fd://web",
         )),
     }
+}
+
+/// Whether a service manager may give a socket this name (systemd.socket(5)).
+fn is_socket_name(name: &str) -> bool {
+    (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
 fn near_miss(text: &str) -> Invalid {

@@ -122,7 +122,7 @@ impl Kind {
         match self {
             Self::App(_) => "a module (mysite.wsgi), module:callable, or path/to/file.py".to_owned(),
             Self::Path(_) | Self::ConfigFile => "a path".to_owned(),
-            Self::Bind(_) => "host:port, [::1]:port, :port, unix:/path or fd://N".to_owned(),
+            Self::Bind(_) => "host:port, [::1]:port, :port, unix:/path, fd://N or fd://NAME".to_owned(),
             Self::Pair(_) => "NAME=VALUE".to_owned(),
             Self::Count { most, .. } => format!("a number from 1 to {most}, or auto"),
             Self::Integer { least, most, .. } => format!("a whole number from {least} to {most}"),

@@ -140,6 +140,11 @@ fn apply(option: &OptionSpec, given: &[Given], settings: &mut Settings) -> Resul
         if let Kind::Peers(field) = option.kind {
             field(settings).explicit = *origin != Origin::Default;
         }
+        if let Kind::Bind(_) = option.kind {
+            let of_platform = |name: &str| name == options::PORT_VARIABLE;
+            settings.bind_explicit = !matches!(origin, Origin::Default)
+                && !matches!(origin, Origin::Variable(name) if of_platform(name));
+        }
         for text in texts {
             let applied = option.kind.apply(settings, text);
             applied.map_err(|invalid| located(option, origin, invalid))?;

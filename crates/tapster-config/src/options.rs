@@ -74,6 +74,7 @@ pub(crate) fn blank() -> Settings {
     Settings {
         app: None,
         bind: Vec::new(),
+        bind_explicit: false,
         bind_protocol: BindProtocol::Auto,
         proxy_protocol: ProxyProtocol::Off,
         proxy_allow_from: Peers::default(),

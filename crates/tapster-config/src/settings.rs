@@ -26,6 +26,8 @@ pub enum BindPlace {
     Unix(PathBuf),
     /// `fd://3`: inherited.
     Fd(i32),
+    /// `fd://web`: every socket that the service manager passed under this name.
+    Named(String),
 }
 
 /// Which protocols a listener accepts.
@@ -151,6 +153,9 @@ pub struct Settings {
     pub app: Option<String>,
     /// Where to listen; never empty.
     pub bind: Vec<Bind>,
+    /// Whether the user said where to listen, rather than the default or `$PORT`: sockets that the service manager passed
+    /// are stronger than those.
+    pub bind_explicit: bool,
     /// The protocols of every listener.
     pub bind_protocol: BindProtocol,
     /// Which versions of the PROXY protocol begin each connection.

@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod activation;
 mod command;
 mod interpreter;
 mod listeners;

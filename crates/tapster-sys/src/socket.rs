@@ -1,5 +1,6 @@
 //! Listening sockets: opened once by the supervisor, inherited by everybody.
 
+pub mod activation;
 mod inet;
 mod inherited;
 mod unix;

@@ -15,9 +15,11 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Value("127.0.0.1:8000"),
         group: Group::Listening,
         common: true,
-        help: "Listen here: host:port, [::1]:port, :port, unix:/path, fd://N",
+        help: "Listen here: host:port, [::1]:port, :port, unix:/path, fd://N or NAME",
         details: "With `+proxy` behind it, each connection begins with a PROXY header (`--proxy-protocol`). `:port` is every IPv4 and IPv6 address. Port 0 lets the kernel choose. Every address speaks HTTP and \
-                  uwsgi. When nothing is bound and the variable `PORT` is set, it is `0.0.0.0:$PORT`.",
+                  uwsgi. When nothing is bound and the variable `PORT` is set, it is `0.0.0.0:$PORT`. \
+                  Sockets that systemd passes (`LISTEN_FDS`) are stronger than both, and stand in for an address that \
+                  is bound and is theirs; `fd://NAME` is the one with that `FileDescriptorName=`.",
         ..ROW
     },
     OptionSpec {

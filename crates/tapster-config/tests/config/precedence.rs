@@ -18,6 +18,7 @@ fn defaults_are_those_of_the_design() {
     let expected = Settings {
         app: None,
         bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],
+        bind_explicit: false,
         bind_protocol: BindProtocol::Auto,
         proxy_protocol: ProxyProtocol::Off,
         proxy_allow_from: Peers { explicit: false, ..Peers::parse("127.0.0.0/8,::1,unix").unwrap() },
@@ -172,6 +173,7 @@ fn every_default_is_what_writing_it_out_gives() {
             let mut written = serve(&format!("tapster --{} {text}", option.name), &files).settings;
             written.forwarded_allow_ips.explicit = false;
             written.proxy_allow_from.explicit = false;
+            written.bind_explicit = false;
             assert_eq!(written, defaults().unwrap(), "{}", option.name);
         }
     }

@@ -76,6 +76,7 @@ fn addresses_to_listen_on() {
         ("unix:app.sock", BindPlace::Unix("app.sock".into())),
         ("unix:///run/app.sock", BindPlace::Unix("/run/app.sock".into())),
         ("fd://3", BindPlace::Fd(3)),
+        ("fd://web", BindPlace::Named("web".to_owned())),
     ];
     for (text, place) in cases {
         for (mark, proxy_protocol) in [("", false), ("+proxy", true)] {

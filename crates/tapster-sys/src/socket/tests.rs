@@ -1,7 +1,7 @@
 //! Listeners of every kind: opened, announced, refused, and what they leave behind.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
@@ -143,12 +143,13 @@ fn what_cannot_be_a_unix_socket_is_refused_with_a_reason() {
 #[test]
 fn an_inherited_listener_is_taken_over_whatever_its_kind() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listener = one(&Place::Descriptor(tcp.as_raw_fd()));
-    assert_eq!(inet(&listener), tcp.local_addr().unwrap());
+    let address = tcp.local_addr().unwrap();
+    let listener = one(&Place::Descriptor(tcp.into_raw_fd()));
+    assert_eq!(inet(&listener), address);
     assert_eq!(rustix::net::accept(&listener).unwrap_err(), rustix::io::Errno::AGAIN);
     let path = scratch("inherited").join("app.sock");
     let unix = UnixListener::bind(&path).unwrap();
-    let listener = one(&Place::Descriptor(unix.as_raw_fd()));
+    let listener = one(&Place::Descriptor(unix.into_raw_fd()));
     assert_eq!(*listener.address(), Address::Unix(path.clone()));
     listener.remove_file();
     assert!(path.exists());
