@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use crate::{ResponseHead, Vars};
+use crate::{ResponseHead, Stacks, Vars};
 
 /// An application: one call answers one request on the calling thread.
 pub trait App: Send + Sync + 'static {
@@ -21,6 +21,12 @@ pub trait App: Send + Sync + 'static {
 
     /// Runs the application's own signal handlers, if any are due. Called on the main thread.
     fn run_signal_handlers(&self) {}
+
+    /// What all threads of the application do now, also when one of them keeps the interpreter's lock. Called on a native
+    /// thread of its own, without that lock; may take a second, and never longer.
+    fn stacks(&self) -> Stacks {
+        Stacks::default()
+    }
 }
 
 /// Which protocol a request arrived by.

@@ -17,6 +17,7 @@ mod lookup;
 mod percent;
 pub mod proxy_header;
 pub mod response;
+pub mod stacks;
 pub mod variable;
 pub mod vars;
 
@@ -26,5 +27,6 @@ pub use app::{
 pub use connection::Connection;
 pub use layout::Layout;
 pub use response::{HeadError, ResponseHead};
+pub use stacks::{Stacks, ThreadStack};
 pub use variable::Variable;
 pub use vars::{Name, Vars};

@@ -21,4 +21,4 @@ pub use level::Level;
 pub use log::{Log, LogOptions};
 pub use output::Output;
 pub use scoreboard::{Scoreboard, ScoreboardError, words_needed};
-pub use worker_board::{WorkerBoard, WorkerState};
+pub use worker_board::{Lost, WorkerBoard, WorkerState};

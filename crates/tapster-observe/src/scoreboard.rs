@@ -15,7 +15,9 @@
 //!    6  words of a worker before its threads    6…10  of these, status 1xx…5xx               5  … 4xx
 //!    7  words of a thread                         11  1 while no thread is free              6  … 5xx
 //!  8…15 reserved                                 12  bytes in its temporary files           7  reserved
-//!                                            13…15  reserved
+//!                                              13  requests that ran into their time-out
+//!                                              14  requests that waited too long for a thread
+//!                                              15  requests not run: their client was gone
 //! ```
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.

@@ -22,6 +22,17 @@ const ENDED: usize = 1;
 /// Status classes 1xx to 5xx.
 const CLASSES: usize = 5;
 
+/// Why a request did not get the application's answer although nothing failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// The application took longer than `--request-timeout`.
+    TimedOut = 13,
+    /// It waited for a thread for longer than `--queue-timeout`.
+    Queued = 14,
+    /// Its client was gone before it was its turn.
+    Abandoned = 15,
+}
+
 /// What a worker is doing, as its slot says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WorkerState {
@@ -127,6 +138,16 @@ impl WorkerBoard {
         let worker = self.worker();
         worker[REFUSALS].fetch_add(1, Relaxed);
         worker[REFUSALS + class(status)].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request that was lost. Any thread may call it.
+    pub fn count_lost(&self, why: Lost) {
+        self.worker()[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Requests that were lost for this reason, in all processes of this slot.
+    pub fn lost(&self, why: Lost) -> u64 {
+        self.worker()[why as usize].load(Relaxed)
     }
 
     /// Counts connections opened (positive) or closed (negative). Any thread may call it.

@@ -69,6 +69,22 @@ impl Drop for SharedWords {
     }
 }
 
+/// An empty file without a name, in memory where the system has such a thing. `name` is for people who look at
+/// `/proc/*/fd`.
+#[cfg(target_os = "linux")]
+pub fn unnamed_file(name: &str) -> io::Result<std::fs::File> {
+    Ok(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+/// An empty file without a name.
+#[cfg(not(target_os = "linux"))]
+pub fn unnamed_file(name: &str) -> io::Result<std::fs::File> {
+    let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let file = std::fs::File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
 #[cfg(target_os = "linux")]
 fn shared_file(name: &str, length: u64) -> io::Result<OwnedFd> {
     use rustix::fs::{MemfdFlags, SealFlags};

@@ -24,6 +24,9 @@ pub enum Message {
     },
     /// Supervisor to worker: open the log files again (they were rotated).
     Reopen,
+    /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
+    /// close it. Done also while every thread is stuck.
+    Stacks,
     /// Worker to supervisor: it serves on, and should be replaced.
     Retire(Retire),
 }
@@ -55,6 +58,7 @@ impl Message {
             Message::Reopen => (7, 0),
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
+            Message::Stacks => (20, 0),
         };
         let [a, b, c, d] = tag.to_ne_bytes();
         let [e, f, g, h] = value.to_ne_bytes();
@@ -74,6 +78,7 @@ impl Message {
             7 => Some(Message::Reopen),
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
+            20 => Some(Message::Stacks),
             _ => None,
         }
     }
@@ -95,6 +100,7 @@ mod tests {
             Message::Reopen,
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),
+            Message::Stacks,
         ] {
             assert_eq!(Message::decode(message.encode()), Some(message));
         }

@@ -123,6 +123,23 @@ pub fn unblock_all_in_this_thread() -> io::Result<()> {
     change_mask(libc::SIG_SETMASK, |_| {})
 }
 
+/// Raises a signal in the calling thread alone, which need not let it through otherwise. Its handler has run when this
+/// returns, and it is blocked in this thread from then on; a handler there must be, or the system's default action follows.
+pub fn raise_in_this_thread(number: i32) -> io::Result<()> {
+    let only = |set: &mut libc::sigset_t| {
+        // SAFETY: `set` is a signal set that was initialised by the caller.
+        unsafe { libc::sigaddset(set, number) };
+    };
+    change_mask(libc::SIG_UNBLOCK, only)?;
+    // SAFETY: `raise` touches no memory of this process.
+    let raised = match unsafe { libc::raise(number) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    change_mask(libc::SIG_BLOCK, only)?;
+    raised
+}
+
 fn change_mask(how: i32, fill: impl FnOnce(&mut libc::sigset_t)) -> io::Result<()> {
     let mut set = empty_set();
     fill(&mut set);
@@ -303,6 +320,14 @@ mod tests {
         assert_eq!(taken, sent);
         let soon = Some(std::time::Duration::ZERO);
         assert_eq!(poll::wait(&[(signals.as_fd(), Interest::Readable)], soon).unwrap(), [false]);
+
+        std::thread::spawn(|| {
+            block_all_in_this_thread().unwrap();
+            raise_in_this_thread(libc::SIGUSR2).unwrap();
+        })
+        .join()
+        .unwrap();
+        assert_eq!((signals.take(), signals.take()), (Some(Signal::User2), None));
 
         disregard(&[Signal::User2]).unwrap();
         // SAFETY: the signal has a handler that does nothing.

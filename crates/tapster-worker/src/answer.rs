@@ -42,6 +42,9 @@ pub(crate) fn answer(
         blocking.begin();
     }
     let thread = usize::from(context.holder);
+    if let Some(running) = shared.running.get(thread) {
+        running.begin(&context.scratch.request.vars);
+    }
     shared.board.begin(thread, shared.micros(start));
     let answer = call(shared, context, &mut connection, exchange);
     shared.board.end(thread, answer.status);

@@ -43,6 +43,11 @@ impl Shared<'_> {
             Message::Stop => self.stop(),
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
+            Message::Stacks => {
+                if let Some(to) = descriptor {
+                    self.write_stacks(to);
+                }
+            }
             Message::Ready | Message::BootFailed | Message::Reopen | Message::Retire(_) => {}
         }
     }

@@ -6,7 +6,7 @@
 //! application to the socket), [`burst`] (answers that leave together), [`pace`] and [`deadline`] (slow clients),
 //! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
 //! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
-//! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`drain`] (the end).
+//! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what threads do), [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -45,8 +45,10 @@ mod policy;
 mod receive;
 mod reserve;
 mod respond;
+mod running;
 mod serve;
 mod spool;
+mod stacks;
 mod stream;
 mod token;
 mod uwsgi;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tapster_sys::clock::ThreadClock;
-use tapster_sys::thread::Thread;
+use tapster_sys::thread::{self, Thread};
 
 use crate::burst;
 use crate::serve::{self, Context};
@@ -46,12 +46,14 @@ const ORPHAN_JOIN: Duration = Duration::from_millis(200);
 pub(crate) struct Watched {
     clock: ThreadClock,
     thread: Thread,
+    /// What stacks call it.
+    pub(crate) ident: u64,
 }
 
 impl Watched {
     /// The calling thread.
     pub(crate) fn current() -> io::Result<Watched> {
-        Ok(Watched { clock: ThreadClock::current()?, thread: Thread::current() })
+        Ok(Watched { clock: ThreadClock::current()?, thread: Thread::current(), ident: thread::ident() })
     }
 
     /// Whether a thread that uses no time waits for something: else it waits for a CPU, and others would too.

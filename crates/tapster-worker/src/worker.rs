@@ -25,6 +25,7 @@ use crate::monitor::Watched;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
+use crate::running::Running;
 use crate::spool::Spool;
 use crate::token::{Holder, MONITOR};
 
@@ -86,6 +87,10 @@ pub(crate) struct Engine {
     pub(crate) parkers: Vec<Parker>,
     /// The pool's threads, for the monitor.
     pub(crate) watched: Vec<OnceLock<Watched>>,
+    /// What they serve.
+    pub(crate) running: Vec<Running>,
+    /// Runs first on every native thread.
+    on_start: OnceLock<fn()>,
     /// Other workers listen on the same sockets.
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
@@ -151,6 +156,8 @@ impl Worker {
             log: parts.log,
             parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
             watched: (0..settings.threads).map(|_| OnceLock::new()).collect(),
+            running: (0..settings.threads).map(|_| Running::default()).collect(),
+            on_start: OnceLock::new(),
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
@@ -166,12 +173,13 @@ impl Worker {
     }
 
     /// Starts each lane's monitor: a native thread that never touches the interpreter. `on_start` runs first on it, and
-    /// on the file thread when that is needed.
+    /// on the other native threads when they are needed.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub fn start_monitors(&self, on_start: fn()) -> io::Result<()> {
         self.engine.spool.disk.start_with(on_start);
+        let _set_once = self.engine.on_start.set(on_start);
         for index in 0..self.engine.lanes.len() {
             let engine = self.engine.clone();
             let thread = std::thread::Builder::new().name("tapster-monitor".into()).stack_size(256 * 1024);
@@ -252,6 +260,21 @@ impl Engine {
     /// The view of a thread in that lane; none if there is no such lane.
     pub(crate) fn lane(&self, index: usize) -> Option<Shared<'_>> {
         self.lanes.get(index).map(|lane| Shared { engine: self, lane, home: lane })
+    }
+
+    /// Does something that may wait on a native thread of its own.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn aside(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let on_start = self.on_start.get().copied();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            if let Some(on_start) = on_start {
+                on_start();
+            }
+            work();
+        });
+        thread.map(drop)
     }
 
     /// Brings every lane's leader back from its poll.

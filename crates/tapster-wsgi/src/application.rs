@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
-use tapster_gateway::{App, Request, Respond};
+use tapster_gateway::{App, Request, Respond, Stacks};
 use tapster_observe::{Level, Log};
 
 use crate::environ::Template;
+use crate::stacks::StackReader;
 use crate::{call, failure, ffi};
 
 /// What an application is told of the server, and the log for what it does wrong.
@@ -24,6 +25,7 @@ pub struct Application {
     pub(crate) callable: Py<PyAny>,
     pub(crate) template: Template,
     pub(crate) log: Log,
+    stacks: StackReader,
 }
 
 impl Application {
@@ -32,7 +34,8 @@ impl Application {
     pub fn new(py: Python<'_>, callable: Py<PyAny>, options: Options) -> PyResult<Application> {
         failure::prepare(py)?;
         let template = Template::new(py, options.multithread, options.multiprocess)?;
-        Ok(Application { callable, template, log: options.log })
+        let stacks = StackReader::new(py)?;
+        Ok(Application { callable, template, log: options.log, stacks })
     }
 }
 
@@ -57,5 +60,9 @@ impl App for Application {
                 );
             }
         });
+    }
+
+    fn stacks(&self) -> Stacks {
+        self.stacks.read()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::*;
-use crate::WorkerState;
+use crate::{Lost, WorkerState};
 
 struct Memory(Vec<AtomicU64>);
 
@@ -39,6 +39,17 @@ fn a_request_is_seen_while_it_runs_and_counted_when_it_ended() {
     worker.refused(400);
     assert_eq!((worker.busy_threads(), worker.requests(), worker.pid()), (0, 1, Some(4711)));
     assert_eq!(worker.statuses(), [0, 1, 0, 1, 0]);
+}
+
+#[test]
+fn lost_requests_are_counted_by_reason_and_for_the_slot() {
+    let worker = board(1, 1).worker(0);
+    worker.count_lost(Lost::TimedOut);
+    worker.count_lost(Lost::Abandoned);
+    worker.count_lost(Lost::Abandoned);
+    worker.reset(2);
+    assert_eq!([Lost::TimedOut, Lost::Queued, Lost::Abandoned].map(|why| worker.lost(why)), [1, 0, 2]);
+    assert_eq!(worker.statuses(), [0; 5]);
 }
 
 #[test]

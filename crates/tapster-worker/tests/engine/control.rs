@@ -1,8 +1,10 @@
 //! What other processes say: stop, poke, adopt, their death. And the listeners shared with them.
 
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tapster_gateway::{App, Request, Respond, Stacks, ThreadStack};
 use tapster_observe::WorkerState;
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_worker::Peers;
@@ -42,6 +44,57 @@ fn a_stop_is_known_although_the_only_thread_is_in_a_call() {
     assert!(!server.worker.wait(Duration::from_millis(10)));
     gate.open();
     server.wait();
+}
+
+/// An application whose stacks are those of the threads that called it, by what they call themselves.
+struct Traced {
+    gate: Gate,
+    calls: Mutex<Vec<ThreadStack>>,
+}
+
+impl App for Traced {
+    fn call(&self, request: &mut Request, respond: &mut dyn Respond) {
+        let (ident, frames) = (tapster_sys::thread::ident(), format!("  {}\n", path(request)));
+        self.calls.lock().unwrap().push(ThreadStack { ident, name: "pool".into(), frames });
+        self.gate.pass();
+        ok(respond, b"");
+    }
+
+    fn stacks(&self) -> Stacks {
+        Stacks { note: Some("a note".into()), threads: self.calls.lock().unwrap().clone() }
+    }
+}
+
+#[test]
+fn stacks_are_written_while_every_thread_is_stuck() {
+    for threads in [1, 3] {
+        let gate = Gate::default();
+        let app = Arc::new(Traced { gate: gate.clone(), calls: Mutex::default() });
+        let server = Wanted::threads(threads).serve_app(app);
+        let stacks = || {
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            server.inbox.send(Message::Stacks, Some(writer.as_fd())).unwrap();
+            drop(writer);
+            std::io::read_to_string(&mut reader).unwrap()
+        };
+        assert!(stacks().contains("no request runs"));
+        let mut clients: Vec<_> = (0..threads).map(|_| server.connect()).collect();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.ask(&format!("/stuck/{number}?secret"));
+            gate.wait_for(number + 1);
+        }
+        let text = stacks();
+        assert!(
+            text.contains(&format!("{threads} of its {threads} threads in requests\na note\n")),
+            "{text}"
+        );
+        for number in 0..threads {
+            assert!(text.contains(&format!(", in GET /stuck/{number} for 0.")), "{text}");
+            assert!(text.contains(&format!(" s:\n  /stuck/{number}\n")), "{text}");
+        }
+        gate.open();
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+    }
 }
 
 #[test]
