@@ -44,3 +44,8 @@ def own_memory(server: Server) -> int:
     """Bytes of heap and stacks, what processes share counted once."""
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in [server.pid, *server.worker_pids()]]
     return sum(int(size) * 1024 for text in rollups for size in re.findall(r"\nPss_Anon:\s*(\d+) kB", text))
+
+
+def resident(pid: int) -> int:
+    """Bytes of one process that are in memory, what it shares included."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

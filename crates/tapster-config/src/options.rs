@@ -7,6 +7,7 @@ mod limits;
 mod listening;
 mod logging;
 mod processes;
+mod recycling;
 mod times;
 mod trust;
 
@@ -44,6 +45,7 @@ pub static OPTIONS: Table = Table(&[
     application::ROWS,
     listening::ROWS,
     processes::ROWS,
+    recycling::ROWS,
     logging::ROWS,
     times::ROWS,
     limits::ROWS,
@@ -83,6 +85,7 @@ pub(crate) fn blank() -> Settings {
         worker_connections: None,
         pidfile: None,
         touch_reload: Vec::new(),
+        recycling: crate::settings::Recycling::default(),
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),
@@ -113,6 +116,11 @@ pub(crate) fn blank() -> Settings {
 fn set_env(settings: &mut Settings, name: String, value: String) {
     settings.env.retain(|(known, _)| *known != name);
     settings.env.push((name, value));
+}
+
+/// For options whose range ends below that.
+fn to_u32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Ranges keep values below 32 bits where a `usize` might have only that many.

@@ -146,6 +146,21 @@ pub struct Limits {
     pub body_memory: usize,
 }
 
+/// When a worker that serves is replaced by a new one; 0 is never.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recycling {
+    /// After this many requests.
+    pub requests: u32,
+    /// And up to so many more, drawn anew for each worker.
+    pub requests_jitter: u32,
+    /// After this time.
+    pub lifetime: Duration,
+    /// And up to so much more, drawn anew for each worker.
+    pub lifetime_jitter: Duration,
+    /// With more than so many bytes of memory in use.
+    pub rss: u64,
+}
+
 /// Everything, with every default filled in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -172,6 +187,8 @@ pub struct Settings {
     pub pidfile: Option<PathBuf>,
     /// Files whose change reloads.
     pub touch_reload: Vec<PathBuf>,
+    /// When workers are replaced.
+    pub recycling: Recycling,
     /// The directory to change to before the application is loaded.
     pub chdir: Option<PathBuf>,
     /// Directories put before the import path.

@@ -14,6 +14,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "write --bind ADDRESS",
     ),
     (&["processes", "p"], "write --workers NUMBER"),
+    (&["reload-on-rss", "evil-reload-on-rss", "workers-max-rss"], "write --max-rss SIZE"),
+    (&["workers-lifetime", "workers-max-lifetime"], "write --max-worker-lifetime TIME"),
     (&["blocking-threads", "runtime-threads"], "write --threads NUMBER"),
     (
         &["module", "wsgi", "wsgi-file", "callable", "app", "app-dir", "factory", "interface"],
@@ -76,10 +78,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
     (&["reload", "preload", "preload-app", "user", "uid", "group", "gid", "umask"], NOT_YET),
-    (
-        &["max-requests", "max-requests-jitter", "certfile", "keyfile", "ssl-certificate", "ssl-keyfile"],
-        NOT_YET,
-    ),
+    (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
     (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];
 

@@ -21,6 +21,7 @@ use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
 use crate::touch::TouchFiles;
+use crate::vitals::Vitals;
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{Action, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
 
@@ -73,6 +74,7 @@ struct Driver<'a> {
     children: Children,
     outbox: Outbox,
     touch: TouchFiles,
+    vitals: Vitals,
     fleet: Fleet,
     events: VecDeque<Event>,
 }
@@ -111,6 +113,7 @@ impl<'a> Driver<'a> {
             worker,
             listeners,
             board,
+            vitals: Vitals::new(settings, slots, log.clone()),
             log,
             manager: ServiceManager::from_environment(),
             signals,
@@ -142,6 +145,7 @@ impl<'a> Driver<'a> {
                 return Err(error);
             }
             self.events.push_back(Event::Tick);
+            self.look_at_workers();
         }
     }
 
@@ -170,6 +174,7 @@ impl<'a> Driver<'a> {
             Ok(Forked::Child) => return Done::InChild { slot, generation },
             Ok(Forked::Parent(pid)) => {
                 self.children.add(slot, pid);
+                self.vitals.started(slot, self.began.elapsed());
                 Done::Yes
             }
             Err(error) => self.not_started(slot, &error),
@@ -259,7 +264,7 @@ impl<'a> Driver<'a> {
             .chain([self.signals.as_fd()])
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
-        let sleep = self.time_to_sleep(held_back).into_iter().chain(sleep).min();
+        let sleep = self.time_to_sleep(held_back, &ready).into_iter().chain(sleep).min();
         let found = poll::wait(&sources.collect::<Vec<_>>(), sleep)?;
         for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
             self.read(slot);
@@ -268,15 +273,21 @@ impl<'a> Driver<'a> {
         self.read_signals()
     }
 
+    fn look_at_workers(&mut self) {
+        let serving: Vec<usize> = self.fleet.ready_slots().collect();
+        self.events.extend(self.vitals.look(self.began.elapsed(), &serving, &self.children));
+    }
+
     /// Those with a worker, for what it says; those without, if anybody can take the connections sent there.
     fn slots_to_watch(&self, with_strays: bool) -> Vec<usize> {
         let slots = 0..self.board.workers();
         slots.filter(|slot| with_strays || self.children.pid(*slot).is_some()).collect()
     }
 
-    fn time_to_sleep(&self, held_back: bool) -> Option<Duration> {
-        let deadline = self.fleet.next_deadline().map(|at| at.saturating_sub(self.began.elapsed()));
-        [deadline, self.touch.look_after(), held_back.then_some(RETRY)].into_iter().flatten().min()
+    fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
+        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready)];
+        let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
+        left.chain(self.touch.look_after()).chain(held_back.then_some(RETRY)).min()
     }
 
     fn reload_if_touched(&mut self) {
@@ -295,12 +306,19 @@ impl<'a> Driver<'a> {
         }
         for message in self.channels.said(slot) {
             match message {
-                Message::Ready => self.events.push_back(Event::Ready { slot }),
+                Message::Ready => self.is_ready(slot),
                 Message::BootFailed => self.events.push_back(Event::BootFailed { slot }),
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }
         }
+    }
+
+    fn is_ready(&mut self, slot: usize) {
+        if let Some(pid) = self.children.pid(slot) {
+            self.vitals.ready(slot, pid);
+        }
+        self.events.push_back(Event::Ready { slot });
     }
 
     fn read_signals(&mut self) -> io::Result<()> {

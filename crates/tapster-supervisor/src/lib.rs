@@ -21,6 +21,7 @@ mod retirement;
 mod role;
 pub mod service_manager;
 mod touch;
+mod vitals;
 mod worker_start;
 
 pub use action::{Action, Order};

@@ -259,7 +259,7 @@ fn world_after(workers: usize, steps: &[Step]) -> Option<World> {
 /// Some hundred schedules for each promise, or as many as the environment says.
 fn config() -> ProptestConfig {
     let given = std::env::var("TAPSTER_SCHEDULES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig { cases: given.unwrap_or(800), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: given.unwrap_or(500), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

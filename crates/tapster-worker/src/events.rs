@@ -120,5 +120,6 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
         drive::expired(shared, context, connection);
     }
     shared.look_for_room(context.now);
+    shared.look_at_quota();
     shared.continue_drain(context);
 }

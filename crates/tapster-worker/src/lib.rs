@@ -6,7 +6,8 @@
 //! application to the socket), [`burst`] (answers that leave together), [`pace`] and [`deadline`] (slow clients),
 //! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
 //! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
-//! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what threads do), [`drain`] (the end).
+//! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what
+//! threads do), [`quota`] and [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -42,6 +43,7 @@ mod pace;
 mod parker;
 mod peers;
 mod policy;
+mod quota;
 mod receive;
 mod reserve;
 mod respond;

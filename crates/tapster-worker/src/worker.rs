@@ -25,6 +25,7 @@ use crate::monitor::Watched;
 use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
+use crate::quota::Quota;
 use crate::running::Running;
 use crate::spool::Spool;
 use crate::token::{Holder, MONITOR};
@@ -96,6 +97,7 @@ pub(crate) struct Engine {
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
     pub(crate) capacity: Capacity,
+    pub(crate) quota: Quota,
     stopping: AtomicBool,
     serving: AtomicUsize,
     ended: (Mutex<bool>, Condvar),
@@ -162,6 +164,7 @@ impl Worker {
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
             capacity: Capacity::new(settings.worker_connections),
+            quota: Quota::new(settings),
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
             ended: (Mutex::new(false), Condvar::new()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapster_config::{
     AccessLog, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers,
-    ProxyProtocol, Settings, defaults,
+    ProxyProtocol, Recycling, Settings, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -27,6 +27,7 @@ fn defaults_are_those_of_the_design() {
         worker_connections: None,
         pidfile: None,
         touch_reload: Vec::new(),
+        recycling: Recycling::default(),
         chdir: None,
         pythonpath: Vec::new(),
         env: Vec::new(),
