@@ -6,6 +6,7 @@ Called by the native module in the worker process, after the fork. No public API
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import io
 import os
 import signal
@@ -50,6 +51,9 @@ def boot(
     whose text is meant for the log as it is, or KeyboardInterrupt.
     """
     _buffer_lines(sys.stdout, sys.stderr)
+    # Without a descriptor of its own (`sys.stderr` replaced by an embedder) there is nowhere to write to.
+    with suppress(AttributeError, OSError, RuntimeError, ValueError):
+        faulthandler.enable()
     for name in _SUPERVISORS_VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(env)

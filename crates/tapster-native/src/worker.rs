@@ -23,6 +23,10 @@ pub(crate) const EXIT_BOOT_FAILED: i32 = 3;
 /// The worker itself failed: the system refused it something.
 const EXIT_INTERNAL: i32 = 70;
 
+/// What exit handlers and left threads of the application have: the rest of the graceful time-out, within these.
+const LEAVE_AT_LEAST: Duration = Duration::from_millis(500);
+const LEAVE_AT_MOST: Duration = Duration::from_secs(5);
+
 /// How long threads may take to come back from the application once the worker has ended.
 const JOIN: Duration = Duration::from_millis(500);
 
@@ -215,7 +219,8 @@ fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
     if !python.py().detach(|| worker.wait(JOIN)) {
         log.warning(format_args!("some requests still run at the end of this worker; they are cut"));
     }
-    if let Err(error) = python.call_method0("run_exit_handlers") {
+    let time = worker.time_left().unwrap_or_default().clamp(LEAVE_AT_LEAST, LEAVE_AT_MOST);
+    if let Err(error) = python.call_method1("run_exit_handlers", (time.as_secs_f64(),)) {
         error.display(python.py());
     }
 }

@@ -129,6 +129,8 @@ impl Report {
     pub fn level(&self) -> Level {
         match self {
             Report::WorkerReady { .. } => Level::Debug,
+            // The driver has said why.
+            Report::NotBooted { failure: BootFailure::NotStarted, .. } => Level::Debug,
             Report::Gone { .. }
             | Report::AllReady { .. }
             | Report::Retrying(_)

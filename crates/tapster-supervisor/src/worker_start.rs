@@ -31,6 +31,9 @@ const NOT_FOR_WORKERS: [Signal; 5] =
 /// Exit code of a worker that could not take its first steps, or panicked (`EX_SOFTWARE`).
 const BROKEN: i32 = 70;
 
+/// When memory ends, a worker is to be killed rather than the supervisor, which can replace it.
+const BEFORE_THE_SUPERVISOR: i32 = 300;
+
 /// What a child inherits and a worker needs.
 pub struct Inheritance {
     pub slot: usize,
@@ -57,6 +60,8 @@ fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
     let Inheritance { slot, generation, supervisor, channels, alive, listeners, board } = inheritance;
     reset_signals().ok()?;
     process::set_parent_death_signal(Signal::Terminate).ok()?;
+    // Where it cannot be had, the system chooses by size alone.
+    let _ = process::offer_to_out_of_memory_killer(BEFORE_THE_SUPERVISOR);
     if Pid::parent() != supervisor {
         return None; // It died before its death could be noticed.
     }

@@ -226,6 +226,15 @@ fn a_second_order_to_reload_is_folded_into_the_first() {
 }
 
 #[test]
+fn a_thousand_orders_to_reload_are_two_reloads() {
+    let mut world = World::serving(2);
+    assert_eq!(world.order(Command::Reload), [start(2, 1)]);
+    let told: usize = (0..1000).map(|_| world.event(Event::Command(Command::Reload)).len()).sum();
+    assert_eq!(told, 1, "it is said once that the worker on its way is to be replaced too");
+    assert_eq!(world.ready(2), [drain(0), start(3, 2)]);
+}
+
+#[test]
 fn a_failure_that_a_later_order_to_reload_overtook_does_not_end_the_reload() {
     let mut world = World::serving(1);
     assert_eq!(world.order(Command::Reload), [start(1, 1)]);

@@ -79,6 +79,23 @@ pub fn set_parent_death_signal(signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the system end this process before others when memory ends: adds to what it inherited, from -1000 (never) to
+/// 1000. Does nothing where there is no such thing (macOS).
+///
+/// # Errors
+/// When `/proc` is not there or may not be written to.
+pub fn offer_to_out_of_memory_killer(more: i32) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        const SCORE: &str = "/proc/self/oom_score_adj";
+        let inherited: i32 = std::fs::read_to_string(SCORE)?.trim().parse().map_err(io::Error::other)?;
+        std::fs::write(SCORE, inherited.saturating_add(more).clamp(-1000, 1000).to_string())?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = more;
+    Ok(())
+}
+
 /// Names the calling thread, and with it the process when it is the first, as `ps -o comm` and `top` show it.
 /// At most 15 bytes are kept. Does nothing on macOS.
 pub fn set_name(name: &str) -> io::Result<()> {
@@ -161,6 +178,18 @@ mod tests {
         send_signal(pid, Signal::Kill).unwrap();
         child.wait().unwrap();
         assert!(!is_named(pid, "sleep"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn more_is_added_to_the_score_of_the_out_of_memory_killer() {
+        let score =
+            || std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse::<i32>().unwrap();
+        let before = score();
+        offer_to_out_of_memory_killer(100).unwrap();
+        assert_eq!(score(), (before + 100).min(1000));
+        offer_to_out_of_memory_killer(5000).unwrap();
+        assert_eq!(score(), 1000);
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Engine {
         self.is_draining().then_some(STEP)
     }
 
+    /// What is left of the time to drain; none without one.
+    pub(crate) fn drain_left(&self) -> Option<Duration> {
+        self.drain_state().map(|drain| drain.deadline.saturating_duration_since(Instant::now()))
+    }
+
     fn drain_state(&self) -> Option<Drain> {
         *self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }

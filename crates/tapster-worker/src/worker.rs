@@ -229,6 +229,11 @@ impl Worker {
         *guard
     }
 
+    /// What is left of the time that [`Worker::drain`] or the supervisor gave; none if neither did.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.engine.drain_left()
+    }
+
     /// Empties the pipe that wakes the main thread of a pool; `woken` does not block.
     pub fn clear_wakeups(&self, woken: &OwnedFd) {
         if let Ok(woken) = woken.try_clone() {

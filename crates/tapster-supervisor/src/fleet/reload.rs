@@ -7,9 +7,13 @@ use super::{Fleet, Turn};
 
 impl Fleet {
     pub(super) fn begin_reload(&mut self, turn: &mut Turn<'_>) {
-        turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
-        self.generation += 1;
-        self.reload.get_or_insert(turn.now);
+        // Workers that are still to be started for an order before will have this change too.
+        let folded = self.reload.is_some() && !self.members().any(|one| one.generation == self.generation);
+        if !folded {
+            turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
+            self.generation += 1;
+            self.reload.get_or_insert(turn.now);
+        }
         // What failed before may work now.
         for member in self.slots.iter_mut().flatten() {
             if let State::Waiting { until } = &mut member.state {
