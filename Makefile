@@ -2,6 +2,7 @@
 #
 #   .build/tools   a virtualenv with what builds and checks (tools/requirements.txt)
 #   .venv          a virtualenv with the wheel under test and what the tests need (tests/requirements.txt)
+#   .build/peers   a virtualenv with the servers that the fault list is also played to (tests/faults/requirements.txt)
 #   .build/bench   a virtualenv with the wheel and the servers it is compared with (bench/requirements.txt)
 #   .build/wheel   the wheel for this machine; dist/ the portable one
 #   .build/profile which paths are hot, for the compiler (PROFILE= builds without)
@@ -12,6 +13,7 @@
 PYTHON ?= python3
 TOOLS := .build/tools
 BENCH := .build/bench
+PEERS := .build/peers
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
 FREE := .build/free-threaded
@@ -32,7 +34,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
 .PHONY: help run test test-long test-rust test-python test-free-threaded lint lint-rust lint-python deny fuzz bench \
-        performance-page profile wheel check-wheel \
+        faults peers performance-page profile wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -71,6 +73,11 @@ lint-python: $(VENV) $(TOOLS)/ready
 	$(TOOLS)/bin/pyright
 	$(BIN)/python -m pytest -q tests/architecture
 	$(BIN)/python -m tests.architecture.sizes
+
+faults: system-packages $(WHEEL) peers ## the fault list; SERVER="gunicorn,uwsgi", ONLY="F01,F09", ARGS="--full"
+	$(BIN)/python -m tests.faults $(if $(SERVER),--server $(SERVER)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+peers: $(PEERS)/$(READY) ## the servers that the fault list is also played to
 
 # Advisories need a database from the network: they are checked where it can be had (ADVISORIES=1, the workflow).
 deny: $(TOOLS)/ready
@@ -149,6 +156,12 @@ $(BENCH)/$(READY): bench/requirements.txt bench/install.py
 	.build/profile/venv/bin/python -m pip install --quiet --disable-pip-version-check \
 	  .build/profile/dist/*.whl "$$(grep ^flask= bench/requirements.txt)"
 	.build/profile/venv/bin/python tools/train_profile.py .build/profile
+
+$(PEERS)/$(READY): tests/faults/requirements.txt
+	bash tools/system_packages.sh peers
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 $(BENCH)/wheel: $(SOURCES) $(TOOLS)/ready $(BENCH)/$(READY) $(PROFILE)
 	rm -rf $(BENCH)/dist

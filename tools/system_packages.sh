@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that building and testing use, if they are missing; with `bench`, also what the benchmarks
-# use and what the servers in them are built with; with `profile`, what merges the counters of an instrumented build. Run by
-# `make test`, `make bench` and `make profile`.
+# use and what the servers in them are built with (those alone with `peers`); with `profile`, what merges the counters of an
+# instrumented build. Run by `make test`, `make bench`, `make peers` and `make profile`.
 set -euo pipefail
 
 missing=()
@@ -12,12 +12,15 @@ have nginx || missing+=(nginx-light)
 have ip || missing+=(iproute2)
 have strace || missing+=(strace)
 have systemd-analyze || missing+=(systemd)
+have wrk || missing+=(wrk)
+have faketime || missing+=(faketime)
 have openssl || missing+=(openssl)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = bench ]; then
-    have wrk || missing+=(wrk)
     have h2load || missing+=(nghttp2-client)
     [ -e /usr/include/ev.h ] || missing+=(libev-dev)
+fi
+if [ "${1:-}" = bench ] || [ "${1:-}" = peers ]; then
     python_header=$("${PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
     [ -e "$python_header" ] || missing+=(python3-dev)
 fi

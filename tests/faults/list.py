@@ -1,0 +1,10 @@
+"""All faults, in the order of their numbers: every file of a group is imported here."""
+
+from __future__ import annotations
+
+from tests.faults import booting, containers, deaths, reloads, rules
+from tests.faults.play import FAULTS as _FAULTS
+
+_GROUPS = (deaths, booting, reloads, containers, rules)
+
+FAULTS = dict(sorted(_FAULTS.items()))
