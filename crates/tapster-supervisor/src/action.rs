@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Outcome, Report};
+use crate::{BootFailure, Outcome, Report};
 
 /// One thing to do, in the order given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +13,15 @@ pub enum Action {
         slot: usize,
         /// How many reloads were ordered before it.
         generation: u64,
+    },
+    /// Start a worker that answers requests with the reason why there is no application, in this free slot.
+    StandIn {
+        /// The slot.
+        slot: usize,
+        /// How many reloads were ordered before it.
+        generation: u64,
+        /// The reason.
+        failure: BootFailure,
     },
     /// Tell a worker something.
     Tell {
@@ -44,6 +53,8 @@ pub enum Action {
 pub enum Order {
     /// Finish what runs within this time, then exit.
     Drain(Duration),
+    /// As [`Order::Drain`], but answer nothing new: clients between requests wait for the next worker.
+    HandOver(Duration),
     /// Exit now.
     Stop,
     /// Look at the listeners again: a worker died and may have swallowed a wake-up.

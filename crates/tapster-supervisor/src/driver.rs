@@ -23,7 +23,7 @@ use crate::service_manager::ServiceManager;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
 use crate::worker_start::{self, CAUGHT, Inheritance};
-use crate::{Action, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
+use crate::{Action, BootFailure, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
 
 /// How long to wait for room in a full inbox before the next attempt.
 const RETRY: Duration = Duration::from_millis(20);
@@ -79,14 +79,20 @@ struct Driver<'a> {
     events: VecDeque<Event>,
 }
 
+/// What a new worker is.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: usize,
+    generation: u64,
+    /// It answers with the reason why there is no application.
+    stands_in_for: Option<BootFailure>,
+}
+
 /// What came of doing an action.
 enum Done {
     Yes,
     /// This is the new child.
-    InChild {
-        slot: usize,
-        generation: u64,
-    },
+    InChild(Place),
     Finished(Outcome),
 }
 
@@ -135,7 +141,7 @@ impl<'a> Driver<'a> {
                 for action in actions.drain(..) {
                     match self.perform(action) {
                         Done::Yes => {}
-                        Done::InChild { slot, generation } => self.become_worker(slot, generation),
+                        Done::InChild(place) => self.become_worker(place),
                         Done::Finished(outcome) => return Ok(outcome),
                     }
                 }
@@ -151,7 +157,12 @@ impl<'a> Driver<'a> {
 
     fn perform(&mut self, action: Action) -> Done {
         match action {
-            Action::Start { slot, generation } => return self.start(slot, generation),
+            Action::Start { slot, generation } => {
+                return self.start(Place { slot, generation, stands_in_for: None });
+            }
+            Action::StandIn { slot, generation, failure } => {
+                return self.start(Place { slot, generation, stands_in_for: Some(failure) });
+            }
             Action::Tell { slot, order } => self.tell(slot, order),
             Action::Terminate { slot } => self.signal(slot, Signal::Terminate),
             Action::Kill { slot } => self.signal(slot, Signal::Kill),
@@ -165,13 +176,14 @@ impl<'a> Driver<'a> {
         Done::Yes
     }
 
-    fn start(&mut self, slot: usize, generation: u64) -> Done {
+    fn start(&mut self, place: Place) -> Done {
+        let slot = place.slot;
         self.clear(slot);
         if let Err(error) = signal::block_all_in_this_thread() {
             return self.not_started(slot, &error);
         }
         let done = match self.fork.fork() {
-            Ok(Forked::Child) => return Done::InChild { slot, generation },
+            Ok(Forked::Child) => return Done::InChild(place),
             Ok(Forked::Parent(pid)) => {
                 self.children.add(slot, pid);
                 self.vitals.started(slot, self.began.elapsed());
@@ -192,12 +204,13 @@ impl<'a> Driver<'a> {
     }
 
     /// In the child: drops what is the supervisor's alone and never comes back.
-    fn become_worker(self, slot: usize, generation: u64) -> ! {
+    fn become_worker(self, place: Place) -> ! {
+        let Place { slot, generation, stands_in_for } = place;
         let Driver { own_pid, worker, listeners, board, channels, alive: (alive, writer), .. } = self;
         drop((self.signals, writer, self.outbox, self.touch));
         let supervisor = own_pid;
         worker_start::run(
-            Inheritance { slot, generation, supervisor, channels, alive, listeners, board },
+            Inheritance { slot, generation, stands_in_for, supervisor, channels, alive, listeners, board },
             worker,
         )
     }
@@ -214,6 +227,10 @@ impl<'a> Driver<'a> {
             Order::Drain(limit) => {
                 self.board.worker(slot).set_state(WorkerState::Draining);
                 Message::Drain { timeout_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX) }
+            }
+            Order::HandOver(limit) => {
+                self.board.worker(slot).set_state(WorkerState::Draining);
+                Message::HandOver { timeout_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX) }
             }
             Order::Stop => Message::Stop,
             Order::Poke => Message::Poke,
@@ -307,6 +324,7 @@ impl<'a> Driver<'a> {
         for message in self.channels.said(slot) {
             match message {
                 Message::Ready => self.is_ready(slot),
+                Message::StandsIn => self.events.push_back(Event::StandsIn { slot }),
                 Message::BootFailed => self.events.push_back(Event::BootFailed { slot }),
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),

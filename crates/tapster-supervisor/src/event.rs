@@ -19,6 +19,11 @@ pub enum Event {
         /// Its slot.
         slot: usize,
     },
+    /// A worker serves the reason why the application cannot be loaded.
+    StandsIn {
+        /// Its slot.
+        slot: usize,
+    },
     /// A worker cannot load the application, has said why, and is about to exit.
     BootFailed {
         /// Its slot.

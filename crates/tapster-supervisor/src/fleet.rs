@@ -9,6 +9,7 @@
 //!
 //! The first worker starts alone: an application that cannot be loaded is reported once, and not by every worker.
 
+mod development;
 mod reload;
 mod retire;
 mod stop;
@@ -84,6 +85,8 @@ pub struct Fleet {
     /// Whether all workers were ready once.
     complete: bool,
     phase: Phase,
+    /// What somebody is working on is served: see `development.rs`.
+    is_for_development: bool,
     slots: Vec<Option<Member>>,
 }
 
@@ -127,6 +130,7 @@ impl Fleet {
             reload: None,
             complete: false,
             phase: Phase::Starting,
+            is_for_development: false,
             slots: vec![None; slots],
         }
     }
@@ -138,6 +142,7 @@ impl Fleet {
             Event::Command(command) => self.obey(command, turn),
             Event::NotStarted { slot } => self.not_started(slot, turn),
             Event::Ready { slot } => self.ready(slot, turn),
+            Event::StandsIn { slot } => self.stands_in(slot, turn),
             Event::BootFailed { slot } => self.boot_failed(slot, turn),
             Event::Exited { slot, status } => self.exited(slot, status, turn),
             Event::Retire { slot, reason } => self.retire(slot, reason, turn),
@@ -183,6 +188,7 @@ impl Fleet {
                 turn.actions.extend(serving.map(|slot| Action::Tell { slot, order: Order::Reopen }));
             }
             (_, Phase::Stopping { .. }) => {}
+            (Command::Reload, _) if self.is_for_development => self.renew(turn),
             (Command::Reload, _) => self.begin_reload(turn),
             (Command::Grow, _) => self.resize(self.wanted + 1, turn),
             (Command::Shrink, _) => self.resize(self.wanted - 1, turn),
@@ -204,7 +210,7 @@ impl Fleet {
     fn start(&mut self, slot: usize, failures: u32, turn: &mut Turn<'_>) {
         let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
         let generation = self.generation;
-        self.slots[slot] = Some(Member { generation, started: turn.now, failures, retire: None, state });
+        self.place(slot, failures, state, turn.now);
         turn.act(Action::Start { slot, generation });
     }
 
@@ -270,6 +276,9 @@ impl Fleet {
 
     fn did_not_boot(&mut self, slot: usize, member: Member, failure: BootFailure, turn: &mut Turn<'_>) {
         turn.report(Report::NotBooted { slot, failure });
+        if self.may_stand_in(member, failure) {
+            return self.stand_in(slot, failure, turn);
+        }
         match self.phase {
             Phase::Starting => {
                 turn.report(Report::GivingUp);
@@ -294,13 +303,20 @@ impl Fleet {
         }
         turn.report(Report::Retrying(delay));
         let state = State::Waiting { until: turn.now + delay };
+        self.place(slot, failures, state, turn.now);
+    }
+
+    /// Puts a new member of the newest generation into a slot.
+    fn place(&mut self, slot: usize, failures: u32, state: State, started: Time) {
         let generation = self.generation;
-        self.slots[slot] = Some(Member { generation, started: turn.now, failures, retire: None, state });
+        self.slots[slot] =
+            Some(Member { generation, started, failures, retire: None, stands_in: false, state });
     }
 
     /// Does what is due for one member.
     fn expire(&mut self, slot: usize, turn: &mut Turn<'_>) {
-        let Plan { boot_timeout, graceful_timeout, .. } = self.plan;
+        let Plan { boot_timeout, .. } = self.plan;
+        let graceful_timeout = self.grace();
         let Some(member) = self.member_mut(slot) else { return };
         if member.deadline().is_none_or(|deadline| deadline > turn.now) {
             return;
@@ -327,6 +343,9 @@ impl Fleet {
 
     /// Brings the workers nearer to what is wanted. Does nothing when they are.
     fn balance(&mut self, turn: &mut Turn<'_>) {
+        if self.is_for_development {
+            return self.balance_for_development(turn);
+        }
         if !self.complete && self.ready_slots().count() >= self.wanted {
             self.complete = true;
             turn.report(Report::AllReady { workers: self.wanted, took: turn.now });

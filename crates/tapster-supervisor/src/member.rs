@@ -18,6 +18,8 @@ pub struct Member {
     pub failures: u32,
     /// Why it is to be replaced, if it is.
     pub retire: Option<RetireReason>,
+    /// Whether it has no application, and answers with the reason.
+    pub stands_in: bool,
     /// What it is doing.
     pub state: State,
 }

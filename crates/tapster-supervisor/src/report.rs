@@ -79,6 +79,10 @@ pub enum Report {
     Reloading,
     /// A reload was ordered while one was running; it will bring in this change too.
     ReloadingFurther,
+    /// What runs belongs to the code of before, and new workers are started at once (`--reload`).
+    Renewing,
+    /// There is no application, and requests are answered with the reason until a file changes (`--reload`).
+    StandingIn,
     /// All workers are of the newest generation, this long after the order.
     Reloaded(Duration),
     /// A worker of the new generation did not boot; this many others go on serving.
@@ -135,6 +139,8 @@ impl Report {
             | Report::AllReady { .. }
             | Report::Retrying(_)
             | Report::Reloading
+            | Report::Renewing
+            | Report::StandingIn
             | Report::ReloadingFurther
             | Report::Reloaded(_)
             | Report::Resized(_)
@@ -192,6 +198,10 @@ impl Display for Report {
             Report::ReloadingFurther => {
                 f.write_str("reloading once more: the workers started so far are replaced too")
             }
+            Report::Renewing => f.write_str("reloading"),
+            Report::StandingIn => f.write_str(
+                "the application cannot be loaded: requests are answered with the reason until a file changes",
+            ),
             Report::Reloaded(took) => write!(f, "reloaded in {}", Seconds(*took)),
             Report::ReloadAborted { serving } => write!(
                 f,

@@ -9,6 +9,8 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
+use crate::BootFailure;
+
 /// How this process forks: plainly, or with the hooks of the language runtime it carries.
 pub trait Fork {
     /// Forks once. Called on the only thread, with all signals blocked.
@@ -29,6 +31,9 @@ pub struct WorkerStart {
     pub slot: usize,
     /// How many reloads were ordered before it was started.
     pub generation: u64,
+    /// If set there is no application: requests are to be answered with this reason, after saying StandsIn. It is why
+    /// the worker before did not boot.
+    pub stands_in_for: Option<BootFailure>,
     /// The supervisor, which was its parent a moment ago.
     pub supervisor: Pid,
     /// Where it gets orders and connections, and says Ready or BootFailed.

@@ -8,8 +8,8 @@ use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
 
-use crate::WorkerStart;
 use crate::channels::Channels;
+use crate::{BootFailure, WorkerStart};
 
 /// What the supervisor catches.
 pub const CAUGHT: [Signal; 9] = [
@@ -38,6 +38,7 @@ const BEFORE_THE_SUPERVISOR: i32 = 300;
 pub struct Inheritance {
     pub slot: usize,
     pub generation: u64,
+    pub stands_in_for: Option<BootFailure>,
     pub supervisor: Pid,
     pub channels: Channels,
     pub alive: OwnedFd,
@@ -57,7 +58,8 @@ pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32)
 }
 
 fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
-    let Inheritance { slot, generation, supervisor, channels, alive, listeners, board } = inheritance;
+    let Inheritance { slot, generation, stands_in_for, supervisor, channels, alive, listeners, board } =
+        inheritance;
     reset_signals().ok()?;
     process::set_parent_death_signal(Signal::Terminate).ok()?;
     // Where it cannot be had, the system chooses by size alone.
@@ -71,7 +73,7 @@ fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
     own.reset(Pid::current().as_raw().cast_unsigned());
     own.set_state(WorkerState::Booting);
     let (inbox, peers) = channels.into_worker(slot)?;
-    Some(WorkerStart { slot, generation, supervisor, inbox, peers, alive, listeners, board })
+    Some(WorkerStart { slot, generation, stands_in_for, supervisor, inbox, peers, alive, listeners, board })
 }
 
 /// The signals that came since the fork are delivered at the end, to the new dispositions.

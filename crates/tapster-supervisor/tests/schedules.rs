@@ -126,6 +126,9 @@ impl World {
                     self.processes[slot] = Some((Process::Booting, generation));
                 }
             }
+            Action::StandIn { slot, .. } | Action::Tell { slot, order: Order::HandOver(_) } => {
+                panic!("slot {slot}: only in development")
+            }
             Action::Tell { slot, order: Order::Drain(_) } => {
                 self.set(slot, Process::Draining);
                 let enough = self.count(Process::Ready) >= self.fleet.wanted();

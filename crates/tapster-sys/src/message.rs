@@ -29,6 +29,14 @@ pub enum Message {
     Stacks,
     /// Worker to supervisor: it serves on, and should be replaced.
     Retire(Retire),
+    /// Worker to supervisor: the application cannot be loaded, and requests are answered with the reason (`--reload`).
+    StandsIn,
+    /// Supervisor to worker: as [`Message::Drain`], but this code answers nothing new. Clients that are between
+    /// requests go to whoever serves next, at once.
+    HandOver {
+        /// Milliseconds until what still runs is given up.
+        timeout_ms: u32,
+    },
 }
 
 /// Why a worker asks for a successor.
@@ -59,6 +67,8 @@ impl Message {
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
             Message::Stacks => (20, 0),
+            Message::StandsIn => (40, 0),
+            Message::HandOver { timeout_ms } => (41, timeout_ms),
         };
         let [a, b, c, d] = tag.to_ne_bytes();
         let [e, f, g, h] = value.to_ne_bytes();
@@ -79,6 +89,8 @@ impl Message {
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             20 => Some(Message::Stacks),
+            40 => Some(Message::StandsIn),
+            41 => Some(Message::HandOver { timeout_ms: value }),
             _ => None,
         }
     }
@@ -101,6 +113,8 @@ mod tests {
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),
             Message::Stacks,
+            Message::StandsIn,
+            Message::HandOver { timeout_ms: 1_000 },
         ] {
             assert_eq!(Message::decode(message.encode()), Some(message));
         }

@@ -40,6 +40,7 @@ impl Shared<'_> {
     fn obey(&self, message: Message, descriptor: Option<OwnedFd>, reserve: &mut reserve::Taken<'_>) {
         match message {
             Message::Drain { timeout_ms } => self.start_drain(Duration::from_millis(timeout_ms.into())),
+            Message::HandOver { timeout_ms } => self.hand_over(Duration::from_millis(timeout_ms.into())),
             Message::Stop => self.stop(),
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
@@ -48,7 +49,11 @@ impl Shared<'_> {
                     self.write_stacks(to);
                 }
             }
-            Message::Ready | Message::BootFailed | Message::Reopen | Message::Retire(_) => {}
+            Message::Ready
+            | Message::StandsIn
+            | Message::BootFailed
+            | Message::Reopen
+            | Message::Retire(_) => {}
         }
     }
 

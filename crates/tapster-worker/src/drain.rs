@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use tapster_observe::WorkerState;
 
+use crate::connection::Connection;
 use crate::drive;
+use crate::peers::Peer;
 use crate::serve::Context;
 use crate::worker::{Engine, Shared};
 
@@ -44,6 +46,12 @@ impl Engine {
         self.wake_leaders();
     }
 
+    /// As [`Engine::start_drain`], and from now on nothing new is answered.
+    pub(crate) fn hand_over(&self, timeout: Duration) {
+        self.handing_over.store(true, Ordering::SeqCst);
+        self.start_drain(timeout);
+    }
+
     /// How long a leader may sleep at most while the worker drains.
     pub(crate) fn drain_step(&self) -> Option<Duration> {
         self.is_draining().then_some(STEP)
@@ -67,7 +75,12 @@ impl Shared<'_> {
         }
         let Some(drain) = self.drain_state() else { return };
         if !self.lane.has_left.load(Ordering::SeqCst) {
-            self.leave_to_drain();
+            // Clients that nobody was told of wait in the listener's queue for the next worker.
+            if self.handing_over.load(Ordering::SeqCst) {
+                self.lane.leave_listeners();
+            } else {
+                self.leave_to_drain();
+            }
             self.lane.has_left.store(true, Ordering::SeqCst);
         }
         let late = context.now >= drain.deadline;
@@ -84,10 +97,22 @@ impl Shared<'_> {
         }
     }
 
+    /// Gives a client whose request is there, still unread, to the next worker, if this one is to answer nothing new.
+    pub(crate) fn hand_on(&self, connection: &Connection) -> bool {
+        self.handing_over.load(Ordering::Relaxed)
+            && connection.is_idle()
+            && !connection.read_closed
+            && self.successors().iter().any(|peer| self.give_to(peer, connection))
+    }
+
+    fn successors(&self) -> Vec<&Peer> {
+        if self.handing_over.load(Ordering::SeqCst) { self.peers.next() } else { self.peers.ready() }
+    }
+
     /// Gives idle connections to workers that stay, so that their clients notice nothing; closes those that none
     /// takes, if their time is over.
     fn end_idle(&self, context: &mut Context, is_over: bool) {
-        let peers = self.peers.ready();
+        let peers = self.successors();
         if peers.is_empty() && !is_over {
             return;
         }

@@ -26,7 +26,7 @@ const REQUESTS_PER_TURN: u32 = 8;
 
 /// Drives a connection until it rests, closes, or somebody else has it.
 pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
-    if !context.may_call() && shared.pass_on(&connection) {
+    if shared.hand_on(&connection) || !context.may_call() && shared.pass_on(&connection) {
         return;
     }
     let mut answered = 0;

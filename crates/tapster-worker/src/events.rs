@@ -102,11 +102,12 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
             drive::tell_leader(shared, context);
         }
     }
-    for listener in batch.listeners {
-        shared.accept_from(context, listener);
-    }
+    // Before clients that came with it: an order not to answer them may be among the messages.
     if batch.inbox {
         shared.read_inbox();
+    }
+    for listener in batch.listeners {
+        shared.accept_from(context, listener);
     }
     if batch.signals {
         shared.clear_signals();

@@ -66,6 +66,20 @@ impl Peers {
         ready
     }
 
+    /// Where a client may wait for the next worker to serve: with one that starts, else with one that serves, else in a
+    /// place without a worker, which the supervisor looks after.
+    pub(crate) fn next(&self) -> Vec<&Peer> {
+        let order = |peer: &&Peer| match peer.board.state() {
+            WorkerState::Booting => 0,
+            WorkerState::Ready => 1,
+            WorkerState::Gone => 2,
+            WorkerState::Draining => 3,
+        };
+        let mut next: Vec<_> = self.peers.iter().filter(|peer| order(peer) < 3).collect();
+        next.sort_by_key(order);
+        next
+    }
+
     /// The descriptors of their inboxes.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         self.peers.iter().map(|peer| peer.inbox.as_fd().as_raw_fd())

@@ -96,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
+    /// What drains answers nothing new: clients between requests go to whoever serves next.
+    pub(crate) handing_over: AtomicBool,
     pub(crate) capacity: Capacity,
     pub(crate) quota: Quota,
     stopping: AtomicBool,
@@ -163,6 +165,7 @@ impl Worker {
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
+            handing_over: AtomicBool::new(false),
             capacity: Capacity::new(settings.worker_connections),
             quota: Quota::new(settings),
             stopping: AtomicBool::new(false),

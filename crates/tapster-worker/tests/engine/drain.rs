@@ -67,6 +67,49 @@ fn a_request_that_arrives_with_the_drain_is_served() {
 }
 
 #[test]
+fn a_worker_that_hands_over_answers_nothing_new() {
+    for delay in 0..20 {
+        let (inbox, theirs) = Inbox::pair().unwrap();
+        let board = scoreboard(2, 2);
+        let mut wanted = Wanted::threads(2);
+        wanted.board = Some(board.worker(0));
+        // The place has no worker yet.
+        wanted.peers = Peers::new(0, vec![(1, inbox)], board.clone());
+        let gate = Gate::default();
+        let held = gate.clone();
+        let server = wanted.serve(move |request, respond| {
+            if path(request) == "/held" {
+                held.pass();
+            }
+            ok(respond, b"done");
+        });
+        let (mut idle, mut fresh, mut busy) = (server.connect(), server.connect(), server.connect());
+        idle.get("/");
+        busy.ask("/held");
+        gate.wait_for(1);
+        eventually(|| server.board.connections() == 3);
+        server.tell(Message::HandOver { timeout_ms: 20_000 });
+        std::thread::sleep(Duration::from_millis(delay));
+        idle.ask("/");
+        fresh.ask("/");
+        let mut late = server.connect();
+        late.ask("/");
+        for _ in 0..2 {
+            eventually(|| matches!(theirs.receive(), Ok(Some((Message::Adopt { listener: 0 }, Some(_))))));
+        }
+        // What runs is finished.
+        gate.open();
+        assert_eq!(busy.answer().text(), "done");
+        server.wait();
+        // The one that came later waits in the listener's queue.
+        let next = Wanted { listener: Some(server.listener.try_clone().unwrap()), ..Wanted::threads(1) };
+        let next = next.serve(|_, respond| ok(respond, b"next"));
+        assert_eq!(late.answer().text(), "next");
+        drop(next);
+    }
+}
+
+#[test]
 fn idle_connections_move_to_a_peer_and_go_on_there() {
     let (inbox, theirs) = Inbox::pair().unwrap();
     let board = scoreboard(2, 2);
