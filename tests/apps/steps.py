@@ -62,6 +62,14 @@ def spin(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return answer(start_response, b"spun")
 
 
+def hold(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Sleeps in C without letting go of the interpreter; says before that it is inside."""
+    given = query(environ)
+    (GATES / f"{given['name']}.waiting").write_text(str(os.getpid()))
+    ctypes.PyDLL(None).usleep(int(float(given["seconds"]) * 1e6))
+    return answer(start_response, b"held")
+
+
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The id of the request and the digest of its body, so that a mixed-up answer shows."""
     received: bytes = environ["wsgi.input"].read()
@@ -146,6 +154,7 @@ application = routed(
         "/gate": gate,
         "/sleep": sleep,
         "/spin": spin,
+        "/hold": hold,
         "/echo": echo,
         "/events": events,
         "/hard-exit": hard_exit,

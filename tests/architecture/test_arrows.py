@@ -18,7 +18,7 @@ ARROWS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
     "gateway": {"http1", "uwsgi"},
     "worker": {"gateway", *LEAVES},
-    "supervisor": {"config", "observe", "sys"},
+    "supervisor": {"config", "http1", "observe", "sys"},
     "wsgi": {"gateway", "observe", "sys"},
     "native": {"supervisor", "worker", "wsgi", "gateway", *LEAVES},
 }

@@ -2,6 +2,7 @@
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::control;
 use crate::error::ConfigError;
 use crate::kind::{Kind, Switch};
 use crate::option::OptionSpec;
@@ -53,7 +54,7 @@ pub(crate) fn read(arguments: &[String]) -> Result<CommandLine, ConfigError> {
     Ok(CommandLine { asked, given })
 }
 
-fn value(parser: &mut Parser, option: &OptionSpec, flag: &str) -> Result<String, ConfigError> {
+pub(crate) fn value(parser: &mut Parser, option: &OptionSpec, flag: &str) -> Result<String, ConfigError> {
     if let Kind::Flag(_) = option.kind {
         return flag_value(parser).map_err(|error| ConfigError::new(error.to_string()));
     }
@@ -123,6 +124,7 @@ fn command(words: Vec<String>, given: &mut Layer) -> Result<Asked, ConfigError> 
             Err(ConfigError::new("the command is written: tapster config show [APP] [OPTIONS]")
                 .hint("to serve a module named config, write config:app or ./config.py"))
         }
+        [word, ..] if control::WORDS.iter().any(|known| known.word == *word) => Err(control::misplaced(word)),
         [app] => {
             push_app(app, given);
             Ok(Asked::Serve)

@@ -1,5 +1,6 @@
 //! `tapster --help` and `--help-all`, from the table: at most 80 columns.
 
+use crate::control::{WORDS, Word};
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, OptionSpec};
 use crate::options::OPTIONS;
@@ -11,6 +12,7 @@ const INDENT: usize = 29;
 const HEAD: &str = "\
 Usage: tapster [APP] [OPTIONS]
        tapster config show [APP] [OPTIONS]
+       tapster COMMAND [OPTIONS]     for a server that runs
 
 Serves a WSGI application over HTTP and uwsgi.
 
@@ -46,7 +48,7 @@ fn paragraph(text: &str) -> String {
 }
 
 fn body(shown: impl Fn(&OptionSpec) -> bool) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = HEAD.to_owned() + &commands();
     for group in Group::ALL {
         let rows: Vec<_> = OPTIONS.iter().filter(|option| option.group == *group && shown(option)).collect();
         if !rows.is_empty() {
@@ -55,6 +57,42 @@ fn body(shown: impl Fn(&OptionSpec) -> bool) -> String {
         }
     }
     text
+}
+
+/// The commands for a running server.
+fn commands() -> String {
+    let mut text = "\nCommands for a server that runs:\n".to_owned();
+    WORDS.iter().for_each(|word| text.push_str(&row(&format!("{} {}", word.word, word.value), word.help)));
+    text
+}
+
+/// The help of one command for a running server.
+pub(crate) fn control(word: &Word) -> String {
+    let Word { word, value, help } = word;
+    let value = if value.is_empty() { String::new() } else { format!(" {value}") };
+    let mut text = format!("Usage: tapster {word}{value} [OPTIONS]\n\n{help}.\n\nOptions:\n");
+    let ready = ("    --ready", "Only if it serves requests and nobody has asked it to stop");
+    let rows = [
+        ("    --control-socket PATH", "The server's socket; without it, this user's only server"),
+        ("    --pid PID", "The server with this process id, where there are several"),
+        ("    --admin-bind ADDRESS", "Where the server answers health checks, for tapster health"),
+        ("-c, --config FILE", "Read control-socket and admin-bind from this file"),
+        ("    --json", "Print the answer as JSON"),
+        ("-h, --help", "Print this help"),
+    ];
+    let extra = (*word == "health").then_some(ready);
+    extra.into_iter().chain(rows).for_each(|(spelling, help)| text.push_str(&row(spelling, help)));
+    text
+}
+
+/// A spelling and its explanation beside it, or below it where there is no room.
+fn row(spelling: &str, help: &str) -> String {
+    let spelling = spelling.trim_end();
+    let beside = if spelling.len() + 4 > INDENT { format!("\n{:INDENT$}", "") } else { String::new() };
+    let mut text =
+        format!("  {spelling:width$}{beside}", width = if beside.is_empty() { INDENT - 2 } else { 0 });
+    text.push_str(&fold(help, WIDTH - INDENT).join(&format!("\n{:INDENT$}", "")));
+    text + "\n"
 }
 
 /// One option: its spelling, then its explanation folded beside it.

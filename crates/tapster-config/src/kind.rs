@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Invalid;
-use crate::settings::{Bind, Count, Peers, Settings};
+use crate::settings::{Bind, BindPlace, Count, Peers, Settings};
 use crate::values;
 
 /// The type of a value with its range, and the field that takes it.
@@ -15,6 +15,8 @@ pub enum Kind {
     Path(fn(&mut Settings, PathBuf)),
     /// An address to listen on.
     Bind(fn(&mut Settings, Bind)),
+    /// A place to listen on, without a mark behind it.
+    Place(fn(&mut Settings, BindPlace)),
     /// `NAME=VALUE`.
     Pair(fn(&mut Settings, String, String)),
     /// A number of processes, or `auto`.
@@ -97,6 +99,7 @@ impl Kind {
             Self::App(set) => set(settings, application(trimmed)?),
             Self::Path(set) => set(settings, path(text)?),
             Self::Bind(set) => set(settings, Bind::parse(trimmed)?),
+            Self::Place(set) => set(settings, BindPlace::parse(trimmed)?),
             Self::Pair(set) => pair(text).map(|(name, value)| set(settings, name, value))?,
             Self::Count { most, set } => set(settings, count(trimmed, *most)?),
             Self::Integer { least, most, set } => {
@@ -122,7 +125,9 @@ impl Kind {
         match self {
             Self::App(_) => "a module (mysite.wsgi), module:callable, or path/to/file.py".to_owned(),
             Self::Path(_) | Self::ConfigFile => "a path".to_owned(),
-            Self::Bind(_) => "host:port, [::1]:port, :port, unix:/path, fd://N or fd://NAME".to_owned(),
+            Self::Bind(_) | Self::Place(_) => {
+                "host:port, [::1]:port, :port, unix:/path, fd://N or fd://NAME".to_owned()
+            }
             Self::Pair(_) => "NAME=VALUE".to_owned(),
             Self::Count { most, .. } => format!("a number from 1 to {most}, or auto"),
             Self::Integer { least, most, .. } => format!("a whole number from {least} to {most}"),

@@ -6,6 +6,7 @@
 
 mod bind;
 mod command_line;
+mod control;
 mod document;
 mod environment;
 mod error;
@@ -22,6 +23,7 @@ mod show;
 mod unknown;
 pub mod values;
 
+pub use control::{ControlCommand, Verb};
 pub use error::{ConfigError, Invalid};
 pub use file::{Files, NoFiles};
 pub use load::{Command, Loaded, Value, defaults, load};

@@ -1,6 +1,7 @@
 //! From the sources to settings: command line > environment > file > default, each value with its origin.
 
 use crate::command_line::{self, Asked};
+use crate::control::{self, ControlCommand};
 use crate::environment;
 use crate::error::{ConfigError, Invalid};
 use crate::file::{self, Files, FromFile};
@@ -16,6 +17,8 @@ use crate::{help, show};
 pub enum Command {
     /// Serve an application.
     Serve(Box<Loaded>),
+    /// Tell a running server something.
+    Control(ControlCommand),
     /// Print this help.
     Help(String),
     /// Print this complete help.
@@ -63,6 +66,12 @@ pub fn load(
     environment: &[(String, String)],
     files: &dyn Files,
 ) -> Result<Command, ConfigError> {
+    if let Some(word) = control::word(arguments) {
+        return Ok(match control::read(word, arguments, environment, files)? {
+            control::Asked::Do(command) => Command::Control(command),
+            control::Asked::Help(text) => Command::Help(text),
+        });
+    }
     let line = command_line::read(arguments)?;
     match line.asked {
         Asked::Print(Switch::Help) => return Ok(Command::Help(help::common())),
@@ -94,7 +103,11 @@ pub fn defaults() -> Result<Settings, ConfigError> {
     resolve(&[], None).map(|loaded| loaded.settings)
 }
 
-fn configuration_file(line: &Layer, variables: &Layer, files: &dyn Files) -> Result<FromFile, ConfigError> {
+pub(crate) fn configuration_file(
+    line: &Layer,
+    variables: &Layer,
+    files: &dyn Files,
+) -> Result<FromFile, ConfigError> {
     let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
     let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
     match asked {
@@ -104,7 +117,7 @@ fn configuration_file(line: &Layer, variables: &Layer, files: &dyn Files) -> Res
 }
 
 /// Puts the layers, weakest first, over the defaults.
-fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, ConfigError> {
+pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, ConfigError> {
     let mut settings = blank();
     let mut values = Vec::new();
     for option in OPTIONS.iter().filter(|option| !option.is_switch()) {

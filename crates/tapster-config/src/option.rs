@@ -67,6 +67,8 @@ pub enum Group {
     Limits,
     /// Who is believed.
     Trust,
+    /// How a running server is reached by its operator.
+    Control,
     /// The command itself.
     Command,
 }
@@ -81,6 +83,7 @@ impl Group {
         Self::Times,
         Self::Limits,
         Self::Trust,
+        Self::Control,
         Self::Command,
     ];
 
@@ -94,6 +97,7 @@ impl Group {
             Self::Times => "Time limits",
             Self::Limits => "Request limits",
             Self::Trust => "Proxies and trust",
+            Self::Control => "Control and health checks",
             Self::Command => "Configuration and help",
         }
     }

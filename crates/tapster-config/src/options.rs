@@ -3,6 +3,7 @@
 
 mod application;
 mod command;
+mod control;
 mod limits;
 mod listening;
 mod logging;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{
-    AccessLog, BindProtocol, Count, EarlyHints, HeaderMap, LogLevel, Peers, ProxyProtocol, Settings,
+    AccessLog, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap, LogLevel, Peers, ProxyProtocol,
+    Settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -50,6 +52,7 @@ pub static OPTIONS: Table = Table(&[
     times::ROWS,
     limits::ROWS,
     trust::ROWS,
+    control::ROWS,
     command::ROWS,
 ]);
 
@@ -109,6 +112,8 @@ pub(crate) fn blank() -> Settings {
         stream_body: false,
         temp_dir: None,
         spool_max: 0,
+        control_socket: ControlSocket::Default,
+        admin_bind: Vec::new(),
     }
 }
 

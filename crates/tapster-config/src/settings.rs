@@ -111,6 +111,17 @@ pub enum AccessLog {
     Off,
 }
 
+/// Where the socket of the operator's commands is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ControlSocket {
+    /// Where the commands look for it.
+    Default,
+    /// Nowhere.
+    Off,
+    /// At this path.
+    At(PathBuf),
+}
+
 /// What becomes of a request field whose name has an underscore.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeaderMap {
@@ -235,4 +246,8 @@ pub struct Settings {
     pub temp_dir: Option<PathBuf>,
     /// Bytes that the temporary files of all workers may hold together; 503 beyond.
     pub spool_max: u64,
+    /// Where the operator's commands come in.
+    pub control_socket: ControlSocket,
+    /// Where health checks are answered.
+    pub admin_bind: Vec<BindPlace>,
 }

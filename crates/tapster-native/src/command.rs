@@ -6,7 +6,7 @@ use std::path::Path;
 use pyo3::prelude::*;
 use tapster_config::{Command, Files};
 
-use crate::server;
+use crate::{client, server};
 
 /// The command line, a variable or a file is wrong.
 const EXIT_USAGE: i32 = 2;
@@ -31,6 +31,7 @@ pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
         Ok(Command::Serve(loaded)) => server::run(py, loaded.settings),
+        Ok(Command::Control(command)) => client::run(&command),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
         Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => complain(&error),

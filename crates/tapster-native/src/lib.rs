@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod activation;
+mod client;
 mod command;
 mod interpreter;
 mod listeners;

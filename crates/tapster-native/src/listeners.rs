@@ -3,15 +3,51 @@
 
 use std::error::Error;
 
-use tapster_config::{Bind, BindPlace, ProxyProtocol, Settings};
+use tapster_config::{BindPlace, ProxyProtocol, Settings};
 use tapster_observe::Log;
 use tapster_sys::socket::{Listener, Place};
 
 use crate::activation::Activated;
 
-/// Opens every bind of the settings, all or none. What the service manager opened already is taken over.
-pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, Box<dyn Error>> {
+/// The open sockets of a server.
+pub(crate) struct Opened {
+    /// Those of its clients.
+    pub(crate) clients: Vec<Listener>,
+    /// Those of health checks.
+    pub(crate) admin: Vec<Listener>,
+}
+
+impl Opened {
+    /// Removes the files of unix sockets.
+    pub(crate) fn remove_files(&self) {
+        self.clients.iter().chain(&self.admin).for_each(Listener::remove_file);
+    }
+}
+
+/// Opens every bind and admin bind of the settings, all or none.
+pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Opened, Box<dyn Error>> {
     let mut activated = Activated::receive(settings.backlog)?;
+    let mut opened = Opened { clients: Vec::new(), admin: Vec::new() };
+    // First, so that what the service manager opened for them is not taken for the clients.
+    for place in &settings.admin_bind {
+        match open_one(place, settings, &mut activated) {
+            Ok(listeners) => opened.admin.extend(listeners),
+            Err(error) => {
+                opened.remove_files();
+                return Err(format!("--admin-bind: {error}").into());
+            }
+        }
+    }
+    opened.clients = open_clients(settings, &mut activated, log).inspect_err(|_| opened.remove_files())?;
+    Ok(opened)
+}
+
+/// What the service manager opened already is taken over.
+fn open_clients(
+    settings: &Settings,
+    activated: &mut Activated,
+    log: &Log,
+) -> Result<Vec<Listener>, Box<dyn Error>> {
     let mut listeners: Vec<Listener> = Vec::new();
     if !activated.is_empty() && !settings.bind_explicit {
         let proxied = settings.proxy_protocol != ProxyProtocol::Off;
@@ -19,7 +55,7 @@ pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, Box<
         return Ok(listeners);
     }
     for bind in &settings.bind {
-        match open_one(bind, settings, &mut activated) {
+        match open_one(&bind.place, settings, activated) {
             Ok(opened) => {
                 let proxied = bind.proxy_protocol || settings.proxy_protocol != ProxyProtocol::Off;
                 listeners.extend(opened.into_iter().map(|listener| listener.proxied(proxied)));
@@ -36,15 +72,15 @@ pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Vec<Listener>, Box<
 }
 
 fn open_one(
-    bind: &Bind,
+    place: &BindPlace,
     settings: &Settings,
     activated: &mut Activated,
 ) -> Result<Vec<Listener>, Box<dyn Error>> {
-    let taken = activated.take_for(&bind.place);
+    let taken = activated.take_for(place);
     if !taken.is_empty() {
         return Ok(taken);
     }
-    let place = match &bind.place {
+    let place = match place {
         BindPlace::Inet(address) => Place::Inet(*address),
         BindPlace::Host(name, port) => Place::Host(name.clone(), *port),
         BindPlace::Any(port) => Place::Any(*port),

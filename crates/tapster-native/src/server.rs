@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tapster_config::{AccessLog, Count, LogLevel, Settings};
+use tapster_config::{AccessLog, ControlSocket, Count, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{Outcome, Supervision, WorkerStart, slots_for};
 use tapster_sys::memory::SharedWords;
 use tapster_sys::open_files;
 use tapster_sys::process::Pid;
-use tapster_sys::socket::Listener;
 
+use crate::listeners::Opened;
 use crate::{listeners, start_lines, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -35,11 +35,11 @@ pub(crate) fn run(py: Python<'_>, mut settings: Settings) -> i32 {
 /// Opens the sockets, says in the pidfile who serves them, and serves.
 fn serve(py: Python<'_>, settings: &Settings, log: &Log) -> Result<Outcome, Box<dyn std::error::Error>> {
     settings.pidfile.as_deref().map_or(Ok(()), PidFile::check)?;
-    let listeners = listeners::open(settings, log)?;
+    let sockets = listeners::open(settings, log)?;
     let pidfile = settings.pidfile.as_deref().map(|path| PidFile::write(path, Pid::current()));
-    let pidfile = pidfile.transpose().inspect_err(|_| listeners.iter().for_each(Listener::remove_file))?;
+    let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
     let outcome =
-        supervise(py, settings, listeners, log).map_err(|error| format!("the server failed: {error}"));
+        supervise(py, settings, sockets, log).map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
 }
@@ -70,7 +70,11 @@ fn raise_open_files(settings: &Settings, log: &Log) {
 fn make_paths_absolute(settings: &mut Settings) {
     let Some(start) = start_directory() else { return };
     settings.chdir = Some(settings.chdir.as_ref().map_or_else(|| start.clone(), |path| start.join(path)));
-    let paths = [&mut settings.temp_dir, &mut settings.pidfile].into_iter().flatten();
+    let socket = match &mut settings.control_socket {
+        ControlSocket::At(path) => Some(path),
+        ControlSocket::Default | ControlSocket::Off => None,
+    };
+    let paths = [&mut settings.temp_dir, &mut settings.pidfile].into_iter().flatten().chain(socket);
     for path in settings.pythonpath.iter_mut().chain(&mut settings.touch_reload).chain(paths) {
         *path = start.join(&*path);
     }
@@ -86,18 +90,19 @@ fn start_directory() -> Option<PathBuf> {
 fn supervise(
     py: Python<'_>,
     settings: &Settings,
-    listeners: Vec<Listener>,
+    sockets: Opened,
     log: &Log,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = match settings.workers {
         Count::Fixed(count) => count,
         Count::Auto => tapster_sys::cpu::usable_cpus(),
     };
-    start_lines::write(py, settings, workers, &listeners, log);
+    start_lines::write(py, settings, workers, &sockets, log);
     let slots = slots_for(workers);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
-    let supervision = Supervision { settings, workers, listeners, board, log: log.clone() };
+    let Opened { clients: listeners, admin } = sockets;
+    let supervision = Supervision { settings, workers, listeners, admin, board, log: log.clone() };
     let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
     let mut role = |start: WorkerStart| worker::run(py, settings, workers, log, start);
     Ok(supervision.run(&mut fork, &mut role)?)

@@ -6,9 +6,11 @@ use tapster_observe::Log;
 use tapster_sys::socket::{Address, Listener};
 
 use crate::interpreter;
+use crate::listeners::Opened;
 
 /// Writes the lines that stand before the first worker starts.
-pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, listeners: &[Listener], log: &Log) {
+pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, sockets: &Opened, log: &Log) {
+    let listeners = &sockets.clients;
     let pid = std::process::id();
     let app = settings.app.as_deref().unwrap_or("the application of this directory");
     let (version, python) = (env!("CARGO_PKG_VERSION"), interpreter::name(py));
@@ -20,6 +22,9 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, listene
             url(listener),
             protocols(settings.bind_protocol)
         ));
+    }
+    for listener in &sockets.admin {
+        log.info(format_args!("health checks at {}, path /-/ready and others", url(listener)));
     }
     let threads = settings.threads;
     log.info(format_args!(

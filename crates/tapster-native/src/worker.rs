@@ -10,6 +10,7 @@ use tapster_config::Settings;
 use tapster_observe::{Level, Log, WorkerState};
 use tapster_supervisor::WorkerStart;
 use tapster_sys::inbox::Message;
+use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::signal;
 use tapster_worker::{Peers, Worker, WorkerParts};
@@ -46,9 +47,10 @@ pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log
                 EXIT_INTERNAL
             }
         },
-        Err(()) => {
-            // The supervisor hears of the exit anyway; the message says that it was the application.
-            let _gone = start.inbox.send(Message::BootFailed, None);
+        Err(reason) => {
+            // The supervisor hears of the exit anyway; the message says that it was the application, and why.
+            let letter = letter::write(reason.as_bytes()).ok();
+            let _gone = start.inbox.send(Message::BootFailed, letter.as_ref().map(AsFd::as_fd));
             EXIT_BOOT_FAILED
         }
     };
@@ -57,8 +59,8 @@ pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log
     status
 }
 
-/// Loads the application in this process; says at `level` which one that is.
-fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, ()> {
+/// Loads the application in this process; says at `level` which one that is, or in the log why it cannot be.
+fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, String> {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let arguments = (
         settings.app.clone(),
@@ -76,28 +78,28 @@ fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
             Ok(callable)
         }
         Err(error) => {
-            say_boot_failure(py, &error, log);
-            Err(())
+            let reason = boot_failure(py, &error);
+            let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
+            log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+            Err(reason)
         }
     }
 }
 
 /// An `AppError` is written for people; anything else is shown whole.
-fn say_boot_failure(py: Python<'_>, error: &PyErr, log: &Log) {
+fn boot_failure(py: Python<'_>, error: &PyErr) -> String {
     let is_app_error = py
         .import("tapster.loading")
         .and_then(|module| module.getattr("AppError"))
         .is_ok_and(|kind| error.is_instance(py, &kind));
-    let text = if is_app_error {
+    if is_app_error {
         error.value(py).to_string()
     } else {
         match error.traceback(py).map(|trace| trace.format()) {
             Some(Ok(trace)) => format!("{error}\n{trace}"),
             _ => error.to_string(),
         }
-    };
-    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+    }
 }
 
 fn serve(

@@ -220,6 +220,11 @@ impl WorkerBoard {
         self.thread_words().map(|words| words[ENDED].load(Relaxed)).sum()
     }
 
+    /// Answers without the application in this slot, in all its processes.
+    pub fn refusals(&self) -> u64 {
+        self.worker()[REFUSALS].load(Relaxed)
+    }
+
     /// Answers in this slot, in all its processes, the refusals too: 1xx, 2xx, 3xx, 4xx, 5xx.
     pub fn statuses(&self) -> [u64; CLASSES] {
         let refusals = &self.worker()[REFUSALS + 1..];

@@ -45,9 +45,9 @@ impl Channels {
         self.slots[slot].inner.as_fd()
     }
 
-    /// Everything that the worker of a slot has said.
-    pub fn said(&self, slot: usize) -> Vec<Message> {
-        read_all(&self.slots[slot].outer).into_iter().map(|(message, _)| message).collect()
+    /// Everything that the worker of a slot has said, and what came beside it.
+    pub fn said(&self, slot: usize) -> Vec<(Message, Option<OwnedFd>)> {
+        read_all(&self.slots[slot].outer)
     }
 
     /// Takes out what was sent to a slot that has no worker (any more). Connections are returned; orders were meant
@@ -100,7 +100,7 @@ mod tests {
         let (inbox, peers) = child.into_worker(1).unwrap();
         assert_eq!(inbox.receive().unwrap().unwrap().0, Message::Poke);
         inbox.send(Message::Ready, None).unwrap();
-        assert_eq!(parent.said(1), [Message::Ready]);
+        assert!(matches!(parent.said(1).as_slice(), [(Message::Ready, None)]));
         assert_eq!(peers.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [0, 2]);
         let (_reader, writer) = io::pipe().unwrap();
         peers[1].1.send(Message::Stop, None).unwrap();

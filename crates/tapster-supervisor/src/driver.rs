@@ -9,6 +9,7 @@ use tapster_config::Settings;
 use tapster_observe::{Log, Scoreboard, WorkerState};
 use tapster_sys::fork::Forked;
 use tapster_sys::inbox::Message;
+use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal, Signals};
@@ -17,6 +18,7 @@ use tapster_sys::wait::{self, Status};
 
 use crate::channels::Channels;
 use crate::children::Children;
+use crate::control::{Control, Scene};
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
@@ -36,6 +38,8 @@ pub struct Supervision<'a> {
     pub workers: usize,
     /// The listeners of all workers.
     pub listeners: Vec<Listener>,
+    /// The listeners for health checks.
+    pub admin: Vec<Listener>,
     /// A scoreboard with [`slots_for`](crate::slots_for) this many workers.
     pub board: Scoreboard,
     /// Where it reports. The log of a process without threads.
@@ -65,6 +69,7 @@ struct Driver<'a> {
     board: Scoreboard,
     log: Log,
     manager: ServiceManager,
+    control: Control,
     signals: Signals,
     /// What SIGHUP from a closed terminal means: the end, unless the start was under `nohup`.
     ends_with_terminal: bool,
@@ -102,7 +107,7 @@ impl<'a> Driver<'a> {
         fork: &'a mut dyn Fork,
         worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     ) -> io::Result<Driver<'a>> {
-        let Supervision { settings, workers, listeners, board, log } = given;
+        let Supervision { settings, workers, listeners, admin, board, log } = given;
         let slots = board.workers();
         let (boot_timeout, graceful_timeout) = (settings.boot_timeout, settings.graceful_timeout);
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
@@ -117,6 +122,7 @@ impl<'a> Driver<'a> {
             own_pid: Pid::current(),
             fork,
             worker,
+            control: Control::open(settings, &listeners, admin, &log),
             listeners,
             board,
             vitals: Vitals::new(settings, slots, log.clone()),
@@ -148,6 +154,7 @@ impl<'a> Driver<'a> {
             }
             if let Err(error) = self.wait() {
                 self.close_listeners();
+                self.control.remove();
                 return Err(error);
             }
             self.events.push_back(Event::Tick);
@@ -170,6 +177,7 @@ impl<'a> Driver<'a> {
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
                 self.close_listeners();
+                self.control.remove();
                 return Done::Finished(outcome);
             }
         }
@@ -207,7 +215,7 @@ impl<'a> Driver<'a> {
     fn become_worker(self, place: Place) -> ! {
         let Place { slot, generation, stands_in_for } = place;
         let Driver { own_pid, worker, listeners, board, channels, alive: (alive, writer), .. } = self;
-        drop((self.signals, writer, self.outbox, self.touch));
+        drop((self.signals, writer, self.outbox, self.touch, self.control));
         let supervisor = own_pid;
         worker_start::run(
             Inheritance { slot, generation, stands_in_for, supervisor, channels, alive, listeners, board },
@@ -253,8 +261,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn report(&self, report: Report) {
+    fn report(&mut self, report: Report) {
         self.manager.note(&report);
+        self.control.note(&report, self.began.elapsed());
         let level = report.level();
         let Some(slot) = report.slot() else { return self.log.message(level, format_args!("{report}")) };
         let name = self.children.name(slot);
@@ -282,7 +291,11 @@ impl<'a> Driver<'a> {
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
         let sleep = self.time_to_sleep(held_back, &ready).into_iter().chain(sleep).min();
-        let found = poll::wait(&sources.collect::<Vec<_>>(), sleep)?;
+        let mut sources: Vec<_> = sources.collect();
+        let own = sources.len();
+        sources.extend(self.control.sources());
+        let found = poll::wait(&sources, sleep)?;
+        self.serve_operators(&found[own..]);
         for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
             self.read(slot);
         }
@@ -295,6 +308,13 @@ impl<'a> Driver<'a> {
         self.events.extend(self.vitals.look(self.began.elapsed(), &serving, &self.children));
     }
 
+    fn serve_operators(&mut self, found: &[bool]) {
+        let Driver { fleet, children, board, .. } = self;
+        let scene = Scene { now: self.began.elapsed(), fleet, children, board };
+        let commands = self.control.serve(found, &scene);
+        self.events.extend(commands.into_iter().map(Event::Command));
+    }
+
     /// Those with a worker, for what it says; those without, if anybody can take the connections sent there.
     fn slots_to_watch(&self, with_strays: bool) -> Vec<usize> {
         let slots = 0..self.board.workers();
@@ -302,7 +322,7 @@ impl<'a> Driver<'a> {
     }
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
-        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready)];
+        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready), self.control.deadline()];
         let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
         left.chain(self.touch.look_after()).chain(held_back.then_some(RETRY)).min()
     }
@@ -321,11 +341,16 @@ impl<'a> Driver<'a> {
         if self.children.pid(slot).is_none() {
             return self.outbox.adopt(self.channels.unread(slot));
         }
-        for message in self.channels.said(slot) {
+        for (message, beside) in self.channels.said(slot) {
             match message {
                 Message::Ready => self.is_ready(slot),
                 Message::StandsIn => self.events.push_back(Event::StandsIn { slot }),
-                Message::BootFailed => self.events.push_back(Event::BootFailed { slot }),
+                Message::BootFailed => {
+                    if let Some(Ok(reason)) = beside.map(letter::read) {
+                        self.control.note_reason(slot, reason);
+                    }
+                    self.events.push_back(Event::BootFailed { slot });
+                }
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }

@@ -168,6 +168,11 @@ impl Fleet {
         self.wanted
     }
 
+    /// The worker in a slot, or what is planned for it.
+    pub(crate) fn member(&self, slot: usize) -> Option<&Member> {
+        self.slots.get(slot).and_then(Option::as_ref)
+    }
+
     /// Slots of workers that serve and are to go on with it.
     pub fn ready_slots(&self) -> impl Iterator<Item = usize> {
         self.slots_where(Member::is_ready)

@@ -10,6 +10,7 @@ mod action;
 mod backoff;
 mod channels;
 mod children;
+pub mod control;
 mod driver;
 mod event;
 mod fleet;

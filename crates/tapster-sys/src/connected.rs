@@ -46,6 +46,14 @@ pub fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 
+/// Tells the peer that nothing more is written.
+///
+/// # Errors
+/// When the descriptor is not a connected socket.
+pub fn end_writing(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};

@@ -44,6 +44,11 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader.into(), writer.into()))
 }
 
+/// Has reads and writes of a descriptor, through every handle of it, say `WouldBlock` instead of waiting.
+pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(descriptor, true)?)
+}
+
 /// Keeps a descriptor from programs that this process executes.
 pub fn set_close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?)
@@ -143,6 +148,8 @@ pub fn exit_now(code: i32) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]
@@ -190,6 +197,14 @@ mod tests {
         assert_eq!(score(), (before + 100).min(1000));
         offer_to_out_of_memory_killer(5000).unwrap();
         assert_eq!(score(), 1000);
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_block_says_so() {
+        let (reader, _writer) = pipe().unwrap();
+        set_nonblocking(reader.as_fd()).unwrap();
+        let error = io::Read::read(&mut std::fs::File::from(reader), &mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -167,6 +167,22 @@ impl Listener {
         Ok(Listener { socket, address, dual_stack, backlog, proxied, file: None })
     }
 
+    /// Takes one connection: non-blocking, close-on-exec.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nobody waits; for others see [`Trouble::of`](crate::accept::Trouble::of).
+    pub fn accept(&self) -> io::Result<OwnedFd> {
+        #[cfg(target_os = "linux")]
+        return Ok(rustix::net::accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let socket = rustix::net::accept(&self.socket)?;
+            crate::process::set_close_on_exec(socket.as_fd())?;
+            rustix::io::ioctl_fionbio(&socket, true)?;
+            Ok(socket)
+        }
+    }
+
     /// Removes the file of a unix socket, if this very process made it and it is still the one it made. To be
     /// called when the server stops for good.
     pub fn remove_file(&self) {

@@ -66,7 +66,9 @@ fn single(kind: &Kind) -> Vec<Value> {
     let texts = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     let numbers = |least: u64, most: u64| json!({ "type": "integer", "minimum": least, "maximum": most });
     match kind {
-        Kind::App(_) | Kind::Path(_) | Kind::Bind(_) | Kind::Peers(_) => vec![json!({ "type": "string" })],
+        Kind::App(_) | Kind::Path(_) | Kind::Bind(_) | Kind::Place(_) | Kind::Peers(_) => {
+            vec![json!({ "type": "string" })]
+        }
         Kind::Pair(_) => vec![texts("^[^=]+=")],
         Kind::Count { most, .. } => vec![numbers(1, *most), json!({ "const": "auto" })],
         Kind::Integer { least, most, .. } => vec![numbers(*least, *most)],

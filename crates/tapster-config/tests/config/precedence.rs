@@ -16,6 +16,8 @@ const FILE: &str = "workers = 2\nthreads = 2\nlog-level = 'debug'\nbind = ':1'\n
 fn defaults_are_those_of_the_design() {
     let network = |text| Network::parse(text).unwrap();
     let expected = Settings {
+        control_socket: tapster_config::ControlSocket::Default,
+        admin_bind: Vec::new(),
         app: None,
         bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],
         bind_explicit: false,

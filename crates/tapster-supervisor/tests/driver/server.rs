@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tapster_config::ControlSocket;
 use tapster_observe::{Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::{Supervision, WorkerStart, slots_for};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
@@ -175,7 +176,9 @@ fn supervise(
     let log = Log::new(LogOptions { level: Level::Debug, messages: output, ..LogOptions::default() });
     let mut settings = tapster_config::defaults().unwrap();
     settings.graceful_timeout = setup.graceful_timeout;
-    let supervision = Supervision { settings: &settings, workers: setup.workers, listeners, board, log };
+    settings.control_socket = ControlSocket::Off;
+    let workers = setup.workers;
+    let supervision = Supervision { settings: &settings, workers, listeners, admin: Vec::new(), board, log };
     let mut forking = || {
         if setup.strangers && fork(SingleThreaded::prove()?)? == Forked::Child {
             process::exit_now(0);

@@ -1,0 +1,108 @@
+//! `tapster status`, `reload` and the others: asks a running server and says what it answered. Run by the operator's
+//! process, which loads no application.
+
+mod connection;
+mod find;
+mod health;
+mod show;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tapster_config::{ControlCommand, Verb};
+use tapster_supervisor::control::protocol::{
+    Answer, Identity, Recycling, Reloaded, Request, Scaled, Stacks, Status,
+};
+use tapster_sys::signal::{self, Signal};
+
+use connection::Connection;
+
+/// The server says no, or there is none.
+const EXIT_NO: i32 = 1;
+
+/// How long a server may take for what it answers at once.
+const SOON: Duration = Duration::from_secs(10);
+/// How long it may take to collect the stacks of all workers.
+const COLLECTING: Duration = Duration::from_secs(30);
+
+/// Does what the command says; gives the exit status.
+pub(crate) fn run(command: &ControlCommand) -> i32 {
+    // Python has taken INT for KeyboardInterrupt, which would wait for the server's answer.
+    let _kept = signal::set_default(&[Signal::Interrupt]);
+    if let Verb::Health { ready } = command.verb {
+        return finish(health::check(command, ready));
+    }
+    finish(find::server(command).and_then(|server| perform(command, server)))
+}
+
+/// What is to be printed, or why there is nothing.
+type Said = Result<String, String>;
+
+fn finish(said: Said) -> i32 {
+    match said {
+        Ok(text) => {
+            let mut out = io::stdout().lock();
+            // Nobody reads on: `tapster status | head` is no failure.
+            let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            0
+        }
+        Err(error) => {
+            let _closed = writeln!(io::stderr().lock(), "tapster: error: {error}");
+            EXIT_NO
+        }
+    }
+}
+
+fn perform(command: &ControlCommand, mut server: Connection) -> Said {
+    let json = command.json;
+    match command.verb {
+        Verb::Status => {
+            ask(&mut server, &Request::Status, Some(SOON), json, |status: Status| show::status(&status))
+        }
+        Verb::Reload => {
+            let told = |Reloaded { seconds }| format!("reloaded in {}\n", show::seconds(seconds));
+            ask(&mut server, &Request::Reload, None, json, told)
+                .map_err(|error| format!("not reloaded: {error}"))
+        }
+        Verb::Stop => stop(&mut server, json),
+        Verb::Scale(workers) => {
+            let told = |Scaled { workers }| format!("from now on {}\n", show::count(workers, "worker"));
+            ask(&mut server, &Request::Scale { workers }, Some(SOON), json, told)
+        }
+        Verb::Recycle(worker) => {
+            let told = |Recycling { worker, pid }| format!("worker {worker} (pid {pid}) is being replaced\n");
+            ask(&mut server, &Request::Recycle { worker }, Some(SOON), json, told)
+        }
+        Verb::Stacks => {
+            ask(&mut server, &Request::Stacks, Some(COLLECTING), json, |stacks: Stacks| show::stacks(&stacks))
+        }
+        Verb::Health { ready } => health::check(command, ready),
+    }
+}
+
+/// Asks, and puts the answer into words, or leaves it as it came.
+fn ask<T: DeserializeOwned>(
+    server: &mut Connection,
+    request: &Request,
+    patience: Option<Duration>,
+    json: bool,
+    words: impl FnOnce(T) -> String,
+) -> Said {
+    let line = server.ask(request, patience)?;
+    let answer: Answer<T> = serde_json::from_str(&line)
+        .map_err(|error| format!("the answer is not understood ({error}): {line}"))?;
+    match (answer.ok, answer.body) {
+        (true, Some(_)) if json => Ok(line),
+        (true, Some(body)) => Ok(words(body)),
+        _ => Err(answer.error.unwrap_or_else(|| "the server says no and not why".to_owned())),
+    }
+}
+
+/// The connection ends with the server.
+fn stop(server: &mut Connection, json: bool) -> Said {
+    let told = |identity: Identity| format!("stopped: pid {}\n", identity.pid);
+    let said = ask(server, &Request::Stop, Some(SOON), json, told)?;
+    server.wait_for_end();
+    Ok(said)
+}

@@ -1,0 +1,124 @@
+//! What a server answers, in words and columns for people.
+
+use std::fmt::Write;
+
+use tapster_supervisor::control::protocol::{LastReload, Stacks, Status, WorkerStacks, WorkerStatus};
+
+/// Everything about a server.
+pub(super) fn status(status: &Status) -> String {
+    let Status { identity, totals, .. } = status;
+    let ready = status.workers.iter().filter(|worker| worker.state == "ready").count();
+    let mut text = format!(
+        "tapster {}, pid {}: {}, {} for {}\n",
+        identity.version,
+        identity.pid,
+        if identity.app.is_empty() { "the application of its directory" } else { &identity.app },
+        status.state,
+        duration(status.uptime)
+    );
+    line(&mut text, "listening on", &identity.listeners.join(", "));
+    line(
+        &mut text,
+        "workers",
+        &format!("{ready} of {} ready, {} each", status.wanted, count(status.threads, "thread")),
+    );
+    let failures = totals.statuses.get("5xx").copied().unwrap_or_default();
+    line(
+        &mut text,
+        "requests",
+        &format!(
+            "{} answered by the application, {} refused; of all answers {failures} were 5xx; {} open",
+            totals.requests,
+            totals.refused,
+            count(usize::try_from(totals.connections).unwrap_or(usize::MAX), "connection")
+        ),
+    );
+    let restarts: Vec<String> =
+        status.restarts.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
+    if !restarts.is_empty() {
+        line(&mut text, "restarts", &restarts.join(", "));
+    }
+    reloads(&mut text, status);
+    workers(&mut text, status);
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "  {name:13} {value}");
+}
+
+fn reloads(text: &mut String, status: &Status) {
+    let mut said = format!("{} ok, {} failed", status.reloads.ok, status.reloads.failed);
+    if let Some(LastReload { ok, error, seconds: took, ago }) = &status.last_reload {
+        let how = if *ok { "took" } else { "failed after" };
+        let _ = write!(said, "; the last, {} ago, {how} {}", duration(*ago), seconds(*took));
+        if let Some(error) = error {
+            let _ = write!(said, ":\n{}", indented(error.trim_end()));
+        }
+    }
+    line(text, "reloads", &said);
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn workers(text: &mut String, status: &Status) {
+    let heads = ["worker", "pid", "state", "generation", "age", "requests", "busy", "connections", "rss"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(status.workers.iter().map(|worker| row(worker, status.threads)));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    text.push('\n');
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        let _ = writeln!(text, "  {}", cells.join("  "));
+    }
+}
+
+fn row(worker: &WorkerStatus, threads: usize) -> [String; 9] {
+    [
+        worker.worker.to_string(),
+        worker.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+        worker.state.clone(),
+        worker.generation.to_string(),
+        duration(worker.age),
+        worker.requests.to_string(),
+        format!("{}/{threads}", worker.busy),
+        worker.connections.to_string(),
+        worker.rss.map_or_else(|| "-".to_owned(), |bytes| format!("{} MiB", bytes >> 20)),
+    ]
+}
+
+/// The stacks of all workers.
+pub(super) fn stacks(stacks: &Stacks) -> String {
+    let mut text = String::new();
+    for WorkerStacks { worker, pid, text: stacks, complete } in &stacks.workers {
+        let rest = if *complete { "" } else { " (it did not write everything in its time)" };
+        let _ = writeln!(text, "worker {worker} (pid {pid}){rest}:\n{}\n", indented(stacks.trim_end()));
+    }
+    text
+}
+
+/// A number with its noun.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A short time.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.0} s") }
+}
+
+/// A long time, in its two largest units.
+fn duration(seconds: f64) -> String {
+    let whole = seconds as u64;
+    match (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60, whole % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, _, _) => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,335 @@
+//! How a running server is watched and told what to do: the control socket for operators, and the admin listeners for
+//! health checks. Served by the supervisor's own loop between its other work, so that both answer whatever the
+//! application does; nothing here waits for a client.
+
+mod admin;
+pub mod clients;
+mod door;
+mod history;
+pub mod place;
+pub mod protocol;
+mod socket;
+mod status;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tapster_config::{ControlSocket, Settings};
+use tapster_observe::{Log, Scoreboard};
+use tapster_sys::peer;
+use tapster_sys::poll::Interest;
+use tapster_sys::socket::Listener;
+
+use crate::children::Children;
+use crate::{Command, Fleet, Report};
+
+use admin::Admin;
+use clients::{After, ClientId, Clients};
+use door::Door;
+use history::{History, ReloadEnd};
+use protocol::{Identity, LONGEST_REQUEST, Recycling, Reloaded, Request, Scaled, failure, success};
+use socket::{Opened, Socket};
+
+/// Time since the supervisor started.
+type Time = Duration;
+
+/// Operators at a time.
+const MOST_CLIENTS: usize = 32;
+
+/// The other parts of the supervisor, to be looked at for an answer.
+pub struct Scene<'a> {
+    /// The time.
+    pub now: Time,
+    /// The workers as they should be.
+    pub fleet: &'a Fleet,
+    /// The workers' processes.
+    pub children: &'a Children,
+    /// The workers' counters.
+    pub board: &'a Scoreboard,
+}
+
+/// Everything that listens to operators and health checks.
+#[derive(Debug)]
+pub struct Control {
+    wanted: ControlSocket,
+    log: Log,
+    socket: Option<(Socket, Door)>,
+    /// When a socket that another server had is tried again.
+    retry: Option<Time>,
+    clients: Clients,
+    waiting: Vec<(ClientId, Wish)>,
+    /// Whether a client was answered outside of [`Control::serve`] and may have sent its next request already.
+    answered: bool,
+    admin: Admin,
+    history: History,
+    identity: Identity,
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    /// A reload that was ordered for it, which the fleet has not begun yet.
+    ReloadOrdered,
+    /// The end of the reload that runs.
+    ReloadEnd,
+    /// The new number of workers.
+    Scaled,
+}
+
+/// What a descriptor belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    Socket,
+    Client(ClientId),
+    Admin(admin::Source),
+}
+
+impl Control {
+    /// Opens the control socket, if that can be; `admin` are the listeners for health checks.
+    pub fn open(settings: &Settings, listeners: &[Listener], admin: Vec<Listener>, log: &Log) -> Control {
+        let identity = Identity {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            app: settings.app.clone().unwrap_or_default(),
+            listeners: listeners.iter().map(|listener| listener.address().to_string()).collect(),
+        };
+        let mut control = Control {
+            wanted: settings.control_socket.clone(),
+            log: log.clone(),
+            socket: None,
+            retry: None,
+            clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
+            waiting: Vec::new(),
+            answered: false,
+            admin: Admin::new(admin),
+            history: History::default(),
+            identity,
+        };
+        if let Some(path) = control.open_socket(Time::ZERO) {
+            log.warning(format_args!(
+                "the control socket {} belongs to a server that runs; it is taken over when that one ends \
+                 (--control-socket)",
+                path.display()
+            ));
+        }
+        control
+    }
+
+    /// Gives the path if somebody else has it.
+    fn open_socket(&mut self, now: Time) -> Option<PathBuf> {
+        self.retry = None;
+        match Socket::open(&self.wanted, &self.log) {
+            Opened::Socket(socket) => self.socket = Some((socket, Door::default())),
+            Opened::None => {}
+            Opened::InUse(path) => {
+                self.retry = Some(now + socket::RETRY);
+                return Some(path);
+            }
+        }
+        None
+    }
+
+    /// What is to be waited for.
+    pub fn sources(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
+        self.watched().map(|(_, source)| source)
+    }
+
+    fn watched(&self) -> impl Iterator<Item = (Source, (BorrowedFd<'_>, Interest))> {
+        let open = self.socket.iter().filter(|(_, door)| door.is_open());
+        let doors = open
+            .flat_map(|(socket, _)| socket.listeners())
+            .map(|listener| (Source::Socket, (listener.as_fd(), Interest::Readable)));
+        let clients = self.clients.sources().map(|(id, source)| (Source::Client(id), source));
+        let admin = self.admin.sources().map(|(which, source)| (Source::Admin(which), source));
+        doors.chain(clients).chain(admin)
+    }
+
+    /// When [`Control::serve`] is to be called at the latest, if ever.
+    pub fn deadline(&self) -> Option<Time> {
+        let door = self.socket.as_ref().and_then(|(_, door)| door.deadline());
+        let now = self.answered.then_some(Time::ZERO);
+        [self.clients.deadline(), self.admin.deadline(), self.retry, door, now].into_iter().flatten().min()
+    }
+
+    /// Serves those of [`Control::sources`] that were `found` to be ready. Gives what operators order.
+    pub fn serve(&mut self, found: &[bool], scene: &Scene<'_>) -> Vec<Command> {
+        let ready = self.watched().zip(found).filter(|(_, found)| **found).map(|((which, _), _)| which);
+        for source in ready.collect::<Vec<_>>() {
+            match source {
+                Source::Socket => self.accept(scene.now),
+                Source::Client(id) => self.clients.attend(id, scene.now),
+                Source::Admin(which) => self.admin.attend(which, scene.now),
+            }
+        }
+        self.pass_time(scene.now);
+        let health = status::health(scene, &self.history);
+        self.admin.answer(health, scene.now);
+        self.answer_requests(scene)
+    }
+
+    fn pass_time(&mut self, now: Time) {
+        self.clients.expire(now);
+        self.admin.expire(now);
+        if let Some((_, door)) = &mut self.socket {
+            door.pass_time(now);
+        }
+        if self.retry.is_some_and(|retry| retry <= now) {
+            self.open_socket(now);
+        }
+    }
+
+    fn accept(&mut self, now: Time) {
+        let Some((socket, door)) = &mut self.socket else { return };
+        for listener in socket.listeners() {
+            while let Some(stream) = door.accept(listener, now) {
+                let own = peer::own_user();
+                match peer::user(stream.as_fd()) {
+                    Ok(user) if user == own || user == 0 => self.clients.add(stream, now),
+                    Ok(user) => self.log.warning(format_args!(
+                        "refused user {user} at the control socket: only user {own} and root are listened to"
+                    )),
+                    Err(error) => {
+                        self.log.debug(format_args!("a peer of the control socket is unknown: {error}"))
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer_requests(&mut self, scene: &Scene<'_>) -> Vec<Command> {
+        self.answered = false;
+        let mut commands = Vec::new();
+        for id in self.clients.ids() {
+            while let Some(line) = self.clients.take_request(id, length_of_line) {
+                commands.extend(self.obey(id, &line, scene));
+            }
+        }
+        commands
+    }
+
+    /// Answers a request, now or when what it orders is done. Gives the order.
+    fn obey(&mut self, id: ClientId, line: &[u8], scene: &Scene<'_>) -> Option<Command> {
+        if line.last() != Some(&b'\n') {
+            let error = failure(format!("a request has at most {LONGEST_REQUEST} bytes"));
+            self.clients.answer(id, &error, After::Close, scene.now);
+            return None;
+        }
+        let request = match protocol::request(line) {
+            Ok(request) => request,
+            Err(error) => return self.refuse(id, error, scene.now),
+        };
+        match request {
+            Request::Version => self.answer(id, &success(&self.identity), scene.now),
+            Request::Health => self.answer(id, &success(status::health(scene, &self.history)), scene.now),
+            Request::Status => {
+                let status = status::status(scene, &self.history, &self.identity);
+                self.answer(id, &success(status), scene.now)
+            }
+            Request::Stop => {
+                self.note_order("stop");
+                self.clients.answer(id, &success(&self.identity), After::Hold, scene.now);
+                Some(Command::Stop)
+            }
+            _ if self.history.stopping => self.refuse(id, "the server is stopping", scene.now),
+            Request::Reload => {
+                self.note_order("reload");
+                self.waiting.push((id, Wish::ReloadOrdered));
+                Some(Command::Reload)
+            }
+            Request::Scale { workers } => {
+                self.note_order("scale");
+                self.waiting.push((id, Wish::Scaled));
+                Some(Command::Scale(workers))
+            }
+            Request::Recycle { worker } => self.recycle(id, worker, scene),
+            Request::Stacks => self.refuse(id, "stacks are not collected yet", scene.now),
+        }
+    }
+
+    fn recycle(&mut self, id: ClientId, worker: u32, scene: &Scene<'_>) -> Option<Command> {
+        let Some((slot, pid)) = status::serving(scene, worker) else {
+            return self.refuse(
+                id,
+                format!("no worker that serves has the number or pid {worker}"),
+                scene.now,
+            );
+        };
+        self.note_order("recycle");
+        self.answer(id, &success(Recycling { worker: slot + 1, pid }), scene.now);
+        Some(Command::Recycle { slot })
+    }
+
+    fn answer(&mut self, id: ClientId, line: &[u8], now: Time) -> Option<Command> {
+        self.clients.answer(id, line, After::Next, now);
+        None
+    }
+
+    fn refuse(&mut self, id: ClientId, error: impl Into<String>, now: Time) -> Option<Command> {
+        self.answer(id, &failure(error), now)
+    }
+
+    fn note_order(&self, word: &str) {
+        self.log.info(format_args!("{word} ordered through the control socket"));
+    }
+
+    /// Keeps what a worker said of the application that it cannot load.
+    pub fn note_reason(&mut self, slot: usize, reason: String) {
+        self.history.note_reason(slot, reason);
+    }
+
+    /// Learns from what the fleet reports, and answers those who wait for it.
+    pub fn note(&mut self, report: &Report, now: Time) {
+        match report {
+            Report::Reloading | Report::ReloadingFurther => {
+                for (_, wish) in self.waiting.iter_mut().filter(|(_, wish)| *wish == Wish::ReloadOrdered) {
+                    *wish = Wish::ReloadEnd;
+                }
+            }
+            Report::Resized(workers) => {
+                self.fulfil(Wish::Scaled, &success(Scaled { workers: *workers }), now);
+            }
+            Report::ResizeRefused(workers) => {
+                self.fulfil(Wish::Scaled, &failure(format!("refused; workers: {workers}, as before")), now);
+            }
+            _ => {}
+        }
+        if let Some(ReloadEnd { error, took, .. }) = self.history.note(report, now) {
+            let answer = match error {
+                None => success(Reloaded { seconds: took.as_secs_f64() }),
+                Some(error) => failure(error),
+            };
+            self.fulfil(Wish::ReloadEnd, &answer, now);
+        }
+        if self.history.stopping {
+            for wish in [Wish::ReloadOrdered, Wish::ReloadEnd, Wish::Scaled] {
+                self.fulfil(wish, &failure("the server is stopping"), now);
+            }
+        }
+    }
+
+    /// Answers all who wait for this.
+    fn fulfil(&mut self, done: Wish, answer: &[u8], now: Time) {
+        let (ready, still): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|(_, wish)| *wish == done);
+        self.waiting = still;
+        for (id, _) in ready {
+            self.clients.answer(id, answer, After::Next, now);
+            self.answered = true;
+        }
+    }
+
+    /// Removes what the file system shows of it. Called when the server ends.
+    pub fn remove(&self) {
+        if let Some((socket, _)) = &self.socket {
+            socket.remove();
+        }
+        self.admin.remove();
+    }
+}
+
+/// A line with its end; what is too long counts as one.
+fn length_of_line(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+    end.filter(|end| *end <= LONGEST_REQUEST)
+        .or_else(|| (bytes.len() > LONGEST_REQUEST).then_some(bytes.len()))
+}

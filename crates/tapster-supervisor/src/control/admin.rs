@@ -1,0 +1,225 @@
+//! The admin listeners: health checks over HTTP/1.1, answered without the application. One request a connection, no
+//! bodies, few and small heads.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tapster_http1::encode::{BodyField, Connection, DateCache, ServerFields, reason_phrase, response_head};
+use tapster_http1::{BodyLength, Head, Limits, framing};
+use tapster_sys::poll::Interest;
+use tapster_sys::socket::Listener;
+
+use super::clients::{After, ClientId, Clients};
+use super::door::Door;
+use super::protocol::Health;
+
+/// Time since the supervisor started.
+type Time = Duration;
+
+/// Clients at a time.
+const MOST_CLIENTS: usize = 64;
+/// Probes send a few hundred bytes.
+const LIMITS: Limits = Limits { request_line: 1024, head: 8 * 1024, fields: 50 };
+
+/// The listeners and their clients.
+#[derive(Debug)]
+pub struct Admin {
+    listeners: Vec<Listener>,
+    door: Door,
+    clients: Clients,
+    date: DateCache,
+}
+
+/// What a descriptor belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    Listener(usize),
+    Client(ClientId),
+}
+
+impl Admin {
+    /// Answers at these.
+    pub fn new(listeners: Vec<Listener>) -> Admin {
+        let clients = Clients::new(MOST_CLIENTS, LIMITS.head);
+        Admin { listeners, door: Door::default(), clients, date: DateCache::default() }
+    }
+
+    /// What is to be waited for.
+    pub fn sources(&self) -> impl Iterator<Item = (Source, (BorrowedFd<'_>, Interest))> {
+        let listeners = self.listeners.iter().enumerate().filter(|_| self.door.is_open());
+        let doors = listeners
+            .map(|(index, listener)| (Source::Listener(index), (listener.as_fd(), Interest::Readable)));
+        doors.chain(self.clients.sources().map(|(id, source)| (Source::Client(id), source)))
+    }
+
+    /// When something is due.
+    pub fn deadline(&self) -> Option<Time> {
+        [self.clients.deadline(), self.door.deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what one descriptor is ready for.
+    pub fn attend(&mut self, source: Source, now: Time) {
+        match source {
+            Source::Client(id) => self.clients.attend(id, now),
+            Source::Listener(index) => {
+                // As many as there is room for: a flood of them must not keep the supervisor from its work.
+                for _ in 0..MOST_CLIENTS {
+                    let accepted = self.listeners.get(index).and_then(|one| self.door.accept(one, now));
+                    let Some(stream) = accepted else { return };
+                    self.clients.add(stream, now);
+                }
+            }
+        }
+    }
+
+    /// Drops those whose time is over.
+    pub fn expire(&mut self, now: Time) {
+        self.clients.expire(now);
+        self.door.pass_time(now);
+    }
+
+    /// Answers every request that is there.
+    pub fn answer(&mut self, health: Health, now: Time) {
+        for id in self.clients.ids() {
+            if let Some(head) = self.clients.take_request(id, length_of_head) {
+                let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                let answer = respond(&head, health, self.date.at(seconds));
+                self.clients.answer(id, &answer, After::Close, now);
+            }
+        }
+    }
+
+    /// Removes the files of unix sockets.
+    pub fn remove(&self) {
+        self.listeners.iter().for_each(Listener::remove_file);
+    }
+}
+
+/// Bytes of a whole head, or of what will never be one.
+fn length_of_head(bytes: &[u8]) -> Option<usize> {
+    let mut head = Head::default();
+    match head.parse(bytes, &LIMITS) {
+        Ok(true) => Some(head.length),
+        Ok(false) => None,
+        Err(_) => Some(bytes.len()),
+    }
+}
+
+/// What is said to a request.
+struct Reply {
+    status: u16,
+    text: String,
+    /// Fields besides the usual ones, each with its line end.
+    fields: &'static str,
+}
+
+impl Reply {
+    fn new(status: u16, text: &str) -> Reply {
+        Reply { status, text: format!("{text}\n"), fields: "" }
+    }
+}
+
+/// The whole answer to a head.
+fn respond(bytes: &[u8], health: Health, date: &[u8]) -> Vec<u8> {
+    let mut head = Head::default();
+    let parsed = head.parse(bytes, &LIMITS).and_then(|_| framing(&head, bytes));
+    let method = head.method.of(bytes);
+    let reply = match parsed {
+        Err(refusal) => Reply::new(refusal.status(), refusal.reason()),
+        Ok(framing) if framing.body != BodyLength::None && framing.body != BodyLength::Length(0) => {
+            Reply::new(413, "a health check has no body")
+        }
+        Ok(_) if method != b"GET" && method != b"HEAD" => {
+            Reply { fields: "Allow: GET, HEAD\r\n", ..Reply::new(405, "only GET and HEAD") }
+        }
+        Ok(_) => route(head.parts.path.of(bytes), health),
+    };
+    encode(&reply, parsed.is_ok() && method == b"HEAD", date)
+}
+
+/// The resource at a path.
+fn route(path: &[u8], health: Health) -> Reply {
+    let probe = |good: bool, yes: &str, no: &str| match good {
+        true => Reply::new(200, yes),
+        false => Reply::new(503, no),
+    };
+    match path {
+        b"/-/live" => Reply::new(200, "live"),
+        b"/-/ready" => probe(health.ready, "ready", "not ready"),
+        b"/-/startup" => probe(health.started, "started", "starting"),
+        _ => Reply::new(404, "there are /-/live, /-/ready and /-/startup"),
+    }
+}
+
+fn encode(reply: &Reply, without_body: bool, date: &[u8]) -> Vec<u8> {
+    let phrase = if reply.status == 200 { "OK" } else { reason_phrase(reply.status) };
+    let text = format!(
+        "{} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n{}",
+        reply.status, reply.fields
+    );
+    let body = BodyField::Length(reply.text.len() as u64);
+    let fields = ServerFields { date: Some(date), server: false, body, connection: Connection::Close };
+    let mut out = Vec::new();
+    response_head(&mut out, text.as_bytes(), &fields);
+    if !without_body {
+        out.extend_from_slice(reply.text.as_bytes());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &[u8] = b"Thu, 01 Jan 1970 00:00:00 GMT";
+    const SERVES: Health = Health { ready: true, started: true };
+
+    fn ask(text: &str, health: Health) -> String {
+        String::from_utf8(respond(text.as_bytes(), health, DATE)).unwrap()
+    }
+
+    fn status(path: &str, health: Health) -> u16 {
+        let answer = ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"), health);
+        answer["HTTP/1.1 ".len()..][..3].parse().unwrap()
+    }
+
+    #[test]
+    fn probes_say_how_it_is() {
+        let starting = Health::default();
+        let stopping = Health { ready: false, started: true };
+        let all = |path| [starting, SERVES, stopping].map(|health| status(path, health));
+        assert_eq!(all("/-/live"), [200, 200, 200]);
+        assert_eq!(all("/-/startup"), [503, 200, 200]);
+        assert_eq!(all("/-/ready?verbose"), [503, 200, 503]);
+        assert_eq!(all("/-/ready/"), [404, 404, 404]);
+    }
+
+    #[test]
+    fn an_answer_is_whole_and_ends_the_connection() {
+        let answer = ask("GET /-/live HTTP/1.1\r\nHost: a\r\n\r\n", SERVES);
+        assert_eq!(
+            answer,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n\
+             Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlive\n"
+        );
+        let head = ask("HEAD /-/live HTTP/1.1\r\nHost: a\r\n\r\n", SERVES);
+        assert_eq!(head, answer.strip_suffix("live\n").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_health_check_is_refused() {
+        for (request, status) in [
+            ("POST /-/live HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "405"),
+            ("GET /-/live HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "413"),
+            ("GET /-/live HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "413"),
+            ("GET /-/live HTTP/1.1\r\n\r\n", "400"),
+            ("GET /-/live HTTP/1.1\nHost: a\n\n", "400"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+        ] {
+            assert!(ask(request, SERVES).starts_with(&format!("HTTP/1.1 {status} ")), "{request}");
+        }
+        assert_eq!(length_of_head(&[b'x'; 2000]), Some(2000));
+        assert_eq!(length_of_head(b"GET / HTTP/1.1\r\nHost: a\r\n"), None);
+        assert_eq!(length_of_head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmore"), Some(27));
+    }
+}

@@ -1,0 +1,222 @@
+//! Connections that a supervisor serves beside its work: never waited for, bounded in number, size and time. A client
+//! that is silent or does not read is dropped; when there are too many, the one that has been silent for longest.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use tapster_sys::poll::Interest;
+
+/// Time since the supervisor started.
+type Time = Duration;
+
+/// How long a client may take for a request, or for a piece of its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to close after its last answer.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Bytes read at once.
+const PIECE: usize = 4096;
+
+/// The name of a connection, never used twice.
+pub type ClientId = u64;
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum After {
+    /// The next request is read.
+    Next,
+    /// It stays as it is until it is closed here or there.
+    Hold,
+    /// It is closed.
+    Close,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// A request is read.
+    Reading,
+    /// A request was read whole; its answer is being made.
+    Waiting,
+    /// Its last answer is on its way, or it waits for the end.
+    Last { close: bool },
+    /// Everything is written; what still comes is thrown away, so that the system does not throw the answer away.
+    Closing,
+}
+
+#[derive(Debug)]
+struct Client {
+    id: ClientId,
+    stream: File,
+    input: Vec<u8>,
+    /// Whether the client sends no more.
+    ended: bool,
+    output: Vec<u8>,
+    phase: Phase,
+    /// When it is dropped unless it does something; none while it waits for this side.
+    deadline: Option<Time>,
+}
+
+/// The connections of one kind.
+#[derive(Debug)]
+pub struct Clients {
+    list: Vec<Client>,
+    most: usize,
+    longest_request: usize,
+    last_id: ClientId,
+}
+
+impl Clients {
+    /// Room for so many clients, whose requests have at most so many bytes.
+    pub fn new(most: usize, longest_request: usize) -> Clients {
+        Clients { list: Vec::new(), most, longest_request, last_id: 0 }
+    }
+
+    /// Takes a connection; drops another one if there is no room.
+    pub fn add(&mut self, stream: OwnedFd, now: Time) {
+        if self.list.len() >= self.most {
+            let silent =
+                self.list.iter().enumerate().min_by_key(|(_, client)| client.deadline.unwrap_or(Time::MAX));
+            if let Some(place) = silent.map(|(place, _)| place) {
+                self.list.remove(place);
+            }
+        }
+        self.last_id += 1;
+        self.list.push(Client {
+            id: self.last_id,
+            stream: File::from(stream),
+            input: Vec::new(),
+            ended: false,
+            output: Vec::new(),
+            phase: Phase::Reading,
+            deadline: Some(now + PATIENCE),
+        });
+    }
+
+    /// What is to be waited for, by client.
+    pub fn sources(&self) -> impl Iterator<Item = (ClientId, (BorrowedFd<'_>, Interest))> {
+        self.list.iter().filter_map(|client| Some((client.id, (client.stream.as_fd(), client.interest()?))))
+    }
+
+    /// Reads and writes what one client is ready for.
+    pub fn attend(&mut self, id: ClientId, now: Time) {
+        let longest = self.longest_request;
+        if let Some(client) = self.find(id)
+            && !client.attend(longest, now)
+        {
+            self.list.retain(|client| client.id != id);
+        }
+    }
+
+    /// Takes a request from the bytes that a client has sent: `find` tells how many bytes it has, once it is
+    /// whole. The client is answered with [`Clients::answer`] before its next request is taken.
+    pub fn take_request(&mut self, id: ClientId, find: impl Fn(&[u8]) -> Option<usize>) -> Option<Vec<u8>> {
+        let client = self.find(id)?;
+        if client.phase != Phase::Reading || !client.output.is_empty() {
+            return None;
+        }
+        match find(&client.input) {
+            Some(length) => {
+                client.phase = Phase::Waiting;
+                client.deadline = None;
+                Some(client.input.drain(..length).collect())
+            }
+            None if client.ended => {
+                self.list.retain(|client| client.id != id);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Sends an answer, now or as soon as the client takes it.
+    pub fn answer(&mut self, id: ClientId, bytes: &[u8], after: After, now: Time) {
+        let Some(client) = self.find(id) else { return };
+        client.output.extend_from_slice(bytes);
+        client.phase = match after {
+            After::Next if client.ended && client.input.is_empty() => Phase::Last { close: true },
+            After::Next => Phase::Reading,
+            After::Hold => Phase::Last { close: false },
+            After::Close => Phase::Last { close: true },
+        };
+        client.deadline = Some(now + PATIENCE);
+        if !client.write(now) {
+            self.list.retain(|client| client.id != id);
+        }
+    }
+
+    /// Drops those whose time is over.
+    pub fn expire(&mut self, now: Time) {
+        self.list.retain(|client| client.deadline.is_none_or(|deadline| deadline > now));
+    }
+
+    /// When the next one's time is over.
+    pub fn deadline(&self) -> Option<Time> {
+        self.list.iter().filter_map(|client| client.deadline).min()
+    }
+
+    /// Every client there is.
+    pub fn ids(&self) -> Vec<ClientId> {
+        self.list.iter().map(|client| client.id).collect()
+    }
+
+    fn find(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.list.iter_mut().find(|client| client.id == id)
+    }
+}
+
+impl Client {
+    fn interest(&self) -> Option<Interest> {
+        match self.output.is_empty() {
+            false => Some(Interest::Writable),
+            true => (!self.ended).then_some(Interest::Readable),
+        }
+    }
+
+    /// Whether it stays.
+    fn attend(&mut self, longest_request: usize, now: Time) -> bool {
+        if !self.output.is_empty() {
+            return self.write(now);
+        }
+        let mut piece = [0; PIECE];
+        match self.stream.read(&mut piece) {
+            Ok(0) => {
+                self.ended = true;
+                !matches!(self.phase, Phase::Closing | Phase::Last { .. })
+            }
+            Ok(_) if matches!(self.phase, Phase::Closing | Phase::Last { .. }) => true,
+            Ok(count) => {
+                self.input.extend_from_slice(&piece[..count]);
+                // One piece beyond, so that whoever reads requests can say that it is too long.
+                self.input.len() <= longest_request + PIECE
+            }
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    fn write(&mut self, now: Time) -> bool {
+        while !self.output.is_empty() {
+            match self.stream.write(&self.output) {
+                Ok(count) => {
+                    self.output.drain(..count);
+                    self.deadline = Some(now + PATIENCE);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        self.output = Vec::new();
+        match self.phase {
+            Phase::Last { close: true } => {
+                self.phase = Phase::Closing;
+                self.deadline = Some(now + FAREWELL);
+                tapster_sys::connected::end_writing(self.stream.as_fd()).is_ok() && !self.ended
+            }
+            Phase::Last { close: false } => {
+                self.deadline = None;
+                true
+            }
+            Phase::Reading | Phase::Waiting | Phase::Closing => true,
+        }
+    }
+}

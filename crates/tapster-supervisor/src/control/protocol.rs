@@ -1,0 +1,271 @@
+//! What operators and supervisors say to each other on the control socket: one JSON object a line, in both directions.
+//!
+//! A request names its command: `{"command":"scale","workers":3}`. An answer has `ok`; a failure says why in `error`,
+//! in words for people. Answers come in the order of the requests of a connection. Unknown members of an answer are
+//! to be passed over, so that an older program understands a newer server.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest line of a request, in bytes.
+pub const LONGEST_REQUEST: usize = 4096;
+
+/// What an operator wants.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Who is there. Answered with [`Identity`].
+    Version,
+    /// Everything that is known. Answered with [`Status`].
+    Status,
+    /// Whether it lives and serves. Answered with [`Health`].
+    Health,
+    /// Replace the workers by ones with the application as it is now. Answered with [`Reloaded`] when that has ended.
+    Reload,
+    /// Finish requests and end; a second time at once. Answered with [`Identity`] at once; the connection ends with
+    /// the server.
+    Stop,
+    /// Have this many workers. Answered with [`Scaled`].
+    Scale {
+        /// How many.
+        workers: usize,
+    },
+    /// Replace one worker. Answered with [`Recycling`] when the order is given.
+    Recycle {
+        /// The number of a worker, or its process id.
+        worker: u32,
+    },
+    /// Say what every thread does. Answered with [`Stacks`].
+    Stacks,
+}
+
+/// An answer: `ok` and what belongs to it, or `error`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Answer<T> {
+    /// Whether it was done.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What was asked for; members beside `ok`.
+    #[serde(flatten)]
+    pub body: Option<T>,
+}
+
+/// Which server this is.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// The version of Tapster.
+    pub version: String,
+    /// The supervisor's process id.
+    pub pid: u32,
+    /// The application as it was named at the start; empty when none was named.
+    pub app: String,
+    /// Where it listens.
+    pub listeners: Vec<String>,
+}
+
+/// Whether a server lives and serves.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// Whether a worker serves, and nobody has asked the server to stop.
+    pub ready: bool,
+    /// Whether a worker has served since the start.
+    pub started: bool,
+}
+
+/// The end of a reload.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reloaded {
+    /// Seconds from the order to the end.
+    pub seconds: f64,
+}
+
+/// The number of workers after it was set.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scaled {
+    /// Workers wanted.
+    pub workers: usize,
+}
+
+/// A worker that is being replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recycling {
+    /// Its number.
+    pub worker: usize,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// What every thread does.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stacks {
+    /// Each worker with its text.
+    pub workers: Vec<WorkerStacks>,
+}
+
+/// What the threads of one worker do.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerStacks {
+    /// Its number.
+    pub worker: usize,
+    /// Its process id.
+    pub pid: u32,
+    /// The stacks, of all its threads.
+    pub text: String,
+    /// Whether it wrote everything in its time.
+    pub complete: bool,
+}
+
+/// Everything that is known of a server.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Which server this is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// `starting`, `serving`, `reloading` or `stopping`.
+    pub state: String,
+    /// Seconds since its start.
+    pub uptime: f64,
+    /// Whether it is [ready](Health::ready).
+    pub ready: bool,
+    /// Workers wanted.
+    pub wanted: usize,
+    /// Threads of each worker.
+    pub threads: usize,
+    /// Its workers.
+    pub workers: Vec<WorkerStatus>,
+    /// Counters of all workers since the start.
+    pub totals: Totals,
+    /// How many reloads ended, and how.
+    pub reloads: Reloads,
+    /// How the last reload ended.
+    pub last_reload: Option<LastReload>,
+    /// Workers that ended unasked or were replaced for a reason of their own, by reason.
+    pub restarts: BTreeMap<String, u64>,
+}
+
+/// One worker.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerStatus {
+    /// Its number, as the log has it.
+    pub worker: usize,
+    /// Its process; none while there is none.
+    pub pid: Option<u32>,
+    /// `waiting`, `booting`, `failing`, `ready`, `draining` or `ending`.
+    pub state: String,
+    /// How many reloads were ordered before it was started.
+    pub generation: u64,
+    /// Seconds since it was started.
+    pub age: f64,
+    /// Requests that the application answered in this process.
+    pub requests: u64,
+    /// Threads in a request.
+    pub busy: usize,
+    /// Open connections.
+    pub connections: u64,
+    /// Bytes of physical memory, shared ones too.
+    pub rss: Option<u64>,
+}
+
+/// Counters of all workers since the start.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Requests that the application answered.
+    pub requests: u64,
+    /// Answers without the application: 400, 408, 503 and others.
+    pub refused: u64,
+    /// All answers by class: 1xx, 2xx, 3xx, 4xx, 5xx.
+    pub statuses: BTreeMap<String, u64>,
+    /// Open connections.
+    pub connections: u64,
+    /// Bytes in temporary files.
+    pub spooled: u64,
+}
+
+/// How many reloads ended, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reloads {
+    /// Every worker was replaced.
+    pub ok: u64,
+    /// A new worker did not start; the old ones went on.
+    pub failed: u64,
+}
+
+/// How the last reload ended.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastReload {
+    /// Whether every worker was replaced.
+    pub ok: bool,
+    /// Why not, with the application's traceback where there is one.
+    pub error: Option<String>,
+    /// Seconds from the order to the end.
+    pub seconds: f64,
+    /// Seconds since the end.
+    pub ago: f64,
+}
+
+/// One line that says yes.
+pub fn success<T: Serialize>(body: T) -> Vec<u8> {
+    line(&Answer { ok: true, error: None, body: Some(body) })
+}
+
+/// One line that says why not.
+pub fn failure(error: impl Into<String>) -> Vec<u8> {
+    line(&Answer::<Identity> { ok: false, error: Some(error.into()), body: None })
+}
+
+/// Reads a line of a client.
+///
+/// # Errors
+/// When it is no request, with what is wrong.
+pub fn request(line: &[u8]) -> Result<Request, String> {
+    serde_json::from_slice(line).map_err(|error| format!("this is no request: {error}"))
+}
+
+fn line<T: Serialize>(answer: &Answer<T>) -> Vec<u8> {
+    // These types have only texts for keys, which is all that could fail.
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_and_mistakes_named() {
+        assert_eq!(request(br#"{"command":"status"}"#), Ok(Request::Status));
+        assert_eq!(request(br#"{"command":"scale","workers":3}"#), Ok(Request::Scale { workers: 3 }));
+        for wrong in [&b"status"[..], b"{}", br#"{"command":"explode"}"#, br#"{"command":"scale"}"#, b"\xff"]
+        {
+            assert!(request(wrong).unwrap_err().starts_with("this is no request: "));
+        }
+        assert!(request(br#"{"command":"scale","workers":-1}"#).is_err());
+    }
+
+    #[test]
+    fn answers_are_one_line_with_ok_in_it() {
+        assert_eq!(success(Scaled { workers: 3 }), b"{\"ok\":true,\"workers\":3}\n");
+        assert_eq!(failure("a\nb"), b"{\"ok\":false,\"error\":\"a\\nb\"}\n");
+        let answer: Answer<Scaled> = serde_json::from_slice(&failure("no")).unwrap();
+        assert_eq!(answer.error.as_deref(), Some("no"));
+        let newer: Answer<Scaled> =
+            serde_json::from_slice(br#"{"ok":true,"workers":2,"mood":"good"}"#).unwrap();
+        assert_eq!(newer.body, Some(Scaled { workers: 2 }));
+    }
+}

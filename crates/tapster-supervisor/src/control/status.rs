@@ -1,0 +1,106 @@
+//! How the server is, in the words of the protocol: read from the fleet, the scoreboard and the history when it is asked
+//! for.
+
+use std::collections::BTreeMap;
+
+use tapster_sys::resident;
+
+use crate::member::{Member, State};
+
+use super::Scene;
+use super::history::{History, ReloadEnd};
+use super::protocol::{Health, Identity, LastReload, Reloads, Status, Totals, WorkerStatus};
+
+/// Whether it serves.
+pub fn health(scene: &Scene<'_>, history: &History) -> Health {
+    let serves = scene.fleet.ready_slots().next().is_some();
+    Health { ready: serves && !history.stopping, started: history.started }
+}
+
+/// Slot and process of the worker that serves and has this number or this process id.
+pub fn serving(scene: &Scene<'_>, worker: u32) -> Option<(usize, u32)> {
+    let ready = scene.fleet.ready_slots();
+    let known: Vec<_> =
+        ready.filter_map(|slot| Some((slot, scene.children.pid(slot)?.as_raw().cast_unsigned()))).collect();
+    let numbered =
+        known.iter().find(|(slot, _)| u32::try_from(slot + 1).is_ok_and(|number| number == worker));
+    numbered.or_else(|| known.iter().find(|(_, pid)| *pid == worker)).copied()
+}
+
+/// Everything.
+pub fn status(scene: &Scene<'_>, history: &History, identity: &Identity) -> Status {
+    let members = (0..scene.board.workers()).filter_map(|slot| Some((slot, scene.fleet.member(slot)?)));
+    Status {
+        identity: identity.clone(),
+        state: state(history).to_owned(),
+        uptime: scene.now.as_secs_f64(),
+        ready: health(scene, history).ready,
+        wanted: scene.fleet.wanted(),
+        threads: scene.board.threads(),
+        workers: members.map(|(slot, member)| worker(scene, slot, member)).collect(),
+        totals: totals(scene),
+        reloads: Reloads { ok: history.reloads, failed: history.failed_reloads },
+        last_reload: history.last_reload.as_ref().map(|end| last_reload(scene, end)),
+        restarts: history.restarts.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+    }
+}
+
+fn state(history: &History) -> &'static str {
+    match history {
+        History { stopping: true, .. } => "stopping",
+        History { started: false, .. } => "starting",
+        _ if history.is_reloading() => "reloading",
+        _ => "serving",
+    }
+}
+
+fn worker(scene: &Scene<'_>, slot: usize, member: &Member) -> WorkerStatus {
+    let board = scene.board.worker(slot);
+    let pid = scene.children.pid(slot);
+    WorkerStatus {
+        worker: slot + 1,
+        pid: pid.map(|pid| pid.as_raw().cast_unsigned()),
+        state: member_state(&member.state).to_owned(),
+        generation: member.generation,
+        age: scene.now.saturating_sub(member.started).as_secs_f64(),
+        requests: board.requests(),
+        busy: board.busy_threads(),
+        connections: board.connections(),
+        rss: pid.and_then(|pid| resident::bytes(pid).ok()),
+    }
+}
+
+fn member_state(state: &State) -> &'static str {
+    match state {
+        State::Waiting { .. } => "waiting",
+        State::Booting { .. } => "booting",
+        State::Failing { .. } => "failing",
+        State::Ready { .. } => "ready",
+        State::Draining { .. } => "draining",
+        State::Ending { .. } => "ending",
+    }
+}
+
+fn totals(scene: &Scene<'_>) -> Totals {
+    let mut totals = Totals::default();
+    let mut classes = [0; 5];
+    for board in scene.board.iter() {
+        totals.requests += board.requests_total();
+        totals.refused += board.refusals();
+        totals.connections += board.connections();
+        totals.spooled += board.spooled();
+        classes.iter_mut().zip(board.statuses()).for_each(|(sum, count)| *sum += count);
+    }
+    let names = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
+    totals.statuses = BTreeMap::from_iter(names.into_iter().zip(classes));
+    totals
+}
+
+fn last_reload(scene: &Scene<'_>, end: &ReloadEnd) -> LastReload {
+    LastReload {
+        ok: end.error.is_none(),
+        error: end.error.clone(),
+        seconds: end.took.as_secs_f64(),
+        ago: scene.now.saturating_sub(end.at).as_secs_f64(),
+    }
+}
