@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults import booting, containers, deaths, reloads, rules
+from tests.faults import booting, containers, crowds, deaths, leaving, machine, recycling, reloads, rules
 from tests.faults.play import FAULTS as _FAULTS
 
-_GROUPS = (deaths, booting, reloads, containers, rules)
+_GROUPS = (deaths, booting, reloads, recycling, containers, leaving, crowds, rules, machine)
 
 FAULTS = dict(sorted(_FAULTS.items()))

@@ -134,9 +134,9 @@ class Play:
         self.victims.append(victim)
         return victim
 
-    def probing(self, victim: Victim, kept: bool = True) -> Prober:
-        """Probes beside the fault."""
-        return Prober(victim.address, slow=self.patience, kept=kept)
+    def probing(self, victim: Victim, slow: float | None = None) -> Prober:
+        """Probes beside the fault; an answer that takes more than `slow` seconds (1, in a full run) failed."""
+        return Prober(victim.address, slow or self.patience)
 
     def at_most(self, what: str, found: float, note: str = "") -> None:
         """Found must not be above the limit of that name."""

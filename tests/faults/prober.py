@@ -96,9 +96,9 @@ class Tally:
 class Prober:
     """Probes in the background, from entering the context to leaving it."""
 
-    def __init__(self, address: Address, slow: float, kept: bool = True) -> None:
+    def __init__(self, address: Address, slow: float) -> None:
         self.tally = Tally()
-        self._address, self._slow, self._kept = address, slow, kept
+        self._address, self._slow = address, slow
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -135,7 +135,7 @@ class Prober:
         return self.tally.right + len(self.tally.failures)
 
     async def _run(self) -> None:
-        kept = [self._keep_asking() for _ in range(KEPT_CONNECTIONS if self._kept else 0)]
+        kept = [self._keep_asking() for _ in range(KEPT_CONNECTIONS)]
         await asyncio.gather(self._ask_anew(), *kept)
 
     async def _ask_anew(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -80,7 +81,7 @@ class Victim:
         project: Project,
         wrapper: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        stderr: int = subprocess.STDOUT,
+        output: int | None = None,
     ) -> None:
         self.kind, self.wish, self.project = kind, wish, project
         self.address = (
@@ -96,13 +97,12 @@ class Victim:
                 "PYTHONUNBUFFERED": "1",
             },
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
+            stdout=subprocess.PIPE if output is None else output,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        assert self.process.stdout is not None
-        self.log = Log(self.process.stdout)
-        self._logs = stderr == subprocess.STDOUT
+        self._logs = self.process.stdout is not None
+        self.log = Log(self.process.stdout or io.BytesIO())
 
     @property
     def pid(self) -> int:

@@ -78,7 +78,7 @@ impl Queue {
         }
         let waiting = &mut state.waiting[stream as usize];
         if waiting.len() + record.len() > self.capacity {
-            state.drop_lines(count_lines(record));
+            state.drop_lines(count_lines(record), 0);
             return Ok(());
         }
         waiting.extend_from_slice(record);
@@ -115,9 +115,11 @@ impl Queue {
     fn write_forever(&self) {
         (self.on_start)();
         let mut hands = [Hand::default(), Hand::default()];
+        // Lost lines that the notice in hand tells of.
+        let mut saying = 0;
         loop {
-            self.take(&mut hands);
-            let blocked = self.write(&mut hands);
+            self.take(&mut hands, &mut saying);
+            let blocked = self.write(&mut hands, &mut saying);
             if !blocked.is_empty() {
                 wait_until_writable(&blocked, BLOCKED);
             }
@@ -125,7 +127,7 @@ impl Queue {
     }
 
     /// Takes what waits for each output that has nothing in hand; sleeps when there is nothing to do at all.
-    fn take(&self, hands: &mut [Hand; 2]) {
+    fn take(&self, hands: &mut [Hand; 2], saying: &mut u64) {
         let mut state = self.lock();
         if hands.iter().all(Hand::is_empty) {
             state = self.sleep(state);
@@ -139,7 +141,7 @@ impl Queue {
         // Said only beside other lines: a broken output would lose the notice, and the loss be worth a notice.
         if said_with && state.unsaid > 0 {
             hands[Stream::Messages as usize].add(&Record::dropped(self.style, state.unsaid));
-            state.unsaid = 0;
+            *saying = std::mem::take(&mut state.unsaid);
         }
     }
 
@@ -162,13 +164,18 @@ impl Queue {
     }
 
     /// Writes until all is written or blocked; says which outputs are blocked.
-    fn write(&self, hands: &mut [Hand; 2]) -> Vec<&Output> {
+    fn write(&self, hands: &mut [Hand; 2], saying: &mut u64) -> Vec<&Output> {
         let mut blocked = Vec::new();
-        for (hand, output) in hands.iter_mut().zip(&self.outputs) {
-            match hand.write(output) {
+        for (stream, (hand, output)) in hands.iter_mut().zip(&self.outputs).enumerate() {
+            let mut unheard = 0;
+            let written = hand.write(output);
+            if stream == Stream::Messages as usize && written != Written::Blocked {
+                unheard = std::mem::take(saying);
+            }
+            match written {
                 Written::All => {}
                 Written::Blocked => blocked.push(output),
-                Written::Failed(lost) => self.lock().drop_lines(lost),
+                Written::Failed(lost) => self.lock().drop_lines(lost, unheard),
             }
         }
         blocked
@@ -188,8 +195,10 @@ impl State {
         !self.in_hand && self.nothing_waits()
     }
 
-    fn drop_lines(&mut self, count: u64) {
-        self.unsaid += count;
-        self.dropped += count;
+    /// With them went a notice that `unheard` lines were lost: it came last, and is no line that was lost.
+    fn drop_lines(&mut self, count: u64, unheard: u64) {
+        let lost = count.saturating_sub(u64::from(unheard > 0));
+        self.unsaid += lost + unheard;
+        self.dropped += lost;
     }
 }

@@ -181,6 +181,25 @@ fn a_closed_reader_is_counted_and_survived() {
     assert_eq!(threaded.dropped(), 1);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
+    let (reader, writer): (OwnedFd, OwnedFd) = rustix::pipe::pipe().unwrap();
+    let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+    let output = Output::Descriptor(Arc::new(writer));
+    let log = Log::new(options(output.clone(), output)).threaded(|| {});
+    drop(reader);
+    for _ in 0..3 {
+        log.error(format_args!("lost"));
+        assert!(log.flush(PATIENCE));
+    }
+    assert_eq!(log.dropped(), 3);
+    let reader = File::open(name).unwrap();
+    log.error(format_args!("seen"));
+    let told = lines_until(reader, |line| line.contains("dropped"));
+    assert!(told.last().unwrap().contains(" 3 log lines were dropped"), "{told:?}");
+}
+
 #[test]
 fn a_log_that_nobody_used_has_no_thread() {
     let ((mut reader, messages), (_access, requests)) = (pipe(), pipe());

@@ -1,0 +1,259 @@
+"""The machine under the server: full disks, a log that nobody reads, a clock that jumps, stopped processes (F41-F45)."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from tests.faults.kinds import ACCESS_LOG, OURS, WORKERS, Wish
+from tests.faults.machine_use import descriptors
+from tests.faults.play import fault
+from tests.faults.servers import children, eventually
+from tests.log import Log
+from tests.wire import Connection, http_request
+
+if TYPE_CHECKING:
+    from tests.faults.play import Play
+    from tests.faults.prober import Prober
+    from tests.faults.servers import Victim
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+def small_disk(place: Path, size: str, then: str = 'exec "$@"') -> tuple[str, ...]:
+    """A wrapper: the server sees a file system of this size there, and nobody else does."""
+    place.mkdir()
+    script = f"mount -t tmpfs -o size={size} none {place} && {then}"
+    return ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh")
+
+
+def seen_from(victim: Victim, place: Path) -> Path:
+    """That place as the server sees it."""
+    return Path(f"/proc/{victim.pid}/root{place}")
+
+
+def write_much(play: Play, victim: Victim, prober: Prober) -> None:
+    """Requests that each leave a line or more in the log."""
+    for _ in range(play.size("requests")):
+        with suppress(OSError, AssertionError):
+            victim.get("/raise?kind=BaseException&where=call")
+    prober.wait_for(50)
+
+
+@fault(
+    "F41",
+    "the disk of the log is full",
+    needs=[ACCESS_LOG],
+    sizes={"requests": (200, 5000)},
+    limits={"log goes on": 1.0},
+)
+def log_disk_full(play: Play) -> None:
+    """Nobody waits for it; when there is room again, lines come again, and what was lost is told."""
+    place = play.directory / "disk"
+    log = place / "log"
+    wrapper = small_disk(place, "256k", f'exec "$@" >>{log} 2>&1')
+    with play.server(
+        Wish(access_log=True), wrapper=wrapper, output=os.open(os.devnull, os.O_WRONLY)
+    ) as victim:
+        inside = seen_from(victim, place)
+        fill(inside / "rubbish")
+        with play.probing(victim) as prober:
+            write_much(play, victim, prober)
+            (inside / "rubbish").unlink()
+            size = (inside / "log").stat().st_size
+            began = time.monotonic()
+            with suppress(AssertionError):
+                eventually(lambda: (inside / "log").stat().st_size > size, 20, "the log goes on")
+            play.within("log goes on", time.monotonic() - began)
+            prober.wait_for(50)
+        if OURS in play.kind.features:
+            lost_lines(play, lambda: (inside / "log").read_text("utf-8", "replace"))
+    play.none_failed(prober)
+
+
+def fill(path: Path) -> None:
+    """Takes all room that is left."""
+    with suppress(OSError), path.open("wb", buffering=0) as rubbish:
+        while True:
+            rubbish.write(b"x" * 4096)
+
+
+def lost_lines(play: Play, log: Callable[[], str]) -> None:
+    """Each request left one line, or the log says how many were lost."""
+    due = play.size("requests")
+    with suppress(AssertionError):
+        eventually(lambda: told(log()) + written(log()) >= due, 10, "all lines are there, or told to be lost")
+    found = f"{due - written(log())} lost, {told(log())} told"
+    play.check("lines lost are told", found, "no more than told", told(log()) + written(log()) >= due)
+
+
+def written(log: str) -> int:
+    """How many of the requests left their line."""
+    return log.count("PlannedBaseError: planned")
+
+
+def told(log: str) -> int:
+    """How many lines the log says were lost."""
+    return sum(
+        int(count) for count in re.findall(r"(\d+) (?:log )?lines? (?:were |was )?(?:lost|dropped)", log)
+    )
+
+
+@fault(
+    "F41b",
+    "nobody reads the pipe of the log",
+    needs=[ACCESS_LOG],
+    sizes={"requests": (200, 5000)},
+    limits={"log goes on": 1.0},
+)
+def log_pipe_blocked(play: Play) -> None:
+    """Nobody waits for the reader; when it reads again, lines come again."""
+    reading, writing = os.pipe()
+    with play.server(Wish(access_log=True), output=writing) as victim:
+        os.close(writing)
+        with play.probing(victim) as prober:
+            write_much(play, victim, prober)
+            log, began = Log(os.fdopen(reading, "rb")), time.monotonic()
+            eventually(lambda: log.mark() > 0, 10, "the pipe is read")
+            before = log.mark()
+            with suppress(AssertionError):
+                eventually(lambda: log.mark() > before + 200, 20, "the log goes on")
+            play.within("log goes on", max(0.0, time.monotonic() - began - 1.0))
+            prober.wait_for(50)
+        if OURS in play.kind.features:
+            lost_lines(play, log.text)
+    play.none_failed(prober)
+
+
+@fault(
+    "F42", "the disk for temporary files is full", sizes={"uploads": (5, 50)}, limits={"files left open": 1}
+)
+def spool_disk_full(play: Play) -> None:
+    """A large body is refused, or needs no disk; small ones are served, nothing stays open."""
+    place = play.directory / "disk"
+    env = {"TMPDIR": str(place)}
+    with play.server(Wish(), wrapper=small_disk(place, "512k"), env=env) as victim:
+        if OURS not in play.kind.features:
+            time.sleep(0.5)
+        before = sum(map(descriptors, victim.workers()))
+        with play.probing(victim) as prober:
+            found: dict[str, int] = {}
+            for _ in range(play.size("uploads")):
+                status = upload(victim, 2_000_000)
+                found[status] = found.get(status, 0) + 1
+            prober.wait_for(20)
+        fine = set(found) <= {"200", "413", "500", "503", "507"}
+        play.check("large uploads", str(found), "served, or refused with 507 or 500", fine)
+        play.check("a small upload", upload(victim, 1000), "200", upload(victim, 1000) == "200")
+        with suppress(AssertionError):
+            eventually(lambda: sum(map(descriptors, victim.workers())) <= before + 1, 5, "files are closed")
+        play.at_most("files left open", max(0, sum(map(descriptors, victim.workers())) - before))
+    play.none_failed(prober)
+
+
+def upload(victim: Victim, size: int) -> str:
+    """The status of one upload, or how its connection ended."""
+    try:
+        with Connection(victim.address) as connection:
+            with suppress(ConnectionError):
+                connection.send(http_request("POST", "/echo", body=b"x" * size))
+            return str(connection.read_response().status)
+    except (OSError, AssertionError) as error:
+        return type(error).__name__
+
+
+@fault(
+    "F43",
+    "the clock jumps an hour, forth and back",
+    sizes={"seconds": (1, 10)},
+    limits={"Date is wrong by": 2.0},
+)
+def clock_jumps(play: Play) -> None:
+    """Nothing ends early, nobody is killed, and Date follows."""
+    assert FAKETIME.exists(), f"{FAKETIME} is missing: run tools/system_packages.sh"
+    shift = play.directory / "shift"
+    shift.write_text("+0\n")
+    env = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(shift),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with play.server(Wish(), env=env) as victim, play.probing(victim) as prober:
+        workers = victim.workers()
+        with Connection(victim.address) as kept:
+            kept.send(http_request(target="/probe?n=1"))
+            kept.read_response()
+            for hours in (1, -1, 0):
+                # In place: the library reads it again at each call, and must not find it empty.
+                new = play.directory / "shift.new"
+                new.write_text(f"{hours * 3600:+d}\n")
+                new.rename(shift)
+                time.sleep(play.seconds("seconds") + 1.1)
+                play.within("Date is wrong by", date_error(victim, hours * 3600))
+            kept.send(http_request(target="/probe?n=1"))
+            status = kept.read_response().status
+            play.check("a connection of before the jumps", str(status), "200", status == 200)
+        same = victim.workers() == workers
+        play.check("same workers", str(same), "True", same)
+    play.none_failed(prober)
+
+
+def date_error(victim: Victim, shift: float) -> float:
+    """How far the Date of an answer is from what the server's clock should say; 0 where none is sent."""
+    date = victim.get("/probe?n=1").get("Date")
+    return abs(parsedate_to_datetime(date).timestamp() - time.time() - shift) if date else 0.0
+
+
+@fault("F45", "the master is stopped and goes on", needs=[WORKERS], sizes={"seconds": (2, 60)})
+def master_stopped(play: Play) -> None:
+    """Workers serve meanwhile, and nobody is killed afterwards."""
+    with play.server(Wish()) as victim, play.probing(victim) as prober:
+        workers = victim.workers()
+        victim.send(signal.SIGSTOP)
+        try:
+            time.sleep(play.seconds("seconds"))
+        finally:
+            victim.send(signal.SIGCONT)
+        time.sleep(1)
+        prober.wait_for(50)
+        same = victim.workers() == workers
+        play.check("same workers", str(same), "True", same)
+    play.none_failed(prober)
+
+
+@fault(
+    "F45b",
+    "a worker is stopped and goes on",
+    needs=[WORKERS],
+    sizes={"seconds": (3, 60)},
+    # Those on its kept connections, and what it was about to accept.
+    limits={"requests that waited for it": 12},
+)
+def worker_stopped(play: Play) -> None:
+    """New clients go to the other one."""
+    with play.server(Wish()) as victim:
+        workers = victim.workers()
+        with play.probing(victim, slow=min(2.0, play.patience)) as prober:
+            prober.wait_for(100)
+            os.kill(workers[0], signal.SIGSTOP)
+            began = time.monotonic()
+            try:
+                time.sleep(play.seconds("seconds"))
+            finally:
+                os.kill(workers[0], signal.SIGCONT)
+            prober.wait_for(200)
+        waited = [failure for failure in prober.tally.failed() if failure.kind in ("slow", "hung")]
+        play.at_most("requests that waited for it", len(waited))
+        late = [
+            failure for failure in prober.tally.failed() if failure.began > began + 0.5 and failure.pid == 0
+        ]
+        play.check("new clients that waited", str(len(late)), "0", not late)
+        alive = sorted({*victim.workers()} & {*children(victim.pid)})
+        play.check("workers", str(len(alive)), "2", len(alive) == 2)
