@@ -53,6 +53,13 @@ pub enum Kind {
         /// Sets the field.
         set: fn(&mut Settings, Duration),
     },
+    /// Text of any other form: what is allowed, and what checks it and sets the field.
+    Text {
+        /// In words that follow "expected".
+        allowed: &'static str,
+        /// Sets the field, if the text is right.
+        set: fn(&mut Settings, &str) -> Result<(), Invalid>,
+    },
     /// An access mode in octal.
     Mode(fn(&mut Settings, u32)),
     /// On or off; the flag alone means on.
@@ -111,6 +118,7 @@ impl Kind {
             Self::Duration { least, most, set } => {
                 set(settings, within(values::duration(trimmed)?, *least, *most, trimmed)?);
             }
+            Self::Text { set, .. } => set(settings, trimmed)?,
             Self::Mode(set) => set(settings, values::mode(trimmed)?),
             Self::Flag(set) => set(settings, flag(trimmed)?),
             Self::Choice(choices) => (choice(choices, trimmed)?.set)(settings),
@@ -141,6 +149,7 @@ impl Kind {
                 values::duration_text(*least),
                 values::duration_text(*most)
             ),
+            Self::Text { allowed, .. } => (*allowed).to_owned(),
             Self::Mode(_) => "an access mode in octal from 0 to 0777, such as 0660".to_owned(),
             Self::Flag(_) => "on or off".to_owned(),
             Self::Choice(choices) => {

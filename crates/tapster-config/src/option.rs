@@ -59,6 +59,8 @@ pub enum Group {
     Listening,
     /// By what it is served.
     Processes,
+    /// Who runs it, and what the host grants it.
+    Host,
     /// What is written to the log.
     Logging,
     /// How long things may take.
@@ -79,6 +81,7 @@ impl Group {
         Self::Application,
         Self::Listening,
         Self::Processes,
+        Self::Host,
         Self::Logging,
         Self::Times,
         Self::Limits,
@@ -93,6 +96,7 @@ impl Group {
             Self::Application => "Application",
             Self::Listening => "Listening",
             Self::Processes => "Workers and threads",
+            Self::Host => "User, files and limits",
             Self::Logging => "Logging",
             Self::Times => "Time limits",
             Self::Limits => "Request limits",

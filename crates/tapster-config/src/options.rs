@@ -4,6 +4,7 @@
 mod application;
 mod command;
 mod control;
+mod host;
 mod limits;
 mod listening;
 mod logging;
@@ -48,6 +49,7 @@ pub static OPTIONS: Table = Table(&[
     listening::ROWS,
     processes::ROWS,
     recycling::ROWS,
+    host::ROWS,
     logging::ROWS,
     times::ROWS,
     limits::ROWS,
@@ -86,6 +88,11 @@ pub(crate) fn blank() -> Settings {
         workers: Count::Auto,
         threads: 0,
         worker_connections: None,
+        user: None,
+        group: None,
+        no_new_privileges: false,
+        umask: None,
+        limit_nofile: None,
         pidfile: None,
         touch_reload: Vec::new(),
         recycling: crate::settings::Recycling::default(),
@@ -103,6 +110,7 @@ pub(crate) fn blank() -> Settings {
         min_rate_after: Duration::ZERO,
         backlog: None,
         socket_mode: 0,
+        socket_owner: None,
         forwarded_allow_ips: Peers::default(),
         uwsgi_allow_from: Peers::default(),
         header_map: HeaderMap::Drop,

@@ -30,6 +30,15 @@ pub enum BindPlace {
     Named(String),
 }
 
+/// Whom a file is given to, by name or number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// The user, if it is to be another one.
+    pub user: Option<String>,
+    /// The group, if it is to be another one.
+    pub group: Option<String>,
+}
+
 /// Which protocols a listener accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum BindProtocol {
@@ -194,6 +203,16 @@ pub struct Settings {
     pub threads: usize,
     /// Connections of each worker; none means what the limit on open files leaves room for.
     pub worker_connections: Option<usize>,
+    /// Who the workers are to be: a name or a number.
+    pub user: Option<String>,
+    /// The group that the workers are to have: a name or a number.
+    pub group: Option<String>,
+    /// Whether workers that change user or group gain nothing by the programs that they execute.
+    pub no_new_privileges: bool,
+    /// Access rights that new files do not get; none means as inherited.
+    pub umask: Option<u32>,
+    /// Descriptors that each process may have; none means as many as the system grants.
+    pub limit_nofile: Option<usize>,
     /// Where the number of the server's process is written.
     pub pidfile: Option<PathBuf>,
     /// Files whose change reloads.
@@ -228,6 +247,8 @@ pub struct Settings {
     pub backlog: Option<u32>,
     /// Access mode of unix sockets.
     pub socket_mode: u32,
+    /// Whom unix sockets belong to; none means the user and group of the workers.
+    pub socket_owner: Option<Owner>,
     /// Peers whose forwarding headers are believed.
     pub forwarded_allow_ips: Peers,
     /// Peers besides unix sockets and loopback that may speak uwsgi.

@@ -44,6 +44,19 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["lazy", "lazy-apps"], "leave it out: every worker loads the application by itself"),
     (&["chmod-socket"], "write --socket-mode MODE"),
+    (&["chown-socket"], "write --socket-owner USER:GROUP"),
+    (&["uid", "immediate-uid"], "write --user USER"),
+    (&["gid", "immediate-gid"], "write --group GROUP"),
+    (&["initgroups", "no-initgroups"], "leave it out: --user brings the groups of that user"),
+    (&["max-fd"], "write --limit-nofile NUMBER"),
+    (
+        &["limit-as", "limit-nproc", "rlimit-as"],
+        "limit the whole service: MemoryMax= and TasksMax= in a systemd unit, or the container's limits",
+    ),
+    (
+        &["chroot", "pivot-root"],
+        "use a container, or systemd's ProtectSystem= and ReadWritePaths= (docs/deployment.md)",
+    ),
     (&["access-logfile"], "write --access-log on; it goes to the log on standard error"),
     (
         &["error-logfile", "log-file", "logto", "logto2"],
@@ -69,15 +82,16 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "start the tapster that is installed in the virtual environment: venv/bin/tapster",
     ),
     (
-        &["daemon", "D", "daemonize"],
-        "run it under systemd, a container or another supervisor, in the foreground",
+        &["daemon", "D", "daemonize", "daemonize2", "background"],
+        "tapster stays in the foreground: in the background nobody would restart it, keep its log or know when it is \
+         ready. Run it under systemd (deploy/systemd/), in a container, or for a moment as: nohup tapster … &",
     ),
     (&["plugin", "plugins"], "leave it out: there are no plugins"),
     (
         &["ini", "paste", "yaml", "xml", "json"],
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
-    (&["reload", "preload", "preload-app", "user", "uid", "group", "gid", "umask"], NOT_YET),
+    (&["reload", "preload", "preload-app"], NOT_YET),
     (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
     (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];

@@ -6,6 +6,8 @@
 mod activation;
 mod client;
 mod command;
+mod host;
+mod identity;
 mod interpreter;
 mod listeners;
 mod server;

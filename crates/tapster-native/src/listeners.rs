@@ -5,7 +5,7 @@ use std::error::Error;
 
 use tapster_config::{BindPlace, ProxyProtocol, Settings};
 use tapster_observe::Log;
-use tapster_sys::socket::{Listener, Place};
+use tapster_sys::socket::{Access, Listener, Place};
 
 use crate::activation::Activated;
 
@@ -25,12 +25,12 @@ impl Opened {
 }
 
 /// Opens every bind and admin bind of the settings, all or none.
-pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Opened, Box<dyn Error>> {
+pub(crate) fn open(settings: &Settings, access: Access, log: &Log) -> Result<Opened, Box<dyn Error>> {
     let mut activated = Activated::receive(settings.backlog)?;
     let mut opened = Opened { clients: Vec::new(), admin: Vec::new() };
     // First, so that what the service manager opened for them is not taken for the clients.
     for place in &settings.admin_bind {
-        match open_one(place, settings, &mut activated) {
+        match open_one(place, settings, access, &mut activated) {
             Ok(listeners) => opened.admin.extend(listeners),
             Err(error) => {
                 opened.remove_files();
@@ -38,13 +38,15 @@ pub(crate) fn open(settings: &Settings, log: &Log) -> Result<Opened, Box<dyn Err
             }
         }
     }
-    opened.clients = open_clients(settings, &mut activated, log).inspect_err(|_| opened.remove_files())?;
+    opened.clients =
+        open_clients(settings, access, &mut activated, log).inspect_err(|_| opened.remove_files())?;
     Ok(opened)
 }
 
 /// What the service manager opened already is taken over.
 fn open_clients(
     settings: &Settings,
+    access: Access,
     activated: &mut Activated,
     log: &Log,
 ) -> Result<Vec<Listener>, Box<dyn Error>> {
@@ -55,7 +57,7 @@ fn open_clients(
         return Ok(listeners);
     }
     for bind in &settings.bind {
-        match open_one(&bind.place, settings, activated) {
+        match open_one(&bind.place, settings, access, activated) {
             Ok(opened) => {
                 let proxied = bind.proxy_protocol || settings.proxy_protocol != ProxyProtocol::Off;
                 listeners.extend(opened.into_iter().map(|listener| listener.proxied(proxied)));
@@ -74,6 +76,7 @@ fn open_clients(
 fn open_one(
     place: &BindPlace,
     settings: &Settings,
+    access: Access,
     activated: &mut Activated,
 ) -> Result<Vec<Listener>, Box<dyn Error>> {
     let taken = activated.take_for(place);
@@ -84,7 +87,7 @@ fn open_one(
         BindPlace::Inet(address) => Place::Inet(*address),
         BindPlace::Host(name, port) => Place::Host(name.clone(), *port),
         BindPlace::Any(port) => Place::Any(*port),
-        BindPlace::Unix(path) => Place::Unix(path.clone(), settings.socket_mode),
+        BindPlace::Unix(path) => Place::Unix(path.clone(), access),
         BindPlace::Fd(number) => Place::Descriptor(*number),
         BindPlace::Named(name) => return Err(activated.no_such_name(name).into()),
     };

@@ -16,6 +16,7 @@ use tapster_sys::signal;
 use tapster_worker::{Peers, Worker, WorkerParts};
 use tapster_wsgi::{Application, Options};
 
+use crate::identity;
 use crate::interpreter::parallelism;
 
 /// The application cannot be loaded; trying again without a change is of no use.
@@ -81,6 +82,7 @@ fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
             let reason = boot_failure(py, &error);
             let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
             log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+            identity::say_what_is_closed(py, settings, log);
             Err(reason)
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tapster_config::Settings;
 use tapster_observe::{Log, Scoreboard, WorkerState};
 use tapster_sys::fork::Forked;
+use tapster_sys::identity::Privileges;
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
@@ -44,6 +45,8 @@ pub struct Supervision<'a> {
     pub board: Scoreboard,
     /// Where it reports. The log of a process without threads.
     pub log: Log,
+    /// What each worker gives up before it runs anything of the application.
+    pub privileges: Privileges,
 }
 
 impl Supervision<'_> {
@@ -67,6 +70,7 @@ struct Driver<'a> {
     worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     listeners: Vec<Listener>,
     board: Scoreboard,
+    privileges: Privileges,
     log: Log,
     manager: ServiceManager,
     control: Control,
@@ -107,7 +111,7 @@ impl<'a> Driver<'a> {
         fork: &'a mut dyn Fork,
         worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     ) -> io::Result<Driver<'a>> {
-        let Supervision { settings, workers, listeners, admin, board, log } = given;
+        let Supervision { settings, workers, listeners, admin, board, log, privileges } = given;
         let slots = board.workers();
         let (boot_timeout, graceful_timeout) = (settings.boot_timeout, settings.graceful_timeout);
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
@@ -125,6 +129,7 @@ impl<'a> Driver<'a> {
             control: Control::open(settings, &listeners, admin, &log),
             listeners,
             board,
+            privileges,
             vitals: Vitals::new(settings, slots, log.clone()),
             log,
             manager: ServiceManager::from_environment(),
@@ -214,13 +219,22 @@ impl<'a> Driver<'a> {
     /// In the child: drops what is the supervisor's alone and never comes back.
     fn become_worker(self, place: Place) -> ! {
         let Place { slot, generation, stands_in_for } = place;
-        let Driver { own_pid, worker, listeners, board, channels, alive: (alive, writer), .. } = self;
+        let Driver { worker, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
         drop((self.signals, writer, self.outbox, self.touch, self.control));
-        let supervisor = own_pid;
-        worker_start::run(
-            Inheritance { slot, generation, stands_in_for, supervisor, channels, alive, listeners, board },
-            worker,
-        )
+        let supervisor = self.own_pid;
+        let inheritance = Inheritance {
+            slot,
+            generation,
+            stands_in_for,
+            supervisor,
+            channels,
+            alive,
+            listeners,
+            board,
+            privileges,
+            log,
+        };
+        worker_start::run(inheritance, worker)
     }
 
     /// Empties what the last worker of a slot left behind.

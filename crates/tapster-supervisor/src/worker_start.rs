@@ -3,10 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tapster_observe::{Scoreboard, WorkerState};
+use tapster_observe::{Log, Scoreboard, WorkerState};
+use tapster_sys::identity::Privileges;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
+use tapster_sys::title;
 
 use crate::channels::Channels;
 use crate::{BootFailure, WorkerStart};
@@ -44,6 +46,8 @@ pub struct Inheritance {
     pub alive: OwnedFd,
     pub listeners: Vec<Listener>,
     pub board: Scoreboard,
+    pub privileges: Privileges,
+    pub log: Log,
 }
 
 /// Runs a worker in this child process, which ends with it. Called with all signals blocked and everything that is
@@ -58,22 +62,38 @@ pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32)
 }
 
 fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
-    let Inheritance { slot, generation, stands_in_for, supervisor, channels, alive, listeners, board } =
-        inheritance;
+    let Inheritance {
+        slot, generation, stands_in_for, supervisor, channels, alive, listeners, board, ..
+    } = inheritance;
+    let (privileges, log) = (inheritance.privileges, inheritance.log);
     reset_signals().ok()?;
-    process::set_parent_death_signal(Signal::Terminate).ok()?;
-    // Where it cannot be had, the system chooses by size alone.
+    // Where it cannot be had, the system chooses by size alone. It takes the process's own files in /proc.
     let _ = process::offer_to_out_of_memory_killer(BEFORE_THE_SUPERVISOR);
+    give_up(&privileges, &log)?;
+    // After that, which resets it.
+    process::set_parent_death_signal(Signal::Terminate).ok()?;
     if Pid::parent() != supervisor {
         return None; // It died before its death could be noticed.
     }
     // A name is a convenience.
     let _ = process::set_name(&format!("tapster-w{}", slot + 1));
+    title::set_title(&format!("tapster: worker {}", slot + 1));
     let own = board.worker(slot);
     own.reset(Pid::current().as_raw().cast_unsigned());
     own.set_state(WorkerState::Booting);
     let (inbox, peers) = channels.into_worker(slot)?;
     Some(WorkerStart { slot, generation, stands_in_for, supervisor, inbox, peers, alive, listeners, board })
+}
+
+/// A worker that is more than it was to be must not run a line of the application's.
+fn give_up(privileges: &Privileges, log: &Log) -> Option<()> {
+    let given_up = privileges.give_up();
+    let said = given_up.inspect_err(|error| {
+        log.error(format_args!(
+            "a worker cannot become what --user and --group say, and does not run: {error}"
+        ));
+    });
+    said.ok()
 }
 
 /// The signals that came since the fork are delivered at the end, to the new dispositions.

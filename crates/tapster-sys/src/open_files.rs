@@ -29,6 +29,15 @@ pub fn raise_limit() -> io::Result<Option<Raised>> {
     Ok(Some(Raised { from, to }))
 }
 
+/// Sets the soft limit, and raises the hard one if it is lower.
+///
+/// # Errors
+/// `PermissionDenied` when raising the hard limit takes a privilege that this process does not have.
+pub fn set_limit(wanted: u64) -> io::Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum.map(|hard| hard.max(wanted));
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?)
+}
+
 /// The soft limit; none if there is no limit.
 pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current

@@ -111,6 +111,11 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets the access rights that new files of this process and its children do not have.
+pub fn set_umask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask as rustix::fs::RawMode));
+}
+
 /// Whether a process with this number runs under this name (see [`set_name`]), which has at most 15 bytes. Where the
 /// system does not tell names, whether there is a process with this number.
 pub fn is_named(pid: Pid, name: &str) -> bool {

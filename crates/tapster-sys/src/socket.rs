@@ -25,8 +25,8 @@ pub enum Place {
     Host(String, u16),
     /// Every IPv4 and IPv6 address.
     Any(u16),
-    /// A socket in the file system, with this access mode.
-    Unix(PathBuf, u32),
+    /// A socket in the file system, and who may use it.
+    Unix(PathBuf, Access),
     /// A descriptor inherited from the parent: a listening stream socket, or a bound one.
     Descriptor(RawFd),
 }
@@ -40,6 +40,24 @@ impl fmt::Display for Place {
             Place::Unix(path, _) => write!(f, "unix:{}", path.display()),
             Place::Descriptor(number) => write!(f, "fd://{number}"),
         }
+    }
+}
+
+/// Who may connect to a socket in the file system: those who may write to its file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// The mode of the file.
+    pub mode: u32,
+    /// The user that it is given to; none means that it stays this process's.
+    pub user: Option<u32>,
+    /// The group that it is given to.
+    pub group: Option<u32>,
+}
+
+impl Access {
+    /// A file of this process's own, with this mode.
+    pub fn mode(mode: u32) -> Access {
+        Access { mode, user: None, group: None }
     }
 }
 
@@ -112,7 +130,7 @@ impl Listener {
             Place::Inet(address) => inet::open(*address, backlog).map(|one| vec![one]),
             Place::Host(name, port) => inet::open_host(name, *port, backlog),
             Place::Any(port) => inet::open_any(*port, backlog),
-            Place::Unix(path, mode) => unix::open(path, *mode, backlog).map(|one| vec![one]),
+            Place::Unix(path, access) => unix::open(path, *access, backlog).map(|one| vec![one]),
             Place::Descriptor(number) => inherited::open(*number, backlog).map(|one| vec![one]),
         };
         opened.map_err(|cause| OpenError { place: place.clone(), cause })
@@ -212,6 +230,7 @@ enum Cause {
     NotFound(String),
     NotASocketFile,
     ProbeFailed(io::Error),
+    NotGiven(io::Error),
     NotOpen,
     NotASocket,
     NotAStream,
@@ -259,6 +278,9 @@ impl fmt::Display for OpenError {
                     f,
                     "the file exists and it is unknown whether a server uses it ({error}); remove it if none does"
                 )
+            }
+            Cause::NotGiven(error) => {
+                write!(f, "its file cannot be given to another user or group: {error} (--socket-owner)")
             }
             Cause::NotOpen => {
                 f.write_str("the descriptor is not open; nothing was inherited under this number")

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
+use tapster_sys::identity::{Identity, Privileges, may_change};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::memory::SharedWords;
 use tapster_sys::poll::{self, Interest};
@@ -21,7 +22,8 @@ fn main() {
     signals_arrive_while_a_process_sleeps();
     a_blocked_signal_is_kept_for_the_child();
     unknown_children_are_reaped();
-    println!("fork: 5 tests passed");
+    nobody_becomes_root_again();
+    println!("fork: 6 tests passed");
 }
 
 /// Runs a closure in a child, which exits with its result.
@@ -138,4 +140,24 @@ fn unknown_children_are_reaped() {
         assert!(ended.contains(&(*pid, Status::Exited(place as i32 + 1))));
     }
     assert_eq!(wait::reap_any().unwrap(), None);
+}
+
+/// As root a child becomes somebody for good; else it may not become anybody.
+fn nobody_becomes_root_again() {
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let somebody = Identity { uid: Some(3_999_998), gid: 3_999_997, groups: vec![3_999_996, 3_999_997] };
+    let root = Identity { uid: Some(0), gid: 0, groups: vec![0] };
+    assert!(!somebody.is_ours());
+    let may = may_change();
+    let pid = child(|| {
+        let became = somebody.assume().is_ok();
+        let consistent = became == may && somebody.is_ours() == may && somebody.assume().is_ok() == may;
+        let back = became && root.assume().is_ok();
+        i32::from(!consistent) + 2 * i32::from(back)
+    });
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
+    let stays = Identity { uid: None, gid: rustix::process::getgid().as_raw(), groups: Vec::new() };
+    let privileges = Privileges { identity: Some(stays).filter(|_| !may), no_new: true };
+    let pid = child(|| i32::from(privileges.give_up().is_err()));
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
 }

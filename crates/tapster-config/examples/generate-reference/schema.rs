@@ -66,7 +66,12 @@ fn single(kind: &Kind) -> Vec<Value> {
     let texts = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     let numbers = |least: u64, most: u64| json!({ "type": "integer", "minimum": least, "maximum": most });
     match kind {
-        Kind::App(_) | Kind::Path(_) | Kind::Bind(_) | Kind::Place(_) | Kind::Peers(_) => {
+        Kind::App(_)
+        | Kind::Path(_)
+        | Kind::Bind(_)
+        | Kind::Place(_)
+        | Kind::Peers(_)
+        | Kind::Text { .. } => {
             vec![json!({ "type": "string" })]
         }
         Kind::Pair(_) => vec![texts("^[^=]+=")],

@@ -1,6 +1,7 @@
 //! The options of one group: where and how clients are listened to.
 
 use super::ROW;
+use crate::account;
 use crate::kind::{Choice, Kind};
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{BindProtocol, EarlyHints, ProxyProtocol};
@@ -102,6 +103,20 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Value("0660"),
         group: Group::Listening,
         help: "Access mode of unix sockets, in octal",
+        ..ROW
+    },
+    OptionSpec {
+        name: "socket-owner",
+        metavar: "USER[:GROUP]",
+        kind: Kind::Text {
+            allowed: "USER, USER:GROUP or :GROUP, by name or number",
+            set: |settings, text| account::owner(text).map(|owner| settings.socket_owner = Some(owner)),
+        },
+        fallback: Fallback::Words("--user and --group"),
+        group: Group::Listening,
+        help: "Give unix sockets to this user and group",
+        details: "Who may connect is who may write to the socket's file: see `--socket-mode`. Mode and owner are set \
+                  before anybody can connect.",
         ..ROW
     },
     OptionSpec {

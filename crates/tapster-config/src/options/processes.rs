@@ -51,17 +51,6 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
-        name: "pidfile",
-        metavar: "PATH",
-        kind: Kind::Path(|settings, path| settings.pidfile = Some(path)),
-        fallback: Fallback::Words("no file"),
-        group: Group::Processes,
-        help: "Write the number of the server's process to this file",
-        details: "Written once the sockets are open, removed at the end if it is still this server's. A file that names \
-                  a tapster that runs refuses the start; any other leftover is replaced.",
-        ..ROW
-    },
-    OptionSpec {
         name: "touch-reload",
         metavar: "FILE",
         kind: Kind::Path(|settings, path| settings.touch_reload.push(path)),

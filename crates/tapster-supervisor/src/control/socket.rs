@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use tapster_config::ControlSocket;
 use tapster_observe::Log;
-use tapster_sys::socket::{Listener, OpenError, Place};
+use tapster_sys::socket::{Access, Listener, OpenError, Place};
 
 use super::place;
 
@@ -100,7 +100,7 @@ impl Socket {
 }
 
 fn listen(path: &Path) -> Result<Vec<Listener>, OpenError> {
-    Listener::open(&Place::Unix(path.to_owned(), MODE), Some(BACKLOG))
+    Listener::open(&Place::Unix(path.to_owned(), Access::mode(MODE)), Some(BACKLOG))
 }
 
 /// Makes the socket known where commands look for it. A convenience: they can be told the path.

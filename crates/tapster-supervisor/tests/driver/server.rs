@@ -12,11 +12,12 @@ use tapster_config::ControlSocket;
 use tapster_observe::{Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::{Supervision, WorkerStart, slots_for};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
+use tapster_sys::identity::Privileges;
 use tapster_sys::memory::SharedWords;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::process::{self, Pid, send_signal};
 use tapster_sys::signal::Signal;
-use tapster_sys::socket::{Address, Listener, Place};
+use tapster_sys::socket::{Access, Address, Listener, Place};
 use tapster_sys::wait::{self, Status};
 
 /// Longer than anything here takes, also on a busy machine.
@@ -50,7 +51,7 @@ impl Server {
     /// Starts a supervisor whose workers run `worker`; what they write to the pipe can be waited for.
     pub fn start(setup: Setup, worker: impl Fn(WorkerStart, &PipeWriter) -> i32) -> Server {
         let place = match &setup.unix {
-            Some(path) => Place::Unix(path.clone(), 0o660),
+            Some(path) => Place::Unix(path.clone(), Access::mode(0o660)),
             None => Place::Inet("127.0.0.1:0".parse().unwrap()),
         };
         let (reader, writer) = io::pipe().unwrap();
@@ -177,8 +178,9 @@ fn supervise(
     let mut settings = tapster_config::defaults().unwrap();
     settings.graceful_timeout = setup.graceful_timeout;
     settings.control_socket = ControlSocket::Off;
-    let workers = setup.workers;
-    let supervision = Supervision { settings: &settings, workers, listeners, admin: Vec::new(), board, log };
+    let (workers, admin) = (setup.workers, Vec::new());
+    let privileges = Privileges::default();
+    let supervision = Supervision { settings: &settings, workers, listeners, admin, board, log, privileges };
     let mut forking = || {
         if setup.strangers && fork(SingleThreaded::prove()?)? == Forked::Child {
             process::exit_now(0);

@@ -90,7 +90,7 @@ fn the_backlog_is_what_the_system_grants() {
 #[test]
 fn a_unix_socket_has_its_mode_and_its_file_goes_with_its_owner() {
     let path = scratch("mode").join("app.sock");
-    let listener = one(&Place::Unix(path.clone(), 0o660));
+    let listener = one(&Place::Unix(path.clone(), Access::mode(0o660)));
     assert!(listener.is_unix() && listener.is_local());
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let _client = UnixStream::connect(&path).unwrap();
@@ -106,19 +106,19 @@ fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
     let path = scratch("stale").join("app.sock");
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let listener = one(&Place::Unix(path.clone(), 0o600));
-    let error = Listener::open(&Place::Unix(path.clone(), 0o600), None).unwrap_err();
+    let listener = one(&Place::Unix(path.clone(), Access::mode(0o600)));
+    let error = Listener::open(&Place::Unix(path.clone(), Access::mode(0o600)), None).unwrap_err();
     assert!(error.is_in_use(), "{error}");
     drop(listener);
     std::fs::remove_file(&path).unwrap();
     let _datagram = UnixDatagram::bind(&path).unwrap();
-    assert!(Listener::open(&Place::Unix(path, 0o600), None).unwrap_err().is_in_use());
+    assert!(Listener::open(&Place::Unix(path, Access::mode(0o600)), None).unwrap_err().is_in_use());
 }
 
 #[test]
 fn the_file_of_another_server_is_left_alone() {
     let path = scratch("other").join("app.sock");
-    let listener = one(&Place::Unix(path.clone(), 0o660));
+    let listener = one(&Place::Unix(path.clone(), Access::mode(0o660)));
     std::fs::remove_file(&path).unwrap();
     let _other = UnixListener::bind(&path).unwrap();
     listener.remove_file();
@@ -130,13 +130,14 @@ fn what_cannot_be_a_unix_socket_is_refused_with_a_reason() {
     let folder = scratch("refused");
     let file = folder.join("notes.txt");
     std::fs::write(&file, "mine").unwrap();
-    let error = Listener::open(&Place::Unix(file.clone(), 0o660), None).unwrap_err();
+    let error = Listener::open(&Place::Unix(file.clone(), Access::mode(0o660)), None).unwrap_err();
     assert!(error.to_string().contains("is not a socket"), "{error}");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
     let long = folder.join("x".repeat(200));
-    let error = Listener::open(&Place::Unix(long, 0o660), None).unwrap_err();
+    let error = Listener::open(&Place::Unix(long, Access::mode(0o660)), None).unwrap_err();
     assert!(error.to_string().contains("too long"), "{error}");
-    let error = Listener::open(&Place::Unix(folder.join("absent/app.sock"), 0o660), None).unwrap_err();
+    let error =
+        Listener::open(&Place::Unix(folder.join("absent/app.sock"), Access::mode(0o660)), None).unwrap_err();
     assert!(error.to_string().contains("No such file"), "{error}");
 }
 

@@ -8,7 +8,7 @@ use std::{fs, io};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix};
 
-use super::{Address, Backlog, Cause, Listener, stream_socket};
+use super::{Access, Address, Backlog, Cause, Listener, stream_socket};
 use crate::process::Pid;
 
 /// The file of a unix socket, and the process that made it.
@@ -38,7 +38,7 @@ impl SocketFile {
 }
 
 /// A listener at a path. A file left by a server that died is replaced; one in use is not.
-pub fn open(path: &Path, mode: u32, backlog: Backlog) -> Result<Listener, Cause> {
+pub fn open(path: &Path, access: Access, backlog: Backlog) -> Result<Listener, Cause> {
     let path = std::path::absolute(path)?;
     let address = SocketAddrUnix::new(&path)?;
     remove_stale(&path, &address)?;
@@ -47,9 +47,9 @@ pub fn open(path: &Path, mode: u32, backlog: Backlog) -> Result<Listener, Cause>
         Errno::ADDRINUSE => Cause::InUse(crate::port_holder::of_unix(&path)),
         other => other.into(),
     })?;
-    // The mode is set before `listen`: until then connections are refused whatever the mode.
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
     let file = SocketFile::new(&path)?;
+    // Before `listen`: until then connections are refused whatever the mode.
+    grant(&path, access).inspect_err(|_| file.remove())?;
     rustix::net::listen(&socket, backlog.as_raw())?;
     Ok(Listener {
         socket,
@@ -59,6 +59,14 @@ pub fn open(path: &Path, mode: u32, backlog: Backlog) -> Result<Listener, Cause>
         proxied: false,
         file: Some(file),
     })
+}
+
+/// Sets mode and owner. The owner first: the mode may let in more than the one before.
+fn grant(path: &Path, access: Access) -> Result<(), Cause> {
+    if access.user.is_some() || access.group.is_some() {
+        std::os::unix::fs::lchown(path, access.user, access.group).map_err(Cause::NotGiven)?;
+    }
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(access.mode))?)
 }
 
 /// Removes a socket file on which nobody listens.

@@ -15,7 +15,7 @@ use tapster_config::Settings;
 use tapster_gateway::{App, Request, Respond};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, WorkerBoard, words_needed};
 use tapster_sys::inbox::{Inbox, Message};
-use tapster_sys::socket::{Address, Listener, Place};
+use tapster_sys::socket::{Access, Address, Listener, Place};
 use tapster_worker::{Peers, Worker, WorkerParts};
 
 use crate::app::{Closure, PATIENCE};
@@ -216,7 +216,7 @@ impl Drop for Server {
 pub fn open(unix: bool) -> Listener {
     let place = if unix {
         let directory = tempfile::tempdir().unwrap().keep();
-        Place::Unix(directory.join("socket"), 0o600)
+        Place::Unix(directory.join("socket"), Access::mode(0o600))
     } else {
         Place::Inet("127.0.0.1:0".parse().unwrap())
     };

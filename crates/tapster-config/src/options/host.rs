@@ -1,0 +1,84 @@
+//! The options of one group: how the server gets on with its host.
+
+use super::{ROW, to_usize};
+use crate::account;
+use crate::kind::Kind;
+use crate::option::{Fallback, Group, OptionSpec};
+
+pub(super) static ROWS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "user",
+        metavar: "USER",
+        kind: Kind::Text {
+            allowed: account::ALLOWED,
+            set: |settings, text| account::single(text).map(|user| settings.user = Some(user)),
+        },
+        fallback: Fallback::Words("who starts the server"),
+        group: Group::Host,
+        help: "Run the workers as this user, by name or number",
+        details: "For a server that root starts. The workers give up root before they load the application: groups \
+                  (those of the user), group and user, checked afterwards; a worker that cannot does not run. The \
+                  supervisor stays root, runs none of the application's code, and opens the sockets. `HOME`, `USER` \
+                  and `LOGNAME` follow, unless `--env` sets them. A number that no user has needs `--group`. \
+                  Better still is a server that never was root: systemd's `User=`, a container's user.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "group",
+        metavar: "GROUP",
+        kind: Kind::Text {
+            allowed: account::ALLOWED,
+            set: |settings, text| account::single(text).map(|group| settings.group = Some(group)),
+        },
+        fallback: Fallback::Words("the main group of --user"),
+        group: Group::Host,
+        help: "Run the workers as this group, by name or number",
+        ..ROW
+    },
+    OptionSpec {
+        name: "no-new-privileges",
+        metavar: "WHETHER",
+        kind: Kind::Flag(|settings, on| settings.no_new_privileges = on),
+        fallback: Fallback::Value("on"),
+        group: Group::Host,
+        help: "With --user or --group: programs that the application runs gain none",
+        details: "What a set-user-ID program such as `sudo` would gain (the kernel's PR_SET_NO_NEW_PRIVS). `off` for \
+                  an application that sends mail by Postfix's `sendmail`, which is one.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "umask",
+        metavar: "MODE",
+        kind: Kind::Mode(|settings, mode| settings.umask = Some(mode)),
+        fallback: Fallback::Words("that of whoever starts the server"),
+        group: Group::Host,
+        help: "Access rights that new files do not get, in octal",
+        details: "For the server's own files and those of the application. Unix sockets have `--socket-mode`.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "limit-nofile",
+        metavar: "NUMBER",
+        kind: Kind::Integer {
+            least: 32,
+            most: 1 << 30,
+            set: |settings, number| settings.limit_nofile = Some(to_usize(number)),
+        },
+        fallback: Fallback::Words("the hard limit of whoever starts the server, at most 1048576"),
+        group: Group::Host,
+        help: "How many files and connections each process may have open",
+        details: "More than the hard limit takes root (systemd's `LimitNOFILE=`, `ulimit -Hn`).",
+        ..ROW
+    },
+    OptionSpec {
+        name: "pidfile",
+        metavar: "PATH",
+        kind: Kind::Path(|settings, path| settings.pidfile = Some(path)),
+        fallback: Fallback::Words("no file"),
+        group: Group::Host,
+        help: "Write the number of the server's process to this file",
+        details: "Written once the sockets are open, removed at the end if it is still this server's. A file that names \
+                  a tapster that runs refuses the start; any other leftover is replaced.",
+        ..ROW
+    },
+];
