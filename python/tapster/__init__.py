@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+__all__ = ["RequestTimeout", "__version__"]
 
 __version__: str
+
+
+class RequestTimeout(BaseException):
+    """Raised in a thread whose request has taken longer than `--request-timeout`.
+
+    Its client has been answered with 504 then, or cut off. It is no `Exception`, so that code which
+    handles errors lets it pass; clean up in `finally`, and do not keep the thread.
+    """
 
 
 def __getattr__(name: str) -> str:

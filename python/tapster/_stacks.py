@@ -40,7 +40,10 @@ def current() -> list[tuple[int, str, str]]:
 
 
 def _text(frame: FrameType) -> str:
-    return "".join(traceback.format_stack(frame))
+    """The stack without the frames by which every thread begins, unless there are no others."""
+    stack = traceback.extract_stack(frame)
+    begins = next((n for n, entry in enumerate(stack) if entry.filename != threading.__file__), 0)
+    return "".join(traceback.format_list(stack[begins:]))
 
 
 def _signal() -> int:

@@ -233,6 +233,12 @@ pub struct Settings {
     pub graceful_timeout: Duration,
     /// How long a worker may take to become ready.
     pub boot_timeout: Duration,
+    /// How long the application may take without a sign of it; zero is no limit.
+    pub request_timeout: Duration,
+    /// How long a thread may take to come back after that.
+    pub timeout_grace: Duration,
+    /// After which time a request without an answer is told of; zero is never.
+    pub slow_log: Duration,
     /// How long an idle keep-alive connection is kept.
     pub keep_alive: Duration,
     /// How long a request head may take to arrive; 408 beyond.

@@ -26,8 +26,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "leave it out: there is one kind of worker, with --threads; slow clients and idle connections cost no thread",
     ),
     (
-        &["timeout", "t", "harakiri", "request-timeout"],
-        "this version sets no limit on the application's time; --head-timeout and --io-timeout bound clients",
+        &["timeout", "t", "harakiri"],
+        "write --request-timeout TIME, which bounds each request and not the worker",
     ),
     (
         &[

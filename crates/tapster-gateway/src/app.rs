@@ -27,6 +27,13 @@ pub trait App: Send + Sync + 'static {
     fn stacks(&self) -> Stacks {
         Stacks::default()
     }
+
+    /// Ends what a thread does, named as in [`ThreadStack`](crate::ThreadStack), as far as that can be done: when the
+    /// interpreter's lock is had, `claim` is called with what raises an exception there, and calls it if that is still
+    /// due. Called on a native thread of its own; may wait for long.
+    fn interrupt(&self, ident: u64, claim: &dyn Fn(&mut dyn FnMut())) {
+        let _ = (ident, claim);
+    }
 }
 
 /// Which protocol a request arrived by.
@@ -213,4 +220,17 @@ pub trait Respond {
     /// The answer failed. If something of it has left the connection ends without the chunked terminator, so that the
     /// truncation shows; if not, a plain 500 is sent, or what the failure of the request's body asks for.
     fn abort(&mut self);
+    /// Whether the request took too long and was answered in the application's place: what is written now is dropped.
+    fn is_lost(&self) -> bool {
+        false
+    }
+    /// Whether the request took too long, be it after its answer.
+    fn was_taken(&self) -> bool {
+        false
+    }
+    /// The application's code has run, and nothing is raised in its thread from now on ([`App::interrupt`]). True if
+    /// something was, which may not have arrived yet and is to be taken back. Called with the interpreter's lock held.
+    fn end_call(&mut self) -> bool {
+        false
+    }
 }

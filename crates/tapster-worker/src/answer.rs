@@ -2,7 +2,7 @@
 //! the request, or on the one that took it from the queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Variable};
@@ -46,6 +46,9 @@ pub(crate) fn answer(
         running.begin(&context.scratch.request.vars);
     }
     shared.board.begin(thread, shared.micros(start));
+    if inside.is_none() {
+        wake_overseer(shared);
+    }
     let answer = call(shared, context, &mut connection, exchange);
     shared.board.end(thread, answer.status);
     context.now = Instant::now();
@@ -73,6 +76,14 @@ pub(crate) fn answer(
     }
     burst::keep(shared, context, connection);
     None
+}
+
+/// The monitor may be asleep while the leader waits for events: then it did not see this call begin.
+fn wake_overseer(shared: &Shared) {
+    if shared.policy.times.any() {
+        fence(Ordering::SeqCst);
+        shared.home.wake_monitor();
+    }
 }
 
 /// The leader passes the token on if calls usually block, and somebody has to be woken for it; else it goes in with it,
@@ -105,7 +116,8 @@ fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exc
     let Context { scratch, date, now, burst, .. } = context;
     let date = date.at(*now);
     let burst = keeps.then_some(burst);
-    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange, burst);
+    let running = shared.running.get(usize::from(context.holder));
+    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange, burst, running);
     let request = &mut scratch.request;
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
     if called.is_err() {

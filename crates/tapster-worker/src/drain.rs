@@ -86,6 +86,8 @@ impl Shared<'_> {
         let late = context.now >= drain.deadline;
         self.end_idle(context, late || context.now >= drain.since + GRACE);
         let left: usize = self.lanes.iter().map(|lane| lane.core().len()).sum();
+        // Their requests are over, and nothing is waited for that may never come.
+        let left = left.saturating_sub(self.lost_threads());
         if late && left > 0 && !self.is_stopping() {
             self.log.warning(format_args!(
                 "{left} connections were cut: still busy at the end of the graceful time-out"

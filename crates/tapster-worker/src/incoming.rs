@@ -38,6 +38,9 @@ struct Arrival {
     taken: usize,
     progress: Progress,
     pace: Pace,
+    /// Its reader waits for the client; else when it last did.
+    waits: bool,
+    waited: Option<Instant>,
     /// Bytes that came since they were last counted.
     moved: u64,
     /// Data bytes that a chunked body may still have, and what is said if it has more.
@@ -97,6 +100,8 @@ impl Incoming {
             taken: 0,
             progress,
             pace: Pace::new(&policy.pace),
+            waits: false,
+            waited: None,
             moved: 0,
             left: policy.max_body,
             too_large: Failure::new(io::ErrorKind::FileTooLarge, too_large(policy)),
@@ -116,6 +121,12 @@ impl Incoming {
         let mut arrival = self.lock();
         arrival.was_held_back |= std::mem::take(&mut arrival.wants_continue);
         arrival.failure.is_none() && !arrival.was_held_back && arrival.progress.is_short()
+    }
+
+    /// When its reader last waited for the client, which may be now; none if it never did.
+    pub(crate) fn last_wait(&self) -> Option<Instant> {
+        let arrival = self.lock();
+        if arrival.waits { Some(Instant::now()) } else { arrival.waited }
     }
 
     /// The answer to a request whose body failed, if it did.
@@ -252,6 +263,7 @@ impl Arrival {
     }
 
     fn wait_until(&mut self, now: Instant, limits: &PaceLimits) -> Option<Instant> {
+        self.waits = true;
         self.pace.run(now);
         self.pace.moved(std::mem::take(&mut self.moved), now, limits);
         self.pace.deadline()
@@ -259,6 +271,7 @@ impl Arrival {
 
     /// What `came` is counted first: if it was too little, the next wait is over at once.
     fn end_wait(&mut self, came: bool, now: Instant, limits: &PaceLimits) -> Result<(), Failure> {
+        (self.waits, self.waited) = (false, Some(now));
         if !came && let Some(slow) = self.pace.verdict(now) {
             let failure = Failure::new(io::ErrorKind::TimedOut, too_slow(slow, limits));
             self.failure = Some(failure.clone());

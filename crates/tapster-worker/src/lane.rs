@@ -208,7 +208,8 @@ impl Lane {
     }
 
     pub(crate) fn wake_monitor(&self) {
-        if self.monitor.asleep.swap(false, Ordering::SeqCst)
+        if self.monitor.asleep.load(Ordering::SeqCst)
+            && self.monitor.asleep.swap(false, Ordering::SeqCst)
             && let Some(thread) = self.monitor.thread.get()
         {
             thread.unpark();

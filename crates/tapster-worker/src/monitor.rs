@@ -3,13 +3,14 @@
 //! and keeps deadlines, but calls nothing). Asleep while the worker is idle.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use tapster_sys::clock::ThreadClock;
 use tapster_sys::thread::{self, Thread};
 
 use crate::burst;
+use crate::overdue;
 use crate::serve::{self, Context};
 use crate::token::{MONITOR, Phase, View};
 use crate::worker::Shared;
@@ -41,6 +42,12 @@ const GRANT: Duration = Duration::from_millis(10);
 
 /// How long an orphan's threads may take to come back from the application.
 const ORPHAN_JOIN: Duration = Duration::from_millis(200);
+
+/// When to see whether a worker that is over and has lost a thread comes to its end by itself.
+const STUCK_JOIN: Duration = Duration::from_secs(1);
+
+/// How long that may then take: the application's exit handlers have 5 s.
+const STUCK_END: Duration = Duration::from_secs(7);
 
 /// A thread of the pool, as the monitor sees it.
 pub(crate) struct Watched {
@@ -108,7 +115,7 @@ pub(crate) fn run(shared: &Shared) {
                 }
                 (watch, TICK)
             }
-            _ if is_idle(&mut last, view) && sleep_while_idle(shared) => (None, Duration::ZERO),
+            _ if is_idle(&mut last, view) && sleep_while_idle(shared, &mut context) => (None, Duration::ZERO),
             _ if view.phase() == Phase::Leading => (None, usual_tick),
             // Calls come and go.
             _ => (Some(Watch::begin(shared, view)), usual_tick),
@@ -116,10 +123,12 @@ pub(crate) fn run(shared: &Shared) {
         if !tick.is_zero() {
             std::thread::park_timeout(tick);
         }
+        overdue::look_if_due(shared, &mut context);
     }
     // A call that is cut may have given its whole answer.
     burst::release_for(shared, &mut context);
     end_orphan(shared);
+    end_stuck(shared);
 }
 
 /// Looks at a holder that has not moved. Gives the watch back if it goes on, and says whether the holder blocks.
@@ -140,6 +149,21 @@ fn end_orphan(shared: &Shared) {
     }
 }
 
+/// Ends the process of a worker that is over, one of whose threads does not come back: it may keep the interpreter's
+/// lock, or be the main thread.
+fn end_stuck(shared: &Shared) {
+    if shared.lost_threads() == 0 {
+        return;
+    }
+    std::thread::sleep(STUCK_JOIN);
+    if shared.is_left.load(Ordering::SeqCst) {
+        std::thread::sleep(STUCK_END);
+    }
+    if let Some(end) = shared.orphan.end.get() {
+        end();
+    }
+}
+
 /// Whether the leader has not moved for a while. Sleeping at each of its pauses would cost a wake-up after each.
 fn is_idle((last, looks): &mut (View, u32), view: View) -> bool {
     *looks = if *last == view { *looks + 1 } else { 0 };
@@ -147,16 +171,30 @@ fn is_idle((last, looks): &mut (View, u32), view: View) -> bool {
     view.phase() == Phase::Leading && *looks >= IDLE_LOOKS
 }
 
-/// Sleeps if the leader waits for events; it wakes the monitor before its next call. False if it does not wait.
-fn sleep_while_idle(shared: &Shared) -> bool {
+/// Sleeps if the leader waits for events; it wakes the monitor before its next call. False if it does not wait. While
+/// others are in calls, only until one of them may be due.
+fn sleep_while_idle(shared: &Shared, context: &mut Context) -> bool {
     shared.lane.monitor.asleep.store(true, Ordering::SeqCst);
     if !shared.lane.polling.load(Ordering::SeqCst) || shared.is_stopping() {
         shared.lane.monitor.asleep.store(false, Ordering::SeqCst);
         return false;
     }
+    // Whoever begins a call after this looks whether the monitor sleeps.
+    fence(Ordering::SeqCst);
+    let alarm = context.overseer.as_ref().and_then(|overseer| overseer.alarm(shared));
     while shared.lane.monitor.asleep.load(Ordering::SeqCst) {
-        std::thread::park();
+        let Some(alarm) = alarm else {
+            std::thread::park();
+            continue;
+        };
+        let left = alarm.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            shared.lane.monitor.asleep.store(false, Ordering::SeqCst);
+            break;
+        }
+        std::thread::park_timeout(left);
     }
+    overdue::look_if_due(shared, context);
     true
 }
 

@@ -28,6 +28,37 @@ const LINGER_SILENT: Duration = Duration::from_secs(2);
 /// How long a closing connection may go on sending before it is cut (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(30);
 
+/// How long requests may take; none is no limit.
+pub(crate) struct Times {
+    /// In the application, without a sign of it.
+    pub(crate) request: Option<Duration>,
+    /// For a thread to come back after that.
+    pub(crate) grace: Duration,
+    /// Before it is told of.
+    pub(crate) slow: Option<Duration>,
+}
+
+impl Times {
+    fn new(settings: &Settings) -> Times {
+        let limit = |time: Duration| (!time.is_zero()).then_some(time);
+        Times {
+            request: limit(settings.request_timeout),
+            grace: settings.timeout_grace,
+            slow: limit(settings.slow_log),
+        }
+    }
+
+    /// Whether there is any limit for somebody to look at.
+    pub(crate) fn any(&self) -> bool {
+        self.shortest().is_some()
+    }
+
+    /// No request is due before it has run for this long.
+    pub(crate) fn shortest(&self) -> Option<Duration> {
+        self.request.into_iter().chain(self.slow).min()
+    }
+}
+
 /// Bounds and trust, from the settings.
 pub(crate) struct Policy {
     pub(crate) http: tapster_http1::Limits,
@@ -37,6 +68,7 @@ pub(crate) struct Policy {
     pub(crate) stream_body: bool,
     pub(crate) bind_protocol: BindProtocol,
     pub(crate) pace: PaceLimits,
+    pub(crate) times: Times,
     pub(crate) refuses_underscores: bool,
     pub(crate) server_header: bool,
     pub(crate) early_hints: EarlyHints,
@@ -63,6 +95,7 @@ impl Policy {
             stream_body: settings.stream_body,
             bind_protocol: settings.bind_protocol,
             pace: PaceLimits::new(settings),
+            times: Times::new(settings),
             refuses_underscores: settings.header_map == HeaderMap::Refuse,
             server_header: settings.server_header,
             early_hints: settings.early_hints,

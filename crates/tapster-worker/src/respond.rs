@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tapster_config::EarlyHints;
 use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, ResponseHead, WriteError};
@@ -16,7 +17,9 @@ use crate::burst::{self, Pace};
 use crate::connection::{Connection, Exchange};
 use crate::file::FileBody;
 use crate::outbound::{Flushed, Outbound};
+use crate::ownership::{Owner, Reply, Stage};
 use crate::policy::Policy;
+use crate::running::Running;
 use crate::worker::Shared;
 
 /// Body parts up to this size are copied behind the head: one write beats a saved copy.
@@ -92,6 +95,10 @@ pub(crate) struct Responder<'a> {
     gone: bool,
     /// The answer may be kept back, here.
     burst: Option<&'a mut Pace>,
+    /// What others know of this request.
+    running: Option<&'a Running>,
+    /// Whose it is, if its time is limited.
+    owner: Option<&'a Owner>,
 }
 
 impl<'a> Responder<'a> {
@@ -102,8 +109,15 @@ impl<'a> Responder<'a> {
         shared: &'a Shared<'a>,
         exchange: Exchange,
         burst: Option<&'a mut Pace>,
+        running: Option<&'a Running>,
     ) -> Responder<'a> {
         out.clear();
+        let owner = running.map(|running| &running.owner).filter(|_| shared.policy.times.request.is_some());
+        if let Some(owner) = owner {
+            let (stream, incoming) = (connection.stream.clone(), connection.incoming.clone());
+            let reply = Reply { stream, head_only: exchange.head_only, incoming };
+            owner.begin(reply, shared.micros(Instant::now()));
+        }
         Responder {
             connection,
             out,
@@ -119,13 +133,32 @@ impl<'a> Responder<'a> {
             left: false,
             gone: false,
             burst,
+            running,
+            owner,
         }
     }
 
     /// Ends the answer if the application did not, and says what came of it.
     pub(crate) fn end(mut self) -> Answer {
+        let is_lost = self.owner.is_some_and(|owner| !owner.enter() && owner.is_lost());
+        let answer = if is_lost { self.end_lost() } else { self.end_own() };
+        if let Some(owner) = self.owner {
+            owner.end();
+        }
+        answer
+    }
+
+    /// Somebody else has answered: what is left to say is dropped.
+    fn end_lost(&mut self) -> Answer {
+        self.out.clear();
+        self.connection.unsent.clear();
+        let status = if self.left { self.status } else { 504 };
+        Answer { status, bytes: self.bytes, keep_alive: false, short_by: None }
+    }
+
+    fn end_own(&mut self) -> Answer {
         if matches!(self.progress, Progress::NotStarted | Progress::Started) {
-            self.abort();
+            self.end_short();
         }
         let short_by = match self.framing {
             Framing::Length(missing) if missing > 0 && self.progress == Progress::Finished && !self.gone => {
@@ -136,6 +169,28 @@ impl<'a> Responder<'a> {
         let whole = self.progress == Progress::Finished && short_by.is_none() && !self.gone;
         let keep_alive = whole && self.exchange.keep_alive && self.framing != Framing::UntilClose;
         Answer { status: self.status, bytes: self.bytes, keep_alive, short_by }
+    }
+
+    /// Whether the answer is still this thread's to give; if so, it is until [`Responder::leave`].
+    fn enter(&mut self) -> bool {
+        let is_own = self.owner.is_none_or(Owner::enter);
+        self.gone |= !is_own;
+        is_own
+    }
+
+    /// The application goes on, and its time begins anew.
+    fn leave(&self) {
+        let has_left = self.left && self.connection.unsent.is_empty();
+        if has_left && let Some(running) = self.running {
+            running.note_start();
+        }
+        let Some(owner) = self.owner else { return };
+        let stage = match self.progress {
+            Progress::Finished | Progress::Aborted if has_left => Stage::Finished,
+            _ if has_left || self.connection.outbound.is_some() => Stage::Started,
+            _ => Stage::Nothing,
+        };
+        owner.go_on(stage, self.shared.micros(Instant::now()));
     }
 
     fn choose_framing(&mut self, head: &ResponseHead, size: BodySize) -> BodyField {
@@ -371,7 +426,7 @@ impl<'a> Responder<'a> {
             }
         });
         bytes.truncate(read);
-        if bytes.is_empty() { Ok(()) } else { self.write(&bytes, Flush::Later) }
+        if bytes.is_empty() { Ok(()) } else { self.put_chunk(&bytes, Flush::Later) }
     }
 
     /// Asks the poller for room to write.
@@ -392,6 +447,82 @@ impl<'a> Responder<'a> {
             outbound.give_up();
         }
     }
+
+    /// Does what needs the answer to be this thread's; none if it is not.
+    fn as_owner<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        if !self.enter() {
+            return None;
+        }
+        let done = act(self);
+        self.leave();
+        Some(done)
+    }
+
+    fn put_chunk(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
+        let wanted = chunk.bytes().len();
+        let count = self.admit(wanted as u64) as usize;
+        if count > 0 {
+            self.put(chunk, count);
+        }
+        if (flush == Flush::Now || self.out.len() >= SEND_FROM) && !self.entrust() {
+            self.send();
+        }
+        if flush == Flush::Now {
+            self.hold_back();
+        }
+        match self.framing {
+            _ if self.gone => Err(WriteError::Disconnected),
+            Framing::Length(_) if count < wanted => Err(WriteError::TooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_file(&mut self, file: File, offset: u64, length: u64) -> Result<(), WriteError> {
+        if self.framing == Framing::NoBody {
+            return Ok(());
+        }
+        if length <= READ_BELOW {
+            return self.write_file(&file, offset, length);
+        }
+        let count = self.admit(length);
+        if count > 0 {
+            self.queue_file(file, offset, count);
+        }
+        match self.framing {
+            _ if self.gone => Err(WriteError::Disconnected),
+            Framing::Length(_) if count < length => Err(WriteError::TooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn end_whole(&mut self) {
+        if self.progress == Progress::NotStarted {
+            return self.end_short();
+        }
+        if self.framing == Framing::Chunked && self.progress == Progress::Started {
+            self.out.extend_from_slice(encode::LAST_CHUNK);
+        }
+        self.progress = Progress::Finished;
+        match self.take_whole() {
+            Some(bytes) => self.connection.unsent = bytes,
+            None => self.send(),
+        }
+    }
+
+    fn end_short(&mut self) {
+        if !self.left {
+            let refused = self.connection.incoming.as_ref().and_then(|incoming| incoming.refusal());
+            let (status, reason) =
+                refused.map_or((500, String::new()), |refused| (refused.status, refused.reason));
+            (self.status, self.bytes) = (status, 0);
+            (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
+            self.out.clear();
+            let fields = RefusalFields { date: Some(self.date), server: self.policy.server_header };
+            refuse(self.out, status, &reason, &fields, self.exchange.head_only);
+        }
+        self.progress = Progress::Aborted;
+        self.send();
+    }
 }
 
 impl Respond for Responder<'_> {
@@ -399,11 +530,12 @@ impl Respond for Responder<'_> {
         if self.progress != Progress::NotStarted {
             return false;
         }
-        if self.may_hint() {
+        if self.may_hint() && self.enter() {
             encode::interim_head(self.out, head.text());
             self.send();
             self.hold_back();
             self.left = false;
+            self.leave();
         }
         true
     }
@@ -429,69 +561,31 @@ impl Respond for Responder<'_> {
     }
 
     fn write(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
-        let wanted = chunk.bytes().len();
-        let count = self.admit(wanted as u64) as usize;
-        if count > 0 {
-            self.put(chunk, count);
-        }
-        if (flush == Flush::Now || self.out.len() >= SEND_FROM) && !self.entrust() {
-            self.send();
-        }
-        if flush == Flush::Now {
-            self.hold_back();
-        }
-        match self.framing {
-            _ if self.gone => Err(WriteError::Disconnected),
-            Framing::Length(_) if count < wanted => Err(WriteError::TooLong),
-            _ => Ok(()),
-        }
+        self.as_owner(|own| own.put_chunk(chunk, flush)).unwrap_or(Err(WriteError::Disconnected))
     }
 
     fn send_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<(), WriteError> {
         let file = File::from(file);
-        if self.framing == Framing::NoBody {
-            return Ok(());
-        }
-        if length <= READ_BELOW {
-            return self.write_file(&file, offset, length);
-        }
-        let count = self.admit(length);
-        if count > 0 {
-            self.queue_file(file, offset, count);
-        }
-        match self.framing {
-            _ if self.gone => Err(WriteError::Disconnected),
-            Framing::Length(_) if count < length => Err(WriteError::TooLong),
-            _ => Ok(()),
-        }
+        self.as_owner(|own| own.put_file(file, offset, length)).unwrap_or(Err(WriteError::Disconnected))
     }
 
     fn finish(&mut self) {
-        if self.progress == Progress::NotStarted {
-            return self.abort();
-        }
-        if self.framing == Framing::Chunked && self.progress == Progress::Started {
-            self.out.extend_from_slice(encode::LAST_CHUNK);
-        }
-        self.progress = Progress::Finished;
-        match self.take_whole() {
-            Some(bytes) => self.connection.unsent = bytes,
-            None => self.send(),
-        }
+        self.as_owner(Responder::end_whole);
     }
 
     fn abort(&mut self) {
-        if !self.left {
-            let refused = self.connection.incoming.as_ref().and_then(|incoming| incoming.refusal());
-            let (status, reason) =
-                refused.map_or((500, String::new()), |refused| (refused.status, refused.reason));
-            (self.status, self.bytes) = (status, 0);
-            (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
-            self.out.clear();
-            let fields = RefusalFields { date: Some(self.date), server: self.policy.server_header };
-            refuse(self.out, status, &reason, &fields, self.exchange.head_only);
-        }
-        self.progress = Progress::Aborted;
-        self.send();
+        self.as_owner(Responder::end_short);
+    }
+
+    fn is_lost(&self) -> bool {
+        self.owner.is_some_and(Owner::is_lost)
+    }
+
+    fn was_taken(&self) -> bool {
+        self.owner.is_some_and(Owner::is_taken)
+    }
+
+    fn end_call(&mut self) -> bool {
+        self.owner.is_some_and(Owner::end_call)
     }
 }

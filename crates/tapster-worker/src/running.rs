@@ -1,12 +1,14 @@
 //! What each thread of the pool serves, so that others can say it: the monitor in the log, a helper in a list of stacks.
 //! The thread writes it at the start of each request with a few plain stores; a reader sees all of one request or nothing.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use tapster_gateway::{Variable, Vars};
 
-/// Words of text: with the two before it, two cache lines.
-const WORDS: usize = 14;
+use crate::ownership::Owner;
+
+/// Words of text: with what stands before it, two cache lines.
+const WORDS: usize = 13;
 
 /// One thread's entry. Only the thread itself writes it.
 #[repr(align(128))]
@@ -15,7 +17,11 @@ pub(crate) struct Running {
     /// Odd while the text is being written; another for each request.
     sequence: AtomicU64,
     length: AtomicU64,
+    /// Something of its answer has left.
+    started: AtomicBool,
     text: [AtomicU64; WORDS],
+    /// Whose the request is, where its time is limited.
+    pub(crate) owner: Owner,
 }
 
 impl Running {
@@ -33,11 +39,22 @@ impl Running {
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         self.length.store(length as u64, Ordering::Relaxed);
+        self.started.store(false, Ordering::Relaxed);
         let (words, _) = text.as_chunks();
         for (place, word) in self.text.iter().zip(&words[..length.div_ceil(8)]) {
             place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         }
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Something of the answer has left.
+    pub(crate) fn note_start(&self) {
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something of the answer has left.
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// The thread's present request, or its last one: `GET /path`, without the query (it may hold secrets), cut where it is
@@ -88,7 +105,7 @@ mod tests {
     fn a_reader_never_sees_two_requests_in_one() {
         let running = Running::default();
         let paths = [vec![b'x'; 5], vec![b'y'; 90]];
-        let stop = std::sync::atomic::AtomicBool::new(false);
+        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let requests = paths.each_ref().map(|path| vars(path));

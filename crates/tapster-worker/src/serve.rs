@@ -10,6 +10,7 @@ use crate::connection::{Connection, Scratch};
 use crate::date::DateClock;
 use crate::drive;
 use crate::monitor::Watched;
+use crate::overdue::{self, Overseer};
 use crate::token::{Holder, MONITOR};
 use crate::worker::Shared;
 
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) burst: Pace,
     /// The connection that the thread works on: its lane and its key.
     pub(crate) at_hand: Option<(usize, usize)>,
+    /// The monitor's knowledge of slow requests.
+    pub(crate) overseer: Option<Overseer>,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -39,6 +42,7 @@ impl Context {
             must_poll: false,
             burst: Pace::of(holder),
             at_hand: None,
+            overseer: (holder == MONITOR).then(|| Overseer::new(shared)),
             now: Instant::now(),
         }
     }
@@ -123,6 +127,9 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
             None if burst::release_own(shared, context) => {}
             None => wait_for_events(shared, context),
         }
+        if !context.may_call() {
+            overdue::look_if_due(shared, context);
+        }
     }
     burst::release_own(shared, context);
     context.leads = false;
@@ -153,6 +160,7 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
         // The lock may have been long in coming.
         context.now = Instant::now();
     } else {
+        let sleep = sleep.into_iter().chain(overdue::wait(context)).min();
         crate::events::poll(shared, context, sleep);
     }
 }

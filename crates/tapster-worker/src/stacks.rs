@@ -14,7 +14,7 @@ use crate::worker::Shared;
 
 /// What the threads of the pool do, by the identity that stacks have.
 #[derive(Default)]
-struct Pool {
+pub(crate) struct Pool {
     threads: HashMap<u64, String>,
     busy: usize,
 }
@@ -33,7 +33,7 @@ impl Shared<'_> {
         }
     }
 
-    fn pool(&self) -> Pool {
+    pub(crate) fn pool(&self) -> Pool {
         let now = self.micros(Instant::now());
         let mut pool = Pool::default();
         for (index, running) in self.running.iter().enumerate() {
@@ -53,7 +53,8 @@ impl Shared<'_> {
     }
 }
 
-fn describe(pool: &Pool, stacks: &Stacks) -> String {
+/// The text for people.
+pub(crate) fn describe(pool: &Pool, stacks: &Stacks) -> String {
     let mut text = String::new();
     let (pid, all) = (std::process::id(), pool.threads.len());
     // Writing to a string cannot fail.

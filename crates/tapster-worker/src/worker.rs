@@ -26,6 +26,7 @@ use crate::parker::Parker;
 use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::quota::Quota;
+use crate::reports::Reports;
 use crate::running::Running;
 use crate::spool::Spool;
 use crate::token::{Holder, MONITOR};
@@ -89,7 +90,11 @@ pub(crate) struct Engine {
     /// The pool's threads, for the monitor.
     pub(crate) watched: Vec<OnceLock<Watched>>,
     /// What they serve.
-    pub(crate) running: Vec<Running>,
+    pub(crate) running: Arc<[Running]>,
+    /// What is to be told of them.
+    pub(crate) reports: Arc<Reports>,
+    /// One of them does not come back, and the supervisor knows.
+    pub(crate) is_stuck: AtomicBool,
     /// Runs first on every native thread.
     on_start: OnceLock<fn()>,
     /// Other workers listen on the same sockets.
@@ -102,6 +107,8 @@ pub(crate) struct Engine {
     pub(crate) quota: Quota,
     stopping: AtomicBool,
     serving: AtomicUsize,
+    /// Whoever started the threads waits for them or goes on without them.
+    pub(crate) is_left: AtomicBool,
     ended: (Mutex<bool>, Condvar),
     started: Instant,
     pub(crate) orphan: Orphan,
@@ -161,6 +168,8 @@ impl Worker {
             parkers: (0..settings.threads).map(|_| Parker::default()).collect(),
             watched: (0..settings.threads).map(|_| OnceLock::new()).collect(),
             running: (0..settings.threads).map(|_| Running::default()).collect(),
+            reports: Arc::default(),
+            is_stuck: AtomicBool::new(false),
             on_start: OnceLock::new(),
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
@@ -170,6 +179,7 @@ impl Worker {
             quota: Quota::new(settings),
             stopping: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
+            is_left: AtomicBool::new(false),
             ended: (Mutex::new(false), Condvar::new()),
             started: Instant::now(),
             orphan: Orphan::default(),
@@ -224,6 +234,7 @@ impl Worker {
 
     /// Waits until every thread left [`Worker::serve`], or `timeout` is over. True if they did.
     pub fn wait(&self, timeout: Duration) -> bool {
+        self.engine.is_left.store(self.is_stopping(), Ordering::SeqCst);
         let (ended, signal) = &self.engine.ended;
         let guard = ended.lock().unwrap_or_else(PoisonError::into_inner);
         let (guard, _) = signal
@@ -278,14 +289,21 @@ impl Engine {
     /// # Errors
     /// When the system has no thread to give.
     pub(crate) fn aside(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let on_start = self.on_start.get().copied();
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            if let Some(on_start) = on_start {
-                on_start();
+        start(self.on_start.get().copied(), name, work)
+    }
+
+    /// As [`Engine::aside`], when it is called.
+    pub(crate) fn later(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> impl FnOnce() + Send + 'static {
+        let (on_start, log) = (self.on_start.get().copied(), self.log.clone());
+        move || {
+            if let Err(error) = start(on_start, name, work) {
+                log.warning(format_args!("a request cannot be interrupted: no thread for it: {error}"));
             }
-            work();
-        });
-        thread.map(drop)
+        }
     }
 
     /// Brings every lane's leader back from its poll.
@@ -340,4 +358,14 @@ impl Engine {
             parker.wake();
         }
     }
+}
+
+fn start(on_start: Option<fn()>, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+        if let Some(on_start) = on_start {
+            on_start();
+        }
+        work();
+    });
+    thread.map(drop)
 }

@@ -7,6 +7,7 @@ use tapster_gateway::{App, Request, Respond, Stacks};
 use tapster_observe::{Level, Log};
 
 use crate::environ::Template;
+use crate::interrupt::Interrupter;
 use crate::stacks::StackReader;
 use crate::{call, failure, ffi};
 
@@ -25,6 +26,7 @@ pub struct Application {
     pub(crate) callable: Py<PyAny>,
     pub(crate) template: Template,
     pub(crate) log: Log,
+    pub(crate) interrupter: Interrupter,
     stacks: StackReader,
 }
 
@@ -34,14 +36,19 @@ impl Application {
     pub fn new(py: Python<'_>, callable: Py<PyAny>, options: Options) -> PyResult<Application> {
         failure::prepare(py)?;
         let template = Template::new(py, options.multithread, options.multiprocess)?;
-        let stacks = StackReader::new(py)?;
-        Ok(Application { callable, template, log: options.log, stacks })
+        let (interrupter, stacks) = (Interrupter::new(py)?, StackReader::new(py)?);
+        Ok(Application { callable, template, log: options.log, interrupter, stacks })
     }
 }
 
 impl App for Application {
     fn call(&self, request: &mut Request, respond: &mut dyn Respond) {
-        Python::attach(|py| call::answer(self, py, request, respond));
+        Python::attach(|py| {
+            call::answer(self, py, request, respond);
+            if respond.end_call() {
+                Interrupter::take_back(py);
+            }
+        });
     }
 
     fn unlocked(&self, wait: &mut dyn FnMut()) {
@@ -60,6 +67,10 @@ impl App for Application {
                 );
             }
         });
+    }
+
+    fn interrupt(&self, ident: u64, claim: &dyn Fn(&mut dyn FnMut())) {
+        self.interrupter.interrupt(ident, claim);
     }
 
     fn stacks(&self) -> Stacks {

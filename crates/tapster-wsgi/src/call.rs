@@ -46,11 +46,13 @@ fn exchange(
         Err(failure) => (None, Err(failure)),
     };
     let outcome = StartResponse::judge(start, outcome);
-    let outcome = outcome.map_err(|failure| failure.or_failed_input(py, environ));
+    let outcome = outcome
+        .map_err(|failure| failure.or_failed_input(py, environ).or_lost(py, &app.interrupter, &*respond));
     settle(app, py, request, respond, outcome);
     StartResponse::remark(start, &app.log, request);
     StartResponse::close(start);
     if let Some(Err(failure)) = iterable.map(|iterable| guarded(|| Ok(response::close(&iterable)?))) {
+        let failure = failure.or_lost(py, &app.interrupter, &*respond);
         failure.report(py, &app.log, &Subject::of(request), "close() failed, after the answer was sent");
     }
 }
@@ -65,6 +67,7 @@ fn settle(
 ) {
     let Err(failure) = outcome else { return respond.finish() };
     let consequence = match respond.has_left() {
+        _ if respond.is_lost() => "failed after its time-out",
         true => "failed after its head was sent: connection closed",
         false => "failed: answered with 500",
     };

@@ -7,10 +7,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
-use tapster_gateway::{Request, Variable};
+use tapster_gateway::{Request, Respond, Variable};
 use tapster_observe::{Level, Log};
 
 use crate::environ::Environ;
+use crate::interrupt::Interrupter;
 
 /// Why a request did not get the application's whole answer.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) enum Failure {
     Disconnected,
     /// The request's body did not come whole, and the application had no answer to that. The server has one.
     NoBody,
+    /// Its time was over, and so it was ended. The log has a line about that.
+    TimedOut,
     /// A panic in this server; its message is on stderr already.
     Panicked,
 }
@@ -42,6 +45,16 @@ impl Failure {
         }
     }
 
+    /// What ended a request whose time was over, rather than the exception that did it.
+    pub(crate) fn or_lost(self, py: Python<'_>, interrupter: &Interrupter, respond: &dyn Respond) -> Failure {
+        match self {
+            Failure::Raised(error) if respond.was_taken() && interrupter.is_cause(py, &error) => {
+                Failure::TimedOut
+            }
+            other => other,
+        }
+    }
+
     /// Logs it as one block, unless it is a client that left.
     pub(crate) fn report(&self, py: Python<'_>, log: &Log, subject: &Subject<'_>, consequence: &str) {
         match self {
@@ -53,6 +66,7 @@ impl Failure {
                 );
             }
             Failure::Disconnected => log.debug(format_args!("{subject} ended early: the client is gone")),
+            Failure::TimedOut => log.debug(format_args!("{subject} ended after its time-out")),
             Failure::NoBody => log.debug(format_args!("{subject} ended early: its body did not come whole")),
             Failure::Panicked => {
                 log.error(format_args!(

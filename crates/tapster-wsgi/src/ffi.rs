@@ -1,6 +1,7 @@
 //! The only file that talks to the C API and the only one with `unsafe`: each function is safe to call, and says why.
 
 use std::cell::Cell;
+use std::ffi::c_long;
 use std::io;
 use std::mem::transmute;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -10,7 +11,7 @@ use std::slice;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyString, PyType};
 use tapster_gateway::{Chunk, Kept, Respond};
 
 /// A str of the bytes as latin-1 (PEP 3333 "Unicode Issues").
@@ -204,6 +205,19 @@ pub(crate) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: not -1, and borrowed for this one call, which fails with EBADF on a descriptor that is not open.
     unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
+}
+
+/// Has a thread raise an exception at the next instruction of its own that it runs in Python.
+pub(crate) fn raise_in_thread(ident: u64, exception: &Bound<'_, PyType>) {
+    // SAFETY: attached; an identity that is no thread's does nothing, and the exception is a live class, to which the
+    // thread takes a reference of its own.
+    unsafe { ffi::PyThreadState_SetAsyncExc(ident as c_long, exception.as_ptr()) };
+}
+
+/// Undoes [`raise_in_thread`] where the exception has not been raised yet.
+pub(crate) fn take_back_raised(_py: Python<'_>, ident: u64) {
+    // SAFETY: as above; null means none.
+    unsafe { ffi::PyThreadState_SetAsyncExc(ident as c_long, ptr::null_mut()) };
 }
 
 /// CPython's hook before fork(2). Exactly one of the two others must follow.

@@ -3,7 +3,8 @@
 //! Everything here runs in a worker, on a Python thread that leads or answers a request, attached to the
 //! interpreter. What a request goes through, by file: `call` (one request, top to bottom), `environ`, `interned`,
 //! `recent` and `previous` (variables to a dict), `input`, `errors_stream` and `early_hints` (what the dict holds), `start_response`, `response` and
-//! `file_wrapper` (what the application gives back), `failure` (what it raised, to the log); `stacks` tells what all threads do. All `unsafe` is in `ffi`.
+//! `file_wrapper` (what the application gives back), `failure` (what it raised, to the log); `stacks` tells what all threads do,
+//! `interrupt` ends what one does. All `unsafe` is in `ffi`.
 
 #![deny(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod file_wrapper;
 pub mod fork;
 mod input;
 mod interned;
+mod interrupt;
 mod previous;
 mod recent;
 mod response;

@@ -35,6 +35,49 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "request-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.request_timeout = time,
+        },
+        fallback: Fallback::Value("0"),
+        group: Group::Times,
+        common: true,
+        help: "How long the application may take for a request; 0 is no limit",
+        details: "Time counts while the application gives nothing: each part of a stream starts it anew, and what is spent                   waiting for a thread or for the client is not the application's. When it is over the client gets 504, or                   the connection ends in the middle of the answer; the log shows the thread's stack, and                   `tapster.RequestTimeout` is raised in that thread. See `--timeout-grace` for a thread that this does not                   bring back.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "timeout-grace",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.timeout_grace = time,
+        },
+        fallback: Fallback::Value("5s"),
+        group: Group::Times,
+        help: "How long a thread may take to come back after a request time-out",
+        details: "A call that sleeps, waits for a lock or computes in C cannot be interrupted. When this time is over too,                   the worker is replaced: its other requests finish, and then it ends.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "slow-log",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.slow_log = time,
+        },
+        fallback: Fallback::Value("30s"),
+        group: Group::Times,
+        help: "Log the stack of a request that has no answer after this time; 0 turns it off",
+        details: "Once for each request. Nothing is done to it. An answer that has begun is not slow, however long it is.",
+        ..ROW
+    },
+    OptionSpec {
         name: "keep-alive",
         metavar: "TIME",
         kind: Kind::Duration {

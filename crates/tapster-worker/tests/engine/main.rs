@@ -23,6 +23,7 @@ mod interpreter;
 mod lanes;
 mod limits;
 mod load;
+mod overdue;
 mod protocol;
 mod refusals;
 mod signals;

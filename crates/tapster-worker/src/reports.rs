@@ -1,0 +1,105 @@
+//! Log lines with stacks below them. Stacks may take their time, so a native thread writes the lines: one for all that
+//! come while it is at work, gone when there are none.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tapster_gateway::{App, Stacks};
+use tapster_observe::{Level, Log};
+
+use crate::stacks::{Pool, describe};
+use crate::worker::Engine;
+
+/// What to say of a thread.
+pub(crate) struct Report {
+    pub(crate) level: Level,
+    pub(crate) line: String,
+    pub(crate) subject: Subject,
+    /// Asked when the stacks are there: a line that is not true any more is not written.
+    pub(crate) holds: Box<dyn Fn() -> bool + Send>,
+    /// What comes after it.
+    pub(crate) then: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// Whose stack is shown.
+pub(crate) enum Subject {
+    /// The thread that stacks call so.
+    Thread(u64),
+    /// Every thread's.
+    All(Pool),
+}
+
+/// Those that wait.
+#[derive(Default)]
+pub(crate) struct Reports {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    reports: Vec<Report>,
+    /// A thread is at work.
+    runs: bool,
+}
+
+impl Engine {
+    /// Has a line with a stack written soon.
+    pub(crate) fn report(&self, report: Report) {
+        let reports = self.reports.clone();
+        let mut queue = reports.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.reports.push(report);
+        if std::mem::replace(&mut queue.runs, true) {
+            return;
+        }
+        drop(queue);
+        let (app, log, at_work) = (self.app.clone(), self.log.clone(), reports.clone());
+        if let Err(error) = self.aside("tapster-reports", move || at_work.write(&*app, &log)) {
+            self.log.warning(format_args!("stacks cannot be read: no thread for it: {error}"));
+            reports.write_without_stacks(&self.log);
+        }
+    }
+}
+
+impl Reports {
+    fn write(self: Arc<Reports>, app: &dyn App, log: &Log) {
+        loop {
+            let reports = self.next();
+            if reports.is_empty() {
+                return;
+            }
+            let stacks = app.stacks();
+            reports.into_iter().for_each(|report| report.write(log, &stacks));
+        }
+    }
+
+    fn write_without_stacks(&self, log: &Log) {
+        let reports = self.next();
+        reports.into_iter().for_each(|report| report.write(log, &Stacks::default()));
+        self.next();
+    }
+
+    /// Takes all that wait; the thread ends if there are none.
+    fn next(&self) -> Vec<Report> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.runs = !queue.reports.is_empty();
+        std::mem::take(&mut queue.reports)
+    }
+}
+
+impl Report {
+    fn write(self, log: &Log, stacks: &Stacks) {
+        if (self.holds)() {
+            let text = match &self.subject {
+                Subject::All(pool) => describe(pool, stacks),
+                Subject::Thread(ident) => {
+                    let own = stacks.threads.iter().find(|thread| thread.ident == *ident);
+                    let note = stacks.note.iter().map(|note| format!("({note})\n")).collect::<String>();
+                    note + own.map_or("(its stack cannot be seen)", |thread| &thread.frames)
+                }
+            };
+            log.block(self.level, format_args!("{}", self.line), text.as_bytes());
+        }
+        if let Some(then) = self.then {
+            then();
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""Requests that take too long: time-outs, stacks, the queue."""
