@@ -51,8 +51,9 @@ class Line:
 
     def __init__(self, path: Path, timeout: float) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
+        # A full queue is waited for; with a time-out the system would say so at once.
         self.socket.connect(str(path))
+        self.socket.settimeout(timeout)
         self.file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

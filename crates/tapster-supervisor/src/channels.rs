@@ -54,7 +54,8 @@ impl Channels {
     /// for the worker that is gone.
     pub fn unread(&self, slot: usize) -> Vec<Adoption> {
         let unread = read_all(&self.slots[slot].inner).into_iter();
-        unread.filter_map(|(message, descriptor)| Some((message, descriptor?))).collect()
+        let connections = unread.filter(|(message, _)| matches!(message, Message::Adopt { .. }));
+        connections.filter_map(|(message, descriptor)| Some((message, descriptor?))).collect()
     }
 
     /// In a child: the inbox of its own slot, and the sending ends of all others.
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(peers.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [0, 2]);
         let (_reader, writer) = io::pipe().unwrap();
         peers[1].1.send(Message::Stop, None).unwrap();
+        peers[1].1.send(Message::Stacks, Some(writer.as_fd())).unwrap();
         peers[1].1.send(Message::Adopt { listener: 4 }, Some(writer.as_fd())).unwrap();
         let unread = parent.unread(2);
         assert!(matches!(unread.as_slice(), [(Message::Adopt { listener: 4 }, _)]), "{unread:?}");

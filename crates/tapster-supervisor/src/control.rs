@@ -9,6 +9,7 @@ mod history;
 pub mod place;
 pub mod protocol;
 mod socket;
+mod stacks;
 mod status;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,6 +22,7 @@ use tapster_sys::peer;
 use tapster_sys::poll::Interest;
 use tapster_sys::socket::Listener;
 
+use crate::channels::Channels;
 use crate::children::Children;
 use crate::{Command, Fleet, Report};
 
@@ -30,6 +32,7 @@ use door::Door;
 use history::{History, ReloadEnd};
 use protocol::{Identity, LONGEST_REQUEST, Recycling, Reloaded, Request, Scaled, failure, success};
 use socket::{Opened, Socket};
+use stacks::Collection;
 
 /// Time since the supervisor started.
 type Time = Duration;
@@ -47,6 +50,8 @@ pub struct Scene<'a> {
     pub children: &'a Children,
     /// The workers' counters.
     pub board: &'a Scoreboard,
+    /// The ways to the workers.
+    pub channels: &'a Channels,
 }
 
 /// Everything that listens to operators and health checks.
@@ -59,6 +64,7 @@ pub struct Control {
     retry: Option<Time>,
     clients: Clients,
     waiting: Vec<(ClientId, Wish)>,
+    stacks: Option<Collection>,
     /// Whether a client was answered outside of [`Control::serve`] and may have sent its next request already.
     answered: bool,
     admin: Admin,
@@ -75,6 +81,8 @@ enum Wish {
     ReloadEnd,
     /// The new number of workers.
     Scaled,
+    /// What every thread does.
+    Stacks,
 }
 
 /// What a descriptor belongs to.
@@ -82,6 +90,7 @@ enum Wish {
 enum Source {
     Socket,
     Client(ClientId),
+    Stacks(usize),
     Admin(admin::Source),
 }
 
@@ -101,6 +110,7 @@ impl Control {
             retry: None,
             clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
             waiting: Vec::new(),
+            stacks: None,
             answered: false,
             admin: Admin::new(admin),
             history: History::default(),
@@ -142,14 +152,20 @@ impl Control {
             .map(|listener| (Source::Socket, (listener.as_fd(), Interest::Readable)));
         let clients = self.clients.sources().map(|(id, source)| (Source::Client(id), source));
         let admin = self.admin.sources().map(|(which, source)| (Source::Admin(which), source));
-        doors.chain(clients).chain(admin)
+        let stacks = self.stacks.iter().flat_map(Collection::sources);
+        let stacks = stacks.map(|(place, source)| (Source::Stacks(place), source));
+        doors.chain(clients).chain(stacks).chain(admin)
     }
 
     /// When [`Control::serve`] is to be called at the latest, if ever.
     pub fn deadline(&self) -> Option<Time> {
         let door = self.socket.as_ref().and_then(|(_, door)| door.deadline());
         let now = self.answered.then_some(Time::ZERO);
-        [self.clients.deadline(), self.admin.deadline(), self.retry, door, now].into_iter().flatten().min()
+        let stacks = self.stacks.as_ref().map(Collection::deadline);
+        [self.clients.deadline(), self.admin.deadline(), self.retry, door, stacks, now]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Serves those of [`Control::sources`] that were `found` to be ready. Gives what operators order.
@@ -159,10 +175,12 @@ impl Control {
             match source {
                 Source::Socket => self.accept(scene.now),
                 Source::Client(id) => self.clients.attend(id, scene.now),
+                Source::Stacks(place) => self.stacks.iter_mut().for_each(|stacks| stacks.attend(place)),
                 Source::Admin(which) => self.admin.attend(which, scene.now),
             }
         }
         self.pass_time(scene.now);
+        self.tell_stacks(scene.now);
         let health = status::health(scene, &self.history);
         self.admin.answer(health, scene.now);
         self.answer_requests(scene)
@@ -176,6 +194,13 @@ impl Control {
         }
         if self.retry.is_some_and(|retry| retry <= now) {
             self.open_socket(now);
+        }
+    }
+
+    fn tell_stacks(&mut self, now: Time) {
+        if let Some(result) = self.stacks.as_ref().and_then(|stacks| stacks.result(now)) {
+            self.stacks = None;
+            self.fulfil(Wish::Stacks, &success(result), now);
         }
     }
 
@@ -231,6 +256,11 @@ impl Control {
                 self.clients.answer(id, &success(&self.identity), After::Hold, scene.now);
                 Some(Command::Stop)
             }
+            Request::Stacks => {
+                self.stacks.get_or_insert_with(|| Collection::begin(scene));
+                self.waiting.push((id, Wish::Stacks));
+                None
+            }
             _ if self.history.stopping => self.refuse(id, "the server is stopping", scene.now),
             Request::Reload => {
                 self.note_order("reload");
@@ -243,7 +273,6 @@ impl Control {
                 Some(Command::Scale(workers))
             }
             Request::Recycle { worker } => self.recycle(id, worker, scene),
-            Request::Stacks => self.refuse(id, "stacks are not collected yet", scene.now),
         }
     }
 

@@ -323,8 +323,8 @@ impl<'a> Driver<'a> {
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
-        let Driver { fleet, children, board, .. } = self;
-        let scene = Scene { now: self.began.elapsed(), fleet, children, board };
+        let Driver { fleet, children, board, channels, .. } = self;
+        let scene = Scene { now: self.began.elapsed(), fleet, children, board, channels };
         let commands = self.control.serve(found, &scene);
         self.events.extend(commands.into_iter().map(Event::Command));
     }

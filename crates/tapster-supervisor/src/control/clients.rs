@@ -220,3 +220,111 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const NOW: Time = Duration::from_secs(100);
+
+    fn line(bytes: &[u8]) -> Option<usize> {
+        bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1)
+    }
+
+    fn connect(clients: &mut Clients, now: Time) -> (UnixStream, ClientId) {
+        let (client, server) = UnixStream::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        client.set_nonblocking(true).unwrap();
+        clients.add(server.into(), now);
+        (client, *clients.ids().last().unwrap())
+    }
+
+    fn is_closed(mut client: &UnixStream) -> bool {
+        client.read(&mut [0]).is_ok_and(|count| count == 0)
+    }
+
+    #[test]
+    fn a_request_is_taken_whole_and_answered_before_the_next() {
+        let mut clients = Clients::new(4, 100);
+        let (mut client, id) = connect(&mut clients, NOW);
+        client.write_all(b"one\ntw").unwrap();
+        clients.attend(id, NOW);
+        assert_eq!(clients.take_request(id, line).as_deref(), Some(&b"one\n"[..]));
+        client.write_all(b"o\n").unwrap();
+        clients.attend(id, NOW);
+        assert_eq!(clients.take_request(id, line), None);
+        clients.answer(id, b"first\n", After::Next, NOW);
+        assert_eq!(clients.take_request(id, line).as_deref(), Some(&b"two\n"[..]));
+        let mut answer = [0; 6];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"first\n");
+    }
+
+    #[test]
+    fn the_silent_are_dropped_and_those_who_wait_for_an_answer_are_not() {
+        let mut clients = Clients::new(4, 100);
+        let (silent, _) = connect(&mut clients, NOW);
+        let (mut asks, id) = connect(&mut clients, NOW);
+        asks.write_all(b"wait\n").unwrap();
+        clients.attend(id, NOW);
+        assert!(clients.take_request(id, line).is_some());
+        assert_eq!(clients.deadline(), Some(NOW + PATIENCE));
+        clients.expire(NOW + PATIENCE);
+        assert!(is_closed(&silent) && !is_closed(&asks));
+        assert_eq!(clients.deadline(), None);
+    }
+
+    #[test]
+    fn who_does_not_read_is_dropped() {
+        let mut clients = Clients::new(4, 100);
+        let (deaf, id) = connect(&mut clients, NOW);
+        clients.answer(id, &vec![b'x'; 10 << 20], After::Next, NOW);
+        assert!(matches!(clients.sources().next(), Some((_, (_, Interest::Writable)))));
+        assert_eq!(clients.take_request(id, |_| Some(0)), None);
+        clients.expire(NOW + PATIENCE);
+        assert!(clients.ids().is_empty());
+        drop(deaf);
+    }
+
+    #[test]
+    fn the_longest_silent_makes_room() {
+        let mut clients = Clients::new(2, 100);
+        let (first, _) = connect(&mut clients, NOW);
+        let (second, _) = connect(&mut clients, NOW + Duration::from_secs(1));
+        let (third, _) = connect(&mut clients, NOW + Duration::from_secs(2));
+        assert!(is_closed(&first) && !is_closed(&second) && !is_closed(&third));
+    }
+
+    #[test]
+    fn who_sends_too_much_is_dropped() {
+        let mut clients = Clients::new(2, 100);
+        let (mut client, id) = connect(&mut clients, NOW);
+        for _ in 0..2 {
+            client.write_all(&[b'x'; PIECE]).unwrap();
+            clients.attend(id, NOW);
+        }
+        assert!(clients.ids().is_empty());
+    }
+
+    #[test]
+    fn a_last_answer_is_followed_by_the_end_and_held_connections_stay() {
+        let mut clients = Clients::new(2, 100);
+        let (mut client, id) = connect(&mut clients, NOW);
+        clients.answer(id, b"bye\n", After::Close, NOW);
+        let mut answer = String::new();
+        client.set_nonblocking(false).unwrap();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "bye\n");
+        clients.expire(NOW + FAREWELL);
+        assert!(clients.ids().is_empty());
+        let (held, id) = connect(&mut clients, NOW);
+        clients.answer(id, b"on\n", After::Hold, NOW);
+        clients.expire(NOW + Duration::from_secs(1000));
+        assert_eq!(clients.ids(), [id]);
+        drop(held);
+        clients.attend(id, NOW);
+        assert!(clients.ids().is_empty());
+    }
+}

@@ -12,8 +12,6 @@ use super::place;
 
 /// Only its owner may connect.
 const MODE: u32 = 0o600;
-/// Connections that may wait; more are refused.
-const BACKLOG: u32 = 64;
 /// How long until a path in use is tried again: its owner may be this server's predecessor.
 pub const RETRY: Duration = Duration::from_secs(1);
 
@@ -100,7 +98,7 @@ impl Socket {
 }
 
 fn listen(path: &Path) -> Result<Vec<Listener>, OpenError> {
-    Listener::open(&Place::Unix(path.to_owned(), Access::mode(MODE)), Some(BACKLOG))
+    Listener::open(&Place::Unix(path.to_owned(), Access::mode(MODE)), None)
 }
 
 /// Makes the socket known where commands look for it. A convenience: they can be told the path.
