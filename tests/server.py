@@ -140,7 +140,7 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """The supervisor's children now."""
-        return sorted(pid for pid in _all_pids() if _parent(pid) == self.pid)
+        return children(self.pid)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the supervisor alone."""
@@ -198,6 +198,11 @@ class Server:
 
     def _is_allowed(self, block: str) -> bool:
         return any(re.search(pattern, block) for pattern in self.allowed)
+
+
+def children(parent: int) -> list[int]:
+    """The processes whose parent that is now."""
+    return sorted(pid for pid in _all_pids() if _parent(pid) == parent)
 
 
 def wait_gone(pids: Sequence[int], timeout: float) -> None:

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use tapster_config::BindPlace;
 use tapster_observe::Log;
 use tapster_sys::socket::activation::{self, Passed};
-use tapster_sys::socket::{Address, Listener, OpenError, Place};
+use tapster_sys::socket::{Address, Handed, Listener, OpenError, Place};
 
 /// The passed sockets that were not given to an address yet.
 pub(crate) struct Activated {
@@ -33,6 +33,16 @@ impl Activated {
             }));
         }
         Ok(Activated { sockets })
+    }
+
+    /// Those among the sockets of the server before this one, which has them from a service manager.
+    pub(crate) fn among(handed: &mut Handed) -> Activated {
+        let passed = activation::passed_before().into_iter();
+        let found = passed.filter_map(|Passed { number, name }| {
+            let listener = handed.find_place(&Place::Descriptor(number))?;
+            Some(Socket { number, name, listener })
+        });
+        Activated { sockets: found.collect() }
     }
 
     /// Whether there is none (left).

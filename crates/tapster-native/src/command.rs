@@ -6,6 +6,7 @@ use std::path::Path;
 use pyo3::prelude::*;
 use tapster_config::{Command, Files};
 
+use crate::inheritance::Inheritance;
 use crate::{client, server};
 
 /// The command line, a variable or a file is wrong.
@@ -26,11 +27,15 @@ impl Files for Disk {
 
 /// Does what the arguments say; gives the exit status.
 pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
+    let inheritance = match Inheritance::receive(py) {
+        Ok(inheritance) => inheritance,
+        Err(error) => return complain(&error),
+    };
     // Bytes that are no UTF-8 are replaced, so that a wrong TAPSTER_ variable is reported and not passed over.
     let text = |bytes: std::ffi::OsString| bytes.to_string_lossy().into_owned();
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
-        Ok(Command::Serve(loaded)) => server::run(py, loaded.settings),
+        Ok(Command::Serve(loaded)) => server::run(py, loaded.settings, inheritance),
         Ok(Command::Control(command)) => client::run(&command),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
         Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),

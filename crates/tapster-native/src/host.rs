@@ -68,7 +68,7 @@ fn make_paths_absolute(settings: &mut Settings) {
 }
 
 /// The current directory as the shell names it, or as the system does.
-fn start_directory() -> Option<PathBuf> {
+pub(crate) fn start_directory() -> Option<PathBuf> {
     let current = std::env::current_dir().ok()?;
     let named = std::env::var_os("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
     named.filter(|path| path.canonicalize().is_ok_and(|path| path == current)).or(Some(current))

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use tapster_config::{BindPlace, ProxyProtocol, Settings};
 use tapster_observe::Log;
-use tapster_sys::socket::{Access, Listener, Place};
+use tapster_sys::socket::{Access, Handed, Listener, Place};
 
 use crate::activation::Activated;
 
@@ -24,13 +24,32 @@ impl Opened {
     }
 }
 
-/// Opens every bind and admin bind of the settings, all or none.
-pub(crate) fn open(settings: &Settings, access: Access, log: &Log) -> Result<Opened, Box<dyn Error>> {
-    let mut activated = Activated::receive(settings.backlog)?;
+/// Where sockets come from, if they need not be opened, and whose they are.
+struct Sources<'a> {
+    access: Access,
+    /// From the service manager.
+    activated: Activated,
+    /// From the server whose place this one takes.
+    handed: &'a mut Handed,
+}
+
+/// Opens every bind and admin bind of the settings, all or none. What the service manager opened already is taken over,
+/// and so is what the server `handed` over whose place this one takes.
+pub(crate) fn open(
+    settings: &Settings,
+    access: Access,
+    log: &Log,
+    handed: Option<&mut Handed>,
+) -> Result<Opened, Box<dyn Error>> {
+    let mut nothing = Handed::default();
+    let sources = &mut match handed {
+        None => Sources { access, activated: Activated::receive(settings.backlog)?, handed: &mut nothing },
+        Some(handed) => Sources { access, activated: Activated::among(handed), handed },
+    };
     let mut opened = Opened { clients: Vec::new(), admin: Vec::new() };
     // First, so that what the service manager opened for them is not taken for the clients.
     for place in &settings.admin_bind {
-        match open_one(place, settings, access, &mut activated) {
+        match open_one(place, settings, sources) {
             Ok(listeners) => opened.admin.extend(listeners),
             Err(error) => {
                 opened.remove_files();
@@ -38,18 +57,16 @@ pub(crate) fn open(settings: &Settings, access: Access, log: &Log) -> Result<Ope
             }
         }
     }
-    opened.clients =
-        open_clients(settings, access, &mut activated, log).inspect_err(|_| opened.remove_files())?;
+    opened.clients = open_clients(settings, sources, log).inspect_err(|_| opened.remove_files())?;
     Ok(opened)
 }
 
-/// What the service manager opened already is taken over.
 fn open_clients(
     settings: &Settings,
-    access: Access,
-    activated: &mut Activated,
+    sources: &mut Sources<'_>,
     log: &Log,
 ) -> Result<Vec<Listener>, Box<dyn Error>> {
+    let activated = &mut sources.activated;
     let mut listeners: Vec<Listener> = Vec::new();
     if !activated.is_empty() && !settings.bind_explicit {
         let proxied = settings.proxy_protocol != ProxyProtocol::Off;
@@ -57,7 +74,7 @@ fn open_clients(
         return Ok(listeners);
     }
     for bind in &settings.bind {
-        match open_one(&bind.place, settings, access, activated) {
+        match open_one(&bind.place, settings, sources) {
             Ok(opened) => {
                 let proxied = bind.proxy_protocol || settings.proxy_protocol != ProxyProtocol::Off;
                 listeners.extend(opened.into_iter().map(|listener| listener.proxied(proxied)));
@@ -68,7 +85,7 @@ fn open_clients(
             }
         }
     }
-    activated.complain_of_the_rest(log);
+    sources.activated.complain_of_the_rest(log);
     complain_of_a_short_queue(settings, &listeners, log);
     Ok(listeners)
 }
@@ -76,8 +93,7 @@ fn open_clients(
 fn open_one(
     place: &BindPlace,
     settings: &Settings,
-    access: Access,
-    activated: &mut Activated,
+    Sources { access, activated, handed }: &mut Sources<'_>,
 ) -> Result<Vec<Listener>, Box<dyn Error>> {
     let taken = activated.take_for(place);
     if !taken.is_empty() {
@@ -87,11 +103,11 @@ fn open_one(
         BindPlace::Inet(address) => Place::Inet(*address),
         BindPlace::Host(name, port) => Place::Host(name.clone(), *port),
         BindPlace::Any(port) => Place::Any(*port),
-        BindPlace::Unix(path) => Place::Unix(path.clone(), access),
+        BindPlace::Unix(path) => Place::Unix(path.clone(), *access),
         BindPlace::Fd(number) => Place::Descriptor(*number),
         BindPlace::Named(name) => return Err(activated.no_such_name(name).into()),
     };
-    Ok(Listener::open(&place, settings.backlog)?)
+    Ok(Listener::take_or_open(&place, settings.backlog, handed)?)
 }
 
 fn complain_of_a_short_queue(settings: &Settings, listeners: &[Listener], log: &Log) {

@@ -1,26 +1,30 @@
 //! `tapster APP`: from settings to a running supervisor. Stop 3 of the tour in ARCHITECTURE.md.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, Count, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
+use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::pidfile::PidFile;
-use tapster_supervisor::{Outcome, Supervision, WorkerStart, slots_for};
+use tapster_supervisor::{Outcome, Succession, Supervision, WorkerStart, slots_for};
 use tapster_sys::identity::Privileges;
 use tapster_sys::memory::SharedWords;
 use tapster_sys::process::Pid;
+use tapster_sys::socket::Access;
 
+use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
-use crate::{host, identity, listeners, start_lines, worker};
+use crate::{host, identity, listeners, original, start_lines, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
 const EXIT_FAILURE: i32 = 1;
 
 /// Serves until told to stop; gives the exit status.
-pub(crate) fn run(py: Python<'_>, settings: Settings) -> i32 {
+pub(crate) fn run(py: Python<'_>, settings: Settings, inheritance: Option<Inheritance>) -> i32 {
     let log = log(&settings);
-    match serve(py, settings, &log) {
+    match serve(py, settings, &log, inheritance) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             log.error(format_args!("{error}"));
@@ -30,19 +34,48 @@ pub(crate) fn run(py: Python<'_>, settings: Settings) -> i32 {
 }
 
 /// Opens the sockets, says in the pidfile who serves them, and serves.
-fn serve(py: Python<'_>, mut settings: Settings, log: &Log) -> Result<Outcome, Box<dyn std::error::Error>> {
+fn serve(
+    py: Python<'_>,
+    mut settings: Settings,
+    log: &Log,
+    inheritance: Option<Inheritance>,
+) -> Result<Outcome, Box<dyn std::error::Error>> {
+    // Before anything changes what the next server is to find as this one found it.
+    let program = host::start_directory().and_then(|directory| original::program(py, directory));
     host::prepare(&mut settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
-    settings.pidfile.as_deref().map_or(Ok(()), PidFile::check)?;
-    let sockets = listeners::open(settings, identity::of_sockets(settings, &privileges)?, log)?;
-    let pidfile = settings.pidfile.as_deref().map(|path| PidFile::write(path, Pid::current()));
+    let before = inheritance.as_ref().map(Inheritance::pid);
+    settings.pidfile.as_deref().map_or(Ok(()), |path| PidFile::check(path, before))?;
+    let access = identity::of_sockets(settings, &privileges)?;
+    let (sockets, predecessor) = open_sockets(settings, access, log, inheritance)?;
+    let write = match before {
+        None => PidFile::write,
+        Some(_) => |path: &Path, pid| Ok(PidFile::later(path, pid)),
+    };
+    let pidfile = settings.pidfile.as_deref().map(|path| write(path, Pid::current()));
     let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
-    let outcome = supervise(py, settings, privileges, sockets, log)
+    let succession = Succession { program, predecessor, pidfile: pidfile.clone() };
+    let outcome = supervise(py, settings, privileges, sockets, log, succession)
         .map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
+}
+
+/// All sockets, and the server that leaves the others.
+fn open_sockets(
+    settings: &Settings,
+    access: Access,
+    log: &Log,
+    inheritance: Option<Inheritance>,
+) -> Result<(Opened, Option<Predecessor>), Box<dyn std::error::Error>> {
+    let Some(Inheritance { mut handed, mut predecessor }) = inheritance else {
+        return Ok((listeners::open(settings, access, log, None)?, None));
+    };
+    let sockets = listeners::open(settings, access, log, Some(&mut handed))?;
+    predecessor.leave_to_it(handed.into_rest());
+    Ok((sockets, Some(predecessor)))
 }
 
 fn supervise(
@@ -51,6 +84,7 @@ fn supervise(
     privileges: Privileges,
     sockets: Opened,
     log: &Log,
+    succession: Succession,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = match settings.workers {
         Count::Fixed(count) => count,
@@ -62,7 +96,7 @@ fn supervise(
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
     let Opened { clients: listeners, admin } = sockets;
     let supervision =
-        Supervision { settings, workers, listeners, admin, board, log: log.clone(), privileges };
+        Supervision { settings, workers, listeners, admin, board, log: log.clone(), privileges, succession };
     let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
     let mut role = |start: WorkerStart| worker::run(py, settings, workers, log, start);
     Ok(supervision.run(&mut fork, &mut role)?)

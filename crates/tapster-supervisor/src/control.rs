@@ -2,7 +2,7 @@
 //! health checks. Served by the supervisor's own loop between its other work, so that both answer whatever the
 //! application does; nothing here waits for a client.
 
-mod admin;
+pub mod admin;
 pub mod clients;
 mod door;
 mod history;
@@ -345,6 +345,11 @@ impl Control {
             self.clients.answer(id, answer, After::Next, now);
             self.answered = true;
         }
+    }
+
+    /// The listeners for health checks.
+    pub fn admin(&mut self) -> &mut Admin {
+        &mut self.admin
     }
 
     /// Removes what the file system shows of it. Called when the server ends.

@@ -1,5 +1,7 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
+mod upgrade;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +22,8 @@ use tapster_sys::wait::{self, Status};
 use crate::channels::Channels;
 use crate::children::Children;
 use crate::control::{Control, Scene};
+use crate::driver::upgrade::Upgrade;
+use crate::handover::Succession;
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
@@ -47,6 +51,8 @@ pub struct Supervision<'a> {
     pub log: Log,
     /// What each worker gives up before it runs anything of the application.
     pub privileges: Privileges,
+    /// The servers before and after this one.
+    pub succession: Succession,
 }
 
 impl Supervision<'_> {
@@ -86,6 +92,9 @@ struct Driver<'a> {
     vitals: Vitals,
     fleet: Fleet,
     events: VecDeque<Event>,
+    upgrade: Upgrade,
+    boot_timeout: Duration,
+    graceful_timeout: Duration,
 }
 
 /// What a new worker is.
@@ -111,7 +120,7 @@ impl<'a> Driver<'a> {
         fork: &'a mut dyn Fork,
         worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     ) -> io::Result<Driver<'a>> {
-        let Supervision { settings, workers, listeners, admin, board, log, privileges } = given;
+        let Supervision { settings, workers, listeners, admin, board, log, privileges, succession } = given;
         let slots = board.workers();
         let (boot_timeout, graceful_timeout) = (settings.boot_timeout, settings.graceful_timeout);
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
@@ -120,6 +129,7 @@ impl<'a> Driver<'a> {
         // For `ps`, `top`, and whoever finds the port in use. A convenience.
         let _ = process::set_name(crate::SUPERVISOR_NAME);
         signal::unblock_all_in_this_thread()?;
+        let upgrade = Upgrade::new(succession);
         Ok(Driver {
             began: Instant::now(),
             touch: TouchFiles::new(&settings.touch_reload, &log),
@@ -132,7 +142,7 @@ impl<'a> Driver<'a> {
             privileges,
             vitals: Vitals::new(settings, slots, log.clone()),
             log,
-            manager: ServiceManager::from_environment(),
+            manager: upgrade.service_manager(),
             signals,
             ends_with_terminal,
             alive: process::pipe()?,
@@ -141,11 +151,15 @@ impl<'a> Driver<'a> {
             outbox: Outbox::default(),
             fleet: Fleet::new(Plan { workers, slots, boot_timeout, graceful_timeout }),
             events: VecDeque::from([Event::Command(Command::Start)]),
+            upgrade,
+            boot_timeout,
+            graceful_timeout,
         })
     }
 
     fn run(mut self) -> io::Result<Outcome> {
         let mut actions = Vec::new();
+        self.greet_predecessor();
         loop {
             while let Some(event) = self.events.pop_front() {
                 self.fleet.handle(self.began.elapsed(), event, &mut actions);
@@ -161,6 +175,9 @@ impl<'a> Driver<'a> {
                 self.close_listeners();
                 self.control.remove();
                 return Err(error);
+            }
+            if let Some(outcome) = self.upgrade.finished() {
+                return Ok(outcome);
             }
             self.events.push_back(Event::Tick);
             self.look_at_workers();
@@ -183,7 +200,7 @@ impl<'a> Driver<'a> {
             Action::Finish(outcome) => {
                 self.close_listeners();
                 self.control.remove();
-                return Done::Finished(outcome);
+                return self.upgrade.finish(outcome).map_or(Done::Yes, Done::Finished);
             }
         }
         Done::Yes
@@ -220,7 +237,7 @@ impl<'a> Driver<'a> {
     fn become_worker(self, place: Place) -> ! {
         let Place { slot, generation, stands_in_for } = place;
         let Driver { worker, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
-        drop((self.signals, writer, self.outbox, self.touch, self.control));
+        drop((self.signals, writer, self.outbox, self.touch, self.control, self.upgrade));
         let supervisor = self.own_pid;
         let inheritance = Inheritance {
             slot,
@@ -278,6 +295,12 @@ impl<'a> Driver<'a> {
     fn report(&mut self, report: Report) {
         self.manager.note(&report);
         self.control.note(&report, self.began.elapsed());
+        self.write(report);
+        self.tell_predecessor(&report);
+    }
+
+    /// Puts a report into the log.
+    fn write(&self, report: Report) {
         let level = report.level();
         let Some(slot) = report.slot() else { return self.log.message(level, format_args!("{report}")) };
         let name = self.children.name(slot);
@@ -301,6 +324,7 @@ impl<'a> Driver<'a> {
         });
         let sources = sources
             .chain(self.touch.events())
+            .chain(self.upgrade.sources())
             .chain([self.signals.as_fd()])
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
@@ -314,6 +338,8 @@ impl<'a> Driver<'a> {
             self.read(slot);
         }
         self.reload_if_touched();
+        self.attend_predecessor();
+        self.attend_successor();
         self.read_signals()
     }
 
@@ -338,7 +364,8 @@ impl<'a> Driver<'a> {
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
         let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready), self.control.deadline()];
         let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
-        left.chain(self.touch.look_after()).chain(held_back.then_some(RETRY)).min()
+        let others = [self.touch.look_after(), self.upgrade.sleep(), held_back.then_some(RETRY)];
+        left.chain(others.into_iter().flatten()).min()
     }
 
     fn reload_if_touched(&mut self) {
@@ -389,7 +416,7 @@ impl<'a> Driver<'a> {
                 Signal::TtyIn => self.obey(Command::Grow),
                 Signal::TtyOut => self.obey(Command::Shrink),
                 Signal::User1 => self.obey(Command::Reopen),
-                Signal::User2 => self.log.warning(format_args!("SIGUSR2 is not used; SIGHUP reloads")),
+                Signal::User2 => self.begin_upgrade(),
                 Signal::Terminate | Signal::Interrupt | Signal::Quit => self.obey(Command::Stop),
                 Signal::Kill | Signal::Abort => {} // Not caught.
             }
@@ -398,6 +425,7 @@ impl<'a> Driver<'a> {
     }
 
     fn obey(&mut self, command: Command) {
+        self.pass_on(command);
         self.events.push_back(Event::Command(command));
     }
 
@@ -405,6 +433,7 @@ impl<'a> Driver<'a> {
         while let Some((pid, status)) = wait::reap_any()? {
             match self.children.slot(pid) {
                 Some(slot) => self.ended(slot, status),
+                None if self.successor_ended(pid, status) => {}
                 None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),
             }
         }
@@ -416,6 +445,7 @@ impl<'a> Driver<'a> {
         self.read(slot);
         self.children.remove(slot);
         self.board.worker(slot).set_state(WorkerState::Gone);
+        self.poke_heir();
         self.events.push_back(Event::Exited { slot, status });
     }
 }

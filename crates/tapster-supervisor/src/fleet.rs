@@ -173,6 +173,11 @@ impl Fleet {
         self.slots.get(slot).and_then(Option::as_ref)
     }
 
+    /// Whether the end has begun.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
+    }
+
     /// Slots of workers that serve and are to go on with it.
     pub fn ready_slots(&self) -> impl Iterator<Item = usize> {
         self.slots_where(Member::is_ready)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tapster_sys::process::{self, Pid};
 
 /// A pidfile that names a process of ours.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PidFile {
     path: PathBuf,
     pid: Pid,
@@ -36,13 +36,15 @@ pub enum PidFileError {
 }
 
 impl PidFile {
-    /// Sees to it that the file names no other server that runs: a leftover is no hindrance.
+    /// Sees to it that the file names no other server that runs: a leftover is no hindrance, and neither is the server
+    /// whose place this one takes.
     ///
     /// # Errors
     /// When it does.
-    pub fn check(path: &Path) -> Result<(), PidFileError> {
+    pub fn check(path: &Path, predecessor: Option<Pid>) -> Result<(), PidFileError> {
+        let is_known = |pid| pid == Pid::current() || Some(pid) == predecessor;
         match named_in(path) {
-            Some(pid) if pid != Pid::current() && process::is_named(pid, crate::SUPERVISOR_NAME) => {
+            Some(pid) if !is_known(pid) && process::is_named(pid, crate::SUPERVISOR_NAME) => {
                 Err(PidFileError::Running { path: path.to_owned(), pid })
             }
             _ => Ok(()),
@@ -54,8 +56,22 @@ impl PidFile {
     /// # Errors
     /// When the system refuses.
     pub fn write(path: &Path, pid: Pid) -> Result<PidFile, PidFileError> {
-        replace(path, pid).map_err(|error| PidFileError::System { path: path.to_owned(), error })?;
-        Ok(PidFile { path: path.to_owned(), pid })
+        let file = PidFile::later(path, pid);
+        file.rewrite()?;
+        Ok(file)
+    }
+
+    /// A pidfile that is yet to be written for this process.
+    pub fn later(path: &Path, pid: Pid) -> PidFile {
+        PidFile { path: path.to_owned(), pid }
+    }
+
+    /// Writes the file, or writes it again after another process has.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn rewrite(&self) -> Result<(), PidFileError> {
+        replace(&self.path, self.pid).map_err(|error| PidFileError::System { path: self.path.clone(), error })
     }
 
     /// Removes the file, if it still names the process it was written for.
@@ -132,13 +148,13 @@ mod tests {
     #[test]
     fn leftovers_are_no_hindrance() {
         let path = path("leftover");
-        assert!(PidFile::check(&path).is_ok());
+        assert!(PidFile::check(&path, None).is_ok());
         // No process; no number; ourselves, after a restart in a container; a process that is no server.
         for text in
             ["2147483646\n", "", "-1\n", "garbage\n", &Pid::current().to_string(), &Pid::parent().to_string()]
         {
             fs::write(&path, text).unwrap();
-            assert!(PidFile::check(&path).is_ok(), "{text}");
+            assert!(PidFile::check(&path, None).is_ok(), "{text}");
         }
         fs::remove_file(&path).unwrap();
     }

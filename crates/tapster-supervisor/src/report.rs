@@ -242,7 +242,7 @@ impl Display for BootFailure {
 }
 
 /// A duration in the unit that people think in: `0.25 s`, `90 s`.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

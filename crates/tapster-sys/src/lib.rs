@@ -10,6 +10,7 @@ pub mod connected;
 pub mod container;
 pub mod cpu;
 pub mod directory_events;
+pub mod exec;
 pub mod file;
 pub mod fork;
 pub mod identity;

@@ -170,6 +170,11 @@ pub fn disregard(signals: &[Signal]) -> io::Result<()> {
     signals.iter().try_for_each(|signal| set_action(*signal, handler_address(do_nothing)))
 }
 
+/// Makes these signals do nothing, in this process and in the programs it executes.
+pub fn ignore(signals: &[Signal]) -> io::Result<()> {
+    signals.iter().try_for_each(|signal| set_action(*signal, libc::SIG_IGN))
+}
+
 /// Whether this signal is ignored, as `nohup` leaves SIGHUP.
 pub fn is_ignored(signal: Signal) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
@@ -182,6 +187,11 @@ pub fn is_ignored(signal: Signal) -> bool {
 /// Makes writes to closed sockets and pipes an error instead of death, in this process and what it forks or execs.
 pub fn ignore_broken_pipes() -> io::Result<()> {
     set_action_of(libc::SIGPIPE, libc::SIG_IGN)
+}
+
+/// Undoes [`ignore_broken_pipes`], for a program that is to start as if from a shell.
+pub fn set_default_broken_pipes() -> io::Result<()> {
+    set_action_of(libc::SIGPIPE, libc::SIG_DFL)
 }
 
 fn handler_address(handler: extern "C" fn(i32)) -> libc::sighandler_t {

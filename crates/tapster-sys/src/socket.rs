@@ -1,6 +1,7 @@
 //! Listening sockets: opened once by the supervisor, inherited by everybody.
 
 pub mod activation;
+mod handed;
 mod inet;
 mod inherited;
 mod unix;
@@ -12,6 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+pub use handed::{Handed, describe as describe_for_successor};
 
 /// The longest queue of connections to accept that is asked for when nothing else is said.
 const BACKLOG: u32 = 4096;
@@ -29,6 +32,8 @@ pub enum Place {
     Unix(PathBuf, Access),
     /// A descriptor inherited from the parent: a listening stream socket, or a bound one.
     Descriptor(RawFd),
+    /// One that the server before this one handed over, in its words. Never opened; only named in errors.
+    Handed(String),
 }
 
 impl fmt::Display for Place {
@@ -39,6 +44,7 @@ impl fmt::Display for Place {
             Place::Any(port) => write!(f, ":{port}"),
             Place::Unix(path, _) => write!(f, "unix:{}", path.display()),
             Place::Descriptor(number) => write!(f, "fd://{number}"),
+            Place::Handed(entry) => write!(f, "what the server before this one handed over ({entry})"),
         }
     }
 }
@@ -118,22 +124,46 @@ pub struct Listener {
     dual_stack: bool,
     backlog: Backlog,
     proxied: bool,
+    /// The place in the words of the configuration.
+    place: String,
     file: Option<unix::SocketFile>,
+    /// The file that the server before this one still owns.
+    handed_file: Option<unix::SocketFile>,
 }
 
 impl Listener {
     /// Opens a place: one listener, or several for a name with several addresses or where one socket cannot serve
     /// both IPv4 and IPv6. `backlog` defaults to 4096.
     pub fn open(place: &Place, backlog: Option<u32>) -> Result<Vec<Listener>, OpenError> {
-        let backlog = Backlog::new(backlog);
+        Listener::take_or_open(place, backlog, &mut Handed::default())
+    }
+
+    /// The same, but what the server before this one handed over is taken instead of opened, so that no connection in
+    /// its queue is lost. Its queue then has the length asked for here.
+    pub fn take_or_open(
+        place: &Place,
+        backlog: Option<u32>,
+        handed: &mut Handed,
+    ) -> Result<Vec<Listener>, OpenError> {
+        let mut opening = Opening { place, backlog: Backlog::new(backlog), handed };
         let opened = match place {
-            Place::Inet(address) => inet::open(*address, backlog).map(|one| vec![one]),
-            Place::Host(name, port) => inet::open_host(name, *port, backlog),
-            Place::Any(port) => inet::open_any(*port, backlog),
-            Place::Unix(path, access) => unix::open(path, *access, backlog).map(|one| vec![one]),
-            Place::Descriptor(number) => inherited::open(*number, backlog).map(|one| vec![one]),
+            Place::Inet(address) => inet::open(&mut opening, *address).map(|one| vec![one]),
+            Place::Host(name, port) => inet::open_host(&mut opening, name, *port),
+            Place::Any(port) => inet::open_any(&mut opening, *port),
+            Place::Unix(path, access) => unix::open(&mut opening, path, *access).map(|one| vec![one]),
+            Place::Descriptor(number) => inherited::open(&mut opening, *number).map(|one| vec![one]),
+            Place::Handed(_) => Err(Cause::NotHanded),
         };
-        opened.map_err(|cause| OpenError { place: place.clone(), cause })
+        let named = |listener| Listener { place: place.to_string(), ..listener };
+        match opened {
+            Ok(opened) => Ok(opened.into_iter().map(named).collect()),
+            Err(cause) => Err(OpenError { place: place.clone(), cause }),
+        }
+    }
+
+    fn new(socket: OwnedFd, address: Address, dual_stack: bool, backlog: Backlog) -> Listener {
+        let (place, proxied) = (String::new(), false);
+        Listener { socket, address, dual_stack, backlog, proxied, place, file: None, handed_file: None }
     }
 
     /// Where it listens.
@@ -180,9 +210,19 @@ impl Listener {
     /// Another handle for the same socket. It does not own the socket's file.
     pub fn try_clone(&self) -> io::Result<Listener> {
         let socket = self.socket.try_clone()?;
-        let Listener { address, dual_stack, backlog, proxied, .. } = self;
-        let (address, dual_stack, backlog, proxied) = (address.clone(), *dual_stack, *backlog, *proxied);
-        Ok(Listener { socket, address, dual_stack, backlog, proxied, file: None })
+        let Listener { address, dual_stack, backlog, proxied, place, .. } = self;
+        let clone = Listener::new(socket, address.clone(), *dual_stack, *backlog);
+        Ok(Listener { proxied: *proxied, place: place.clone(), ..clone })
+    }
+
+    /// Makes this process the owner of the file of a unix socket that was handed over: when the server before it goes.
+    pub fn own_file(&mut self) {
+        self.file = self.file.take().or(self.handed_file.take());
+    }
+
+    /// Leaves the file of a unix socket to the server that takes over. Undone by [`own_file`](Listener::own_file).
+    pub fn disown_file(&mut self) {
+        self.handed_file = self.handed_file.take().or(self.file.take());
     }
 
     /// Takes one connection: non-blocking, close-on-exec.
@@ -207,6 +247,22 @@ impl Listener {
         if let Some(file) = &self.file {
             file.remove();
         }
+    }
+}
+
+/// One call of [`Listener::take_or_open`].
+struct Opening<'a> {
+    place: &'a Place,
+    backlog: Backlog,
+    handed: &'a mut Handed,
+}
+
+impl Opening<'_> {
+    /// The listener that was handed over for an address, its queue as long as asked for here.
+    fn take(&mut self, address: &Address, dual_stack: bool) -> Result<Option<Listener>, Cause> {
+        let Some(listener) = self.handed.find(self.place, address, dual_stack) else { return Ok(None) };
+        rustix::net::listen(&listener.socket, self.backlog.as_raw())?;
+        Ok(Some(Listener { backlog: self.backlog, ..listener }))
     }
 }
 
@@ -235,6 +291,7 @@ enum Cause {
     NotASocket,
     NotAStream,
     Reserved,
+    NotHanded,
 }
 
 impl From<io::Error> for Cause {
@@ -287,6 +344,9 @@ impl fmt::Display for OpenError {
             }
             Cause::NotASocket => f.write_str("the descriptor is not a socket"),
             Cause::NotAStream => f.write_str("the descriptor is not a TCP or unix stream socket"),
+            Cause::NotHanded => f.write_str(
+                "no server wrote this; unset TAPSTER_LISTENERS, which is set during upgrades only",
+            ),
             Cause::Reserved => f.write_str("0, 1 and 2 are standard input, output and error"),
         }
     }

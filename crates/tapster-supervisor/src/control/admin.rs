@@ -25,6 +25,8 @@ const LIMITS: Limits = Limits { request_line: 1024, head: 8 * 1024, fields: 50 }
 #[derive(Debug)]
 pub struct Admin {
     listeners: Vec<Listener>,
+    /// Whether this server is the one that health checks are about.
+    is_asked: bool,
     door: Door,
     clients: Clients,
     date: DateCache,
@@ -33,7 +35,9 @@ pub struct Admin {
 /// What a descriptor belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
+    /// A listener, by its place.
     Listener(usize),
+    /// A client.
     Client(ClientId),
 }
 
@@ -41,15 +45,25 @@ impl Admin {
     /// Answers at these.
     pub fn new(listeners: Vec<Listener>) -> Admin {
         let clients = Clients::new(MOST_CLIENTS, LIMITS.head);
-        Admin { listeners, door: Door::default(), clients, date: DateCache::default() }
+        Admin { listeners, is_asked: true, door: Door::default(), clients, date: DateCache::default() }
     }
 
     /// What is to be waited for.
     pub fn sources(&self) -> impl Iterator<Item = (Source, (BorrowedFd<'_>, Interest))> {
-        let listeners = self.listeners.iter().enumerate().filter(|_| self.door.is_open());
+        let listeners = self.listeners.iter().enumerate().filter(|_| self.is_asked && self.door.is_open());
         let doors = listeners
             .map(|(index, listener)| (Source::Listener(index), (listener.as_fd(), Interest::Readable)));
         doors.chain(self.clients.sources().map(|(id, source)| (Source::Client(id), source)))
+    }
+
+    /// Where it listens.
+    pub fn listeners(&mut self) -> &mut [Listener] {
+        &mut self.listeners
+    }
+
+    /// Leaves new clients to the server before or after this one, which shares the listeners, or takes them again.
+    pub fn answer_new_clients(&mut self, yes: bool) {
+        self.is_asked = yes;
     }
 
     /// When something is due.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::ControlSocket;
 use tapster_observe::{Level, Log, LogOptions, Output, Scoreboard, words_needed};
-use tapster_supervisor::{Supervision, WorkerStart, slots_for};
+use tapster_supervisor::{Succession, Supervision, WorkerStart, slots_for};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
 use tapster_sys::identity::Privileges;
 use tapster_sys::memory::SharedWords;
@@ -178,9 +178,16 @@ fn supervise(
     let mut settings = tapster_config::defaults().unwrap();
     settings.graceful_timeout = setup.graceful_timeout;
     settings.control_socket = ControlSocket::Off;
-    let (workers, admin) = (setup.workers, Vec::new());
-    let privileges = Privileges::default();
-    let supervision = Supervision { settings: &settings, workers, listeners, admin, board, log, privileges };
+    let supervision = Supervision {
+        settings: &settings,
+        workers: setup.workers,
+        listeners,
+        admin: Vec::new(),
+        board,
+        log,
+        privileges: Privileges::default(),
+        succession: Succession::default(),
+    };
     let mut forking = || {
         if setup.strangers && fork(SingleThreaded::prove()?)? == Forked::Child {
             process::exit_now(0);

@@ -18,6 +18,12 @@ pub struct Passed {
     pub name: String,
 }
 
+/// What the service manager passed to the first of the servers that took each other's place, of which this is one; their
+/// numbers in that process.
+pub fn passed_before() -> Vec<Passed> {
+    described_by(|name| std::env::var_os(name))
+}
+
 /// What the environment says of `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES`: nothing, if they are for another
 /// process.
 pub fn passed() -> Vec<Passed> {
@@ -25,16 +31,17 @@ pub fn passed() -> Vec<Passed> {
 }
 
 fn passed_to(own: Pid, variable: impl Fn(&str) -> Option<OsString>) -> Vec<Passed> {
+    let pid = variable("LISTEN_PID").and_then(|value| value.to_str()?.parse().ok());
+    if pid == Some(own.as_raw()) { described_by(variable) } else { Vec::new() }
+}
+
+fn described_by(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Passed> {
     let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
-    let number = |name: &str| -> Option<i32> { text(name)?.parse().ok() };
-    if number("LISTEN_PID") != Some(own.as_raw()) {
-        return Vec::new();
-    }
-    let last = FIRST.saturating_add(number("LISTEN_FDS").unwrap_or(0));
+    let count: i32 = text("LISTEN_FDS").and_then(|count| count.parse().ok()).unwrap_or(0);
     let names = text("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':').filter(|name| !name.is_empty());
     let name = |number| Passed { number, name: names.next().unwrap_or("unknown").to_owned() };
-    (FIRST..last).map(name).collect()
+    (FIRST..FIRST.saturating_add(count)).map(name).collect()
 }
 
 #[cfg(test)]

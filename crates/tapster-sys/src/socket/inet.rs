@@ -5,16 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, sockopt};
 
-use super::{Address, Backlog, Cause, Listener, stream_socket};
+use super::{Address, Cause, Listener, Opening, stream_socket};
 
 /// One address, of its own family only.
-pub fn open(address: SocketAddr, backlog: Backlog) -> Result<Listener, Cause> {
-    open_socket(address, false, backlog)
+pub fn open(opening: &mut Opening<'_>, address: SocketAddr) -> Result<Listener, Cause> {
+    open_socket(opening, address, false)
 }
 
 /// Every address of a name, all on one port. What the machine does not have (`::1` without IPv6) is left out as
 /// long as one is left.
-pub fn open_host(name: &str, port: u16, backlog: Backlog) -> Result<Vec<Listener>, Cause> {
+pub fn open_host(opening: &mut Opening<'_>, name: &str, port: u16) -> Result<Vec<Listener>, Cause> {
     let found = (name, port).to_socket_addrs().map_err(|error| Cause::NotFound(error.to_string()))?;
     let mut listeners: Vec<Listener> = Vec::new();
     let mut missing = None;
@@ -26,7 +26,7 @@ pub fn open_host(name: &str, port: u16, backlog: Backlog) -> Result<Vec<Listener
         if listeners.iter().any(|listener| *listener.address() == Address::Inet(address)) {
             continue;
         }
-        match open(address, backlog) {
+        match open(opening, address) {
             Ok(listener) => listeners.push(listener),
             Err(cause) if is_missing(&cause) => missing = Some(cause),
             Err(cause) => return Err(cause),
@@ -41,13 +41,13 @@ pub fn open_host(name: &str, port: u16, backlog: Backlog) -> Result<Vec<Listener
 
 /// Every IPv4 and IPv6 address: one socket for both, IPv4 alone where IPv6 is switched off, two sockets where one
 /// cannot serve both.
-pub fn open_any(port: u16, backlog: Backlog) -> Result<Vec<Listener>, Cause> {
+pub fn open_any(opening: &mut Opening<'_>, port: u16) -> Result<Vec<Listener>, Cause> {
     let everything = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-    let first = match open_socket(everything, true, backlog) {
+    let first = match open_socket(opening, everything, true) {
         Ok(listener) => listener,
         Err(cause) if is_missing(&cause) => {
-            return open(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), backlog)
-                .map(|one| vec![one]);
+            let everything = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+            return open(opening, everything).map(|one| vec![one]);
         }
         Err(cause) => return Err(cause),
     };
@@ -55,7 +55,7 @@ pub fn open_any(port: u16, backlog: Backlog) -> Result<Vec<Listener>, Cause> {
     if first.dual_stack {
         return Ok(vec![first]);
     }
-    let second = open(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()), backlog)?;
+    let second = open(opening, SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()))?;
     Ok(vec![first, second])
 }
 
@@ -66,7 +66,11 @@ fn is_missing(cause: &Cause) -> bool {
     missing.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-fn open_socket(address: SocketAddr, dual_stack: bool, backlog: Backlog) -> Result<Listener, Cause> {
+fn open_socket(opening: &mut Opening<'_>, address: SocketAddr, dual_stack: bool) -> Result<Listener, Cause> {
+    if let Some(handed) = opening.take(&Address::Inet(address), dual_stack)? {
+        return Ok(handed);
+    }
+    let backlog = opening.backlog;
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = stream_socket(family)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -80,7 +84,7 @@ fn open_socket(address: SocketAddr, dual_stack: bool, backlog: Backlog) -> Resul
         .map_err(|error| in_use(error, address))?;
     let dual_stack = address.is_ipv6() && !sockopt::ipv6_v6only(&socket)?;
     let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
-    Ok(Listener { socket, address: Address::Inet(address), dual_stack, backlog, proxied: false, file: None })
+    Ok(Listener::new(socket, Address::Inet(address), dual_stack, backlog))
 }
 
 fn in_use(error: Errno, address: SocketAddr) -> Cause {

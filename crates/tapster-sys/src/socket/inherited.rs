@@ -8,17 +8,26 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, sockopt};
 
-use super::{Address, Backlog, Cause, Listener};
+use super::{Address, Backlog, Cause, Listener, Opening};
+
+/// The listener behind an inherited descriptor, which the server before this one may have handed over under another
+/// number.
+pub fn open(opening: &mut Opening<'_>, number: RawFd) -> Result<Listener, Cause> {
+    match opening.handed.find_place(opening.place) {
+        Some(handed) => Ok(handed),
+        None => take(number, opening.backlog),
+    }
+}
 
 /// The listener behind an inherited descriptor. Its number belongs to the listener from now on: what forgets the one in
 /// a child, forgets the other.
-pub fn open(number: RawFd, backlog: Backlog) -> Result<Listener, Cause> {
+pub fn take(number: RawFd, backlog: Backlog) -> Result<Listener, Cause> {
     let socket = look(number)?;
     let (address, dual_stack) = examine(&socket, backlog)?;
     // SAFETY: the number is an open listening socket that nobody in this process has opened; it was inherited for us.
     let socket = unsafe { OwnedFd::from_raw_fd(number) };
     crate::process::set_close_on_exec(socket.as_fd())?;
-    Ok(Listener { socket, address, dual_stack, backlog, proxied: false, file: None })
+    Ok(Listener::new(socket, address, dual_stack, backlog))
 }
 
 /// Where a socket listens, and whether for both families. Makes it listen if it does not, and not block.

@@ -1,6 +1,5 @@
 //! Unix listeners, and the file that each leaves in the file system.
 
-use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -8,7 +7,7 @@ use std::{fs, io};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix};
 
-use super::{Access, Address, Backlog, Cause, Listener, stream_socket};
+use super::{Access, Address, Cause, Listener, Opening, stream_socket};
 use crate::process::Pid;
 
 /// The file of a unix socket, and the process that made it.
@@ -27,10 +26,24 @@ impl SocketFile {
         Ok(SocketFile { path: path.to_owned(), device: found.dev(), inode: found.ino(), owner })
     }
 
+    /// The file of a socket that was handed over: the one with this device and inode.
+    pub fn known(path: &Path, device: u64, inode: u64) -> SocketFile {
+        SocketFile { path: path.to_owned(), device, inode, owner: Pid::current() }
+    }
+
+    /// Its device and inode.
+    pub fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Whether the path still leads to this very file.
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity())
+    }
+
     /// Removes the file, unless this process is a fork of its owner or another server has put its own there since.
     pub fn remove(&self) {
-        let is_ours = |found: Metadata| found.dev() == self.device && found.ino() == self.inode;
-        if Pid::current() == self.owner && fs::symlink_metadata(&self.path).is_ok_and(is_ours) {
+        if Pid::current() == self.owner && self.is_there() {
             // Gone already, or in a directory that is no longer ours: nothing that could be done about it.
             let _ = fs::remove_file(&self.path);
         }
@@ -38,8 +51,12 @@ impl SocketFile {
 }
 
 /// A listener at a path. A file left by a server that died is replaced; one in use is not.
-pub fn open(path: &Path, access: Access, backlog: Backlog) -> Result<Listener, Cause> {
+pub fn open(opening: &mut Opening<'_>, path: &Path, access: Access) -> Result<Listener, Cause> {
     let path = std::path::absolute(path)?;
+    if let Some(handed) = take(opening, &path, access)? {
+        return Ok(handed);
+    }
+    let backlog = opening.backlog;
     let address = SocketAddrUnix::new(&path)?;
     remove_stale(&path, &address)?;
     let socket = stream_socket(AddressFamily::UNIX)?;
@@ -51,14 +68,24 @@ pub fn open(path: &Path, access: Access, backlog: Backlog) -> Result<Listener, C
     // Before `listen`: until then connections are refused whatever the mode.
     grant(&path, access).inspect_err(|_| file.remove())?;
     rustix::net::listen(&socket, backlog.as_raw())?;
-    Ok(Listener {
-        socket,
-        address: Address::Unix(path),
-        dual_stack: false,
-        backlog,
-        proxied: false,
-        file: Some(file),
-    })
+    Ok(Listener { file: Some(file), ..Listener::new(socket, Address::Unix(path), false, backlog) })
+}
+
+/// The listener that was handed over for this path, unless somebody has removed or replaced its file since: then it
+/// serves nobody any more.
+fn take(opening: &mut Opening<'_>, path: &Path, access: Access) -> Result<Option<Listener>, Cause> {
+    let Some(listener) = opening.take(&Address::Unix(path.to_owned()), false)? else { return Ok(None) };
+    if !listener.handed_file.as_ref().is_some_and(SocketFile::is_there) {
+        opening.handed.put_back(listener);
+        return Ok(None);
+    }
+    let found = fs::symlink_metadata(path)?;
+    let is_given = |wanted: Option<u32>, there: u32| wanted.is_none_or(|wanted| wanted == there);
+    let is_owned = is_given(access.user, found.uid()) && is_given(access.group, found.gid());
+    if found.mode() & 0o777 != access.mode || !is_owned {
+        grant(path, access)?;
+    }
+    Ok(Some(listener))
 }
 
 /// Sets mode and owner. The owner first: the mode may let in more than the one before.

@@ -1,0 +1,337 @@
+//! The driver's part in an upgrade (`handover.rs`), on both sides: the old server starts the new one and goes when that
+//! has taken over, or goes on when it fails; the new one takes over when it is ready.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use tapster_sys::process::Pid;
+use tapster_sys::socket::Listener;
+use tapster_sys::wait::Status;
+
+use super::Driver;
+use crate::handover::predecessor::{Departure, Predecessor};
+use crate::handover::successor::{Overdue, State, Successor};
+use crate::handover::{Succession, Word};
+use crate::pidfile::PidFile;
+use crate::report::Seconds;
+use crate::service_manager::ServiceManager;
+use crate::{Command, Order, Outcome, Report};
+
+/// How long a new server may take to end beyond the grace of its requests.
+const END: Duration = Duration::from_secs(5);
+
+/// What a driver knows of the servers before and after its own.
+pub(super) struct Upgrade {
+    given: Succession,
+    successor: Option<Successor>,
+    /// Another upgrade was asked for while one was running.
+    again: bool,
+    /// Who has taken over.
+    heir: Option<Pid>,
+    /// The report of readiness, for the service manager.
+    ready: Option<Report>,
+    /// This server has ended but for the new one, which was told to.
+    finished: Option<Outcome>,
+}
+
+impl Upgrade {
+    pub(super) fn new(given: Succession) -> Upgrade {
+        Upgrade { given, successor: None, again: false, heir: None, ready: None, finished: None }
+    }
+
+    /// What to wait for.
+    pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let predecessor = self.given.predecessor.as_ref().and_then(Predecessor::source);
+        let successor = self.successor.as_ref().and_then(Successor::source);
+        predecessor.into_iter().chain(successor)
+    }
+
+    /// How long to sleep at most.
+    pub(super) fn sleep(&self) -> Option<Duration> {
+        let deadline = self.successor.as_ref().and_then(Successor::deadline)?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The service manager hears nothing of this server before it has taken over.
+    pub(super) fn service_manager(&self) -> ServiceManager {
+        match self.given.predecessor {
+            None => ServiceManager::from_environment(),
+            Some(_) => ServiceManager::default(),
+        }
+    }
+
+    /// The outcome, unless the end of the new server has to be awaited.
+    pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Outcome> {
+        match self.successor {
+            Some(_) if self.heir.is_none() => {
+                self.finished = Some(outcome);
+                None
+            }
+            _ => {
+                // The line ends with the process and not before, since its end says that this server is gone.
+                std::mem::forget(self.successor.take());
+                Some(outcome)
+            }
+        }
+    }
+
+    /// The outcome of a server whose last child is gone.
+    pub(super) fn finished(&self) -> Option<Outcome> {
+        self.finished.filter(|_| self.successor.is_none())
+    }
+}
+
+/// The old server.
+impl Driver<'_> {
+    /// USR2.
+    pub(super) fn begin_upgrade(&mut self) {
+        if let Some(heir) = self.upgrade.heir {
+            self.log.warning(format_args!("no upgrade: pid {heir} has taken over; send USR2 to that"));
+        } else if self.fleet.is_stopping() {
+            self.log.warning(format_args!("no upgrade: this server stops"));
+        } else if self.upgrade.given.predecessor.as_ref().is_some_and(Predecessor::is_in_charge) {
+            self.upgrade.again = true;
+            self.log.info(format_args!("upgrading once more as soon as this server has taken over"));
+        } else if let Some(successor) = &self.upgrade.successor {
+            let pid = successor.pid();
+            self.upgrade.again = true;
+            self.log.info(format_args!("upgrading once more after pid {pid}, which starts"));
+        } else if self.fleet.ready_slots().next().is_none() {
+            self.log
+                .warning(format_args!("no upgrade: this server is not ready itself; try again when it is"));
+        } else {
+            self.start_successor();
+        }
+    }
+
+    fn start_successor(&mut self) {
+        let Some(program) = &self.upgrade.given.program else {
+            return self.log.error(format_args!("no upgrade: the command of this server is unknown"));
+        };
+        let listeners: Vec<_> =
+            self.listeners.iter().chain(self.control.admin().listeners().iter()).collect();
+        match Successor::start(program, &listeners, self.boot_timeout) {
+            Ok(successor) => {
+                // Its arguments may hold what is not for the log.
+                let (pid, file, place) =
+                    (successor.pid(), program.file.display(), program.directory.display());
+                self.log.info(format_args!("upgrading: pid {pid} starts, {file} in {place}"));
+                self.upgrade.successor = Some(successor);
+            }
+            Err(error) => self.log.error(format_args!("the upgrade failed: {error}; this server goes on")),
+        }
+    }
+
+    /// Whatever the new server has said, and what is due.
+    pub(super) fn attend_successor(&mut self) {
+        let Some(successor) = &mut self.upgrade.successor else { return };
+        let words = successor.hear();
+        let (pid, overdue) = (successor.pid(), successor.expire(self.graceful_timeout + END));
+        match overdue {
+            Some(Overdue::Boot(limit)) => self.log.error(format_args!(
+                "the upgrade failed: pid {pid} took longer than {limit} (--boot-timeout) and is stopped; \
+                 this server goes on",
+                limit = Seconds(limit)
+            )),
+            Some(Overdue::End) => self.log.error(format_args!("pid {pid} does not end: killed")),
+            None => {}
+        }
+        for word in words {
+            match word {
+                Word::Ready => self.hand_over(),
+                Word::Took => self.make_way(),
+                _ => {}
+            }
+        }
+    }
+
+    /// The new server is ready: it is to be the server.
+    fn hand_over(&mut self) {
+        let Some(successor) = &self.upgrade.successor else { return };
+        if !matches!(successor.state(), State::Started | State::Booting) || self.fleet.is_stopping() {
+            return;
+        }
+        self.manager.announce_main(successor.pid());
+        self.control.admin().answer_new_clients(false);
+        self.all_listeners().for_each(Listener::disown_file);
+        if !self.upgrade.successor.as_mut().is_some_and(Successor::go) {
+            self.take_back();
+        }
+    }
+
+    /// The new server did not get to take over.
+    fn take_back(&mut self) {
+        self.all_listeners().for_each(Listener::own_file);
+        self.control.admin().answer_new_clients(true);
+        self.manager.announce_main(self.own_pid);
+        if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
+            self.log.error(format_args!("{error}"));
+        }
+    }
+
+    /// The new server has taken over: this one finishes its requests and goes.
+    fn make_way(&mut self) {
+        let Some(successor) = &mut self.upgrade.successor else { return };
+        if successor.state() != State::Taking {
+            return;
+        }
+        let (pid, own, age) = (successor.pid(), self.own_pid, Seconds(successor.age()));
+        self.log.info(format_args!(
+            "upgraded: pid {pid} has taken over, {age} after its start; pid {own} finishes its requests and goes"
+        ));
+        if self.upgrade.again {
+            successor.say(Word::Upgrade);
+        }
+        self.upgrade.heir = Some(pid);
+        // What this server has to say is no news of the service any more.
+        self.manager = ServiceManager::default();
+        self.obey(Command::Stop);
+    }
+
+    /// A child has ended. True if it was the new server.
+    pub(super) fn successor_ended(&mut self, pid: Pid, status: Status) -> bool {
+        let Some(successor) = self.upgrade.successor.take_if(|successor| successor.pid() == pid) else {
+            return false;
+        };
+        if self.upgrade.heir.is_some() {
+            self.log.error(format_args!("pid {pid}, which has taken over, {status}"));
+            return true;
+        }
+        if successor.state() == State::Taking {
+            self.take_back();
+        }
+        match successor.state() {
+            State::Ending | State::Killed => self.log.info(format_args!("pid {pid} {status}")),
+            _ => self.log.error(format_args!(
+                "the upgrade failed: pid {pid} {status} before it took over; this server, pid {}, goes on",
+                self.own_pid
+            )),
+        }
+        if std::mem::take(&mut self.upgrade.again) {
+            self.begin_upgrade();
+        }
+        true
+    }
+
+    /// What an operator orders while both run is for both.
+    pub(super) fn pass_on(&mut self, command: Command) {
+        let grace = self.graceful_timeout + END;
+        let Some(successor) = self.upgrade.successor.as_mut().filter(|_| self.upgrade.heir.is_none()) else {
+            return;
+        };
+        match command {
+            Command::Stop => {
+                self.upgrade.again = false;
+                successor.end(grace);
+            }
+            Command::Reload => successor.say(Word::Reload),
+            _ => {}
+        }
+    }
+
+    /// A worker has gone, and may have swallowed the news of a connection.
+    pub(super) fn poke_heir(&mut self) {
+        if let (Some(_), Some(successor)) = (self.upgrade.heir, &mut self.upgrade.successor) {
+            successor.say(Word::Poke);
+        }
+    }
+}
+
+/// The new server.
+impl Driver<'_> {
+    /// The first step.
+    pub(super) fn greet_predecessor(&mut self) {
+        let limit = self.boot_timeout;
+        if let Some(predecessor) = &mut self.upgrade.given.predecessor {
+            // Until then health checks are about the old server.
+            self.control.admin().answer_new_clients(false);
+            predecessor.say(Word::Booting(limit));
+        }
+    }
+
+    /// Tells the old server how this one gets on.
+    pub(super) fn tell_predecessor(&mut self, report: &Report) {
+        let Some(predecessor) = self.upgrade.given.predecessor.as_mut().filter(|one| one.is_in_charge())
+        else {
+            return;
+        };
+        match report {
+            Report::WorkerReady { .. } => predecessor.say(Word::Progress),
+            Report::AllReady { .. } => {
+                self.upgrade.ready = Some(*report);
+                if predecessor.ready() {
+                    self.take_over();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whatever the old server has said.
+    pub(super) fn attend_predecessor(&mut self) {
+        let Some(predecessor) = &mut self.upgrade.given.predecessor else { return };
+        let (pid, (words, departure)) = (predecessor.pid(), predecessor.hear());
+        for word in words {
+            match word {
+                Word::Go => self.take_over(),
+                Word::Stop if !self.fleet.is_stopping() => self.obey(Command::Stop),
+                Word::Reload => self.obey(Command::Reload),
+                Word::Upgrade => self.begin_upgrade(),
+                Word::Poke => self.poke_all(),
+                _ => {}
+            }
+        }
+        match departure {
+            Some(Departure::Agreed) => {
+                self.log.info(format_args!("pid {pid}, the server before this one, is gone"));
+                self.upgrade.given.predecessor = None;
+                self.poke_all();
+            }
+            Some(Departure::TakeOverNow | Departure::TakeOverLater) if self.fleet.is_stopping() => {}
+            Some(Departure::TakeOverNow) => {
+                self.log.warning(format_args!("pid {pid} is gone before it said so; this server takes over"));
+                self.take_over();
+            }
+            Some(Departure::TakeOverLater) => {
+                self.log.warning(format_args!("pid {pid} is gone; this server takes over when it is ready"));
+            }
+            None => {}
+        }
+    }
+
+    /// Becomes the server: for readers of the pidfile, for the service manager, for the files of sockets.
+    fn take_over(&mut self) {
+        let is_awaited = self.upgrade.given.predecessor.as_ref().is_some_and(Predecessor::is_in_charge);
+        if !is_awaited || self.fleet.is_stopping() {
+            return;
+        }
+        if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
+            self.log.error(format_args!("this server cannot take over: {error}"));
+            return self.obey(Command::Stop);
+        }
+        self.all_listeners().for_each(Listener::own_file);
+        self.control.admin().answer_new_clients(true);
+        self.manager = ServiceManager::from_environment();
+        if let Some(ready) = self.upgrade.ready.take() {
+            self.manager.note(&ready);
+        }
+        let Some(predecessor) = &mut self.upgrade.given.predecessor else { return };
+        self.log.info(format_args!("pid {} has taken over from pid {}", self.own_pid, predecessor.pid()));
+        predecessor.took_over();
+        if predecessor.source().is_none() {
+            self.upgrade.given.predecessor = None;
+        }
+        if std::mem::take(&mut self.upgrade.again) {
+            self.begin_upgrade();
+        }
+    }
+
+    fn all_listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
+        self.listeners.iter_mut().chain(self.control.admin().listeners())
+    }
+
+    fn poke_all(&mut self) {
+        let ready: Vec<usize> = self.fleet.ready_slots().collect();
+        ready.into_iter().for_each(|slot| self.tell(slot, Order::Poke));
+    }
+}
