@@ -19,7 +19,7 @@ pub enum Kind {
     Place(fn(&mut Settings, BindPlace)),
     /// `NAME=VALUE`.
     Pair(fn(&mut Settings, String, String)),
-    /// A number of processes, or `auto`.
+    /// A number of processes, a range of them, or `auto`.
     Count {
         /// The largest number; the smallest is 1.
         most: u64,
@@ -137,7 +137,7 @@ impl Kind {
                 "host:port, [::1]:port, :port, unix:/path, fd://N or fd://NAME".to_owned()
             }
             Self::Pair(_) => "NAME=VALUE".to_owned(),
-            Self::Count { most, .. } => format!("a number from 1 to {most}, or auto"),
+            Self::Count { most, .. } => format!("a number from 1 to {most}, a range such as 2..8, or auto"),
             Self::Integer { least, most, .. } => format!("a whole number from {least} to {most}"),
             Self::Size { least, most, .. } => format!(
                 "a size from {} to {}, such as 65536, 64KiB, 10M or 1GiB",
@@ -173,9 +173,17 @@ fn count(text: &str, most: u64) -> Result<Count, Invalid> {
     if text == "auto" {
         return Ok(Count::Auto);
     }
-    let number =
-        values::integer(text).map_err(|_| Invalid::new(format!("{text:?} is not a number or auto")))?;
-    within(number, 1, most, text).map(|number| Count::Fixed(usize::try_from(number).unwrap_or(usize::MAX)))
+    let number = |part: &str| {
+        let wrong = |_| Invalid::new(format!("{text:?} is not a number, a range or auto"));
+        let number = within(values::integer(part.trim()).map_err(wrong)?, 1, most, text)?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX))
+    };
+    let Some((least, most)) = text.split_once("..") else { return number(text).map(Count::Fixed) };
+    match (number(least)?, number(most)?) {
+        (least, most) if least > most => Err(Invalid::new(format!("{text} ends before it begins"))),
+        (least, most) if least == most => Ok(Count::Fixed(least)),
+        (least, most) => Ok(Count::Range { least, most }),
+    }
 }
 
 fn flag(text: &str) -> Result<bool, Invalid> {

@@ -72,6 +72,13 @@ pub enum Count {
     Auto,
     /// This many.
     Fixed(usize),
+    /// As many as the load needs.
+    Range {
+        /// At least this many, and at least 1.
+        least: usize,
+        /// At most this many: more than the least.
+        most: usize,
+    },
 }
 
 /// An address range in CIDR form.

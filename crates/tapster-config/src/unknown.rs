@@ -14,6 +14,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "write --bind ADDRESS",
     ),
     (&["processes", "p"], "write --workers NUMBER"),
+    (&["cheaper", "cheaper-initial", "cheaper-algo"], "write --workers MIN..MAX"),
     (&["reload-on-rss", "evil-reload-on-rss", "workers-max-rss"], "write --max-rss SIZE"),
     (&["workers-lifetime", "workers-max-lifetime"], "write --max-worker-lifetime TIME"),
     (&["blocking-threads", "runtime-threads"], "write --threads NUMBER"),

@@ -14,6 +14,7 @@ mod listeners;
 mod original;
 mod server;
 mod start_lines;
+mod strength;
 mod worker;
 
 /// The native part: the server itself.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tapster_config::{AccessLog, Count, LogLevel, Settings};
+use tapster_config::{AccessLog, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::pidfile::PidFile;
@@ -16,7 +16,7 @@ use tapster_sys::socket::Access;
 
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
-use crate::{host, identity, listeners, original, start_lines, worker};
+use crate::{host, identity, listeners, original, start_lines, strength, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
 const EXIT_FAILURE: i32 = 1;
@@ -86,19 +86,16 @@ fn supervise(
     log: &Log,
     succession: Succession,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
-    let workers = match settings.workers {
-        Count::Fixed(count) => count,
-        Count::Auto => tapster_sys::cpu::usable_cpus(),
-    };
+    let workers = strength::of(py, settings);
     start_lines::write(py, settings, workers, &sockets, log);
-    let slots = slots_for(workers);
+    let slots = slots_for(workers.most);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
     let Opened { clients: listeners, admin } = sockets;
     let supervision =
         Supervision { settings, workers, listeners, admin, board, log: log.clone(), privileges, succession };
     let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
-    let mut role = |start: WorkerStart| worker::run(py, settings, workers, log, start);
+    let mut role = |start: WorkerStart| worker::run(py, settings, workers.most, log, start);
     Ok(supervision.run(&mut fork, &mut role)?)
 }
 

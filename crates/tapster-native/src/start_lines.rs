@@ -1,15 +1,16 @@
 //! The first lines of the log: what serves, where, how much at once, how to stop it.
 
 use pyo3::prelude::*;
-use tapster_config::{BindProtocol, Settings};
+use tapster_config::{BindProtocol, Count, Settings};
 use tapster_observe::Log;
+use tapster_supervisor::Strength;
 use tapster_sys::socket::{Address, Listener};
 
-use crate::interpreter;
 use crate::listeners::Opened;
+use crate::{interpreter, strength};
 
 /// Writes the lines that stand before the first worker starts.
-pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, sockets: &Opened, log: &Log) {
+pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sockets: &Opened, log: &Log) {
     let listeners = &sockets.clients;
     let pid = std::process::id();
     let app = settings.app.as_deref().unwrap_or("the application of this directory");
@@ -26,12 +27,16 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: usize, sockets
     for listener in &sockets.admin {
         log.info(format_args!("health checks at {}, path /-/ready and others", url(listener)));
     }
-    let threads = settings.threads;
+    if settings.workers == Count::Auto {
+        log.info(format_args!("--workers auto: {}", strength::reason(tapster_sys::cpu::cpus())));
+    }
+    let (threads, Strength { least, most, .. }) = (settings.threads, workers);
+    let workers = if least < most { format!("{least} to {most}") } else { most.to_string() };
     log.info(format_args!(
         "{workers} {} × {threads} {}: up to {} requests at once (size database pools for that)",
-        plural(workers, "worker"),
+        plural(most, "worker"),
         plural(threads, "thread"),
-        workers * threads,
+        most * threads,
     ));
     log.info(format_args!("stop with Ctrl-C or `kill {pid}`, reload with `kill -HUP {pid}`"));
     if tapster_sys::container::in_container() && listeners.iter().all(|one| one.is_local() && !one.is_unix())

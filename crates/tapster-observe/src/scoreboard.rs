@@ -5,7 +5,7 @@
 //! every word whole, but not all words of one instant. The layout, so that other programs can read it too:
 //!
 //! ```text
-//! word  head (16 words)                      word  worker (16 words, then its threads)    word  thread (8 words)
+//! word  head (16 words)                      word  worker (24 words, then its threads)    word  thread (8 words)
 //!    0  MAGIC                                   0  process id, 0 while empty                 0  microseconds at which its
 //!    1  VERSION                                 1  WorkerState                                  request began, 0 when idle
 //!    2  words of the head                       2  open connections                          1  requests ended
@@ -18,6 +18,8 @@
 //!                                              13  requests that ran into their time-out
 //!                                              14  requests that waited too long for a thread
 //!                                              15  requests not run: their client was gone
+//!                                              16  requests that wait for a thread
+//!                                            17…23  reserved
 //! ```
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.
@@ -38,8 +40,10 @@ pub const VERSION: u64 = 1;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
-/// Words of a worker before its first thread: two cache lines, for processors that fetch lines in pairs.
-pub(crate) const WORKER_WORDS: usize = 16;
+/// Words of a worker before its first thread: three cache lines.
+pub(crate) const WORKER_WORDS: usize = 24;
+/// A pair of cache lines, for processors that fetch lines in pairs.
+const PAIR_WORDS: usize = 16;
 /// Words of a thread: one cache line.
 pub(crate) const THREAD_WORDS: usize = 8;
 
@@ -53,7 +57,7 @@ pub const fn words_needed(workers: usize, threads: usize) -> usize {
 
 /// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
 const fn worker_stride(threads: usize) -> usize {
-    (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(WORKER_WORDS)
+    (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(PAIR_WORDS)
 }
 
 /// The counters of all workers. Clones show the same memory.

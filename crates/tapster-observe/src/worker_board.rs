@@ -15,6 +15,7 @@ const REQUESTS_BEFORE: usize = 4;
 const REFUSALS: usize = 5;
 const FULL: usize = 11;
 const SPOOLED: usize = 12;
+const WAITING: usize = 16;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -92,6 +93,7 @@ impl WorkerBoard {
         worker[CONNECTIONS].store(0, Relaxed);
         worker[FULL].store(0, Relaxed);
         worker[SPOOLED].store(0, SeqCst);
+        worker[WAITING].store(0, Relaxed);
         worker[REQUESTS_BEFORE].store(self.requests_total(), Relaxed);
         worker[STARTS].fetch_add(1, Relaxed);
         worker[STATE].store(WorkerState::Booting as u64, Relaxed);
@@ -107,6 +109,7 @@ impl WorkerBoard {
             worker[CONNECTIONS].store(0, Relaxed);
             worker[FULL].store(0, Relaxed);
             worker[SPOOLED].store(0, SeqCst);
+            worker[WAITING].store(0, Relaxed);
             (0..self.threads)
                 .filter_map(|thread| self.thread(thread))
                 .for_each(|words| words[STARTED].store(0, Relaxed));
@@ -164,6 +167,16 @@ impl WorkerBoard {
     /// Whether the worker said that it is full.
     pub fn is_full(&self) -> bool {
         self.worker()[FULL].load(Relaxed) != 0
+    }
+
+    /// Counts requests that begin (positive) or end (negative) to wait for a thread. Any thread may call it.
+    pub fn waiting_changed(&self, delta: i64) {
+        self.worker()[WAITING].fetch_add(delta as u64, Relaxed);
+    }
+
+    /// Whole requests that wait for a thread.
+    pub fn waiting(&self) -> u64 {
+        (self.worker()[WAITING].load(Relaxed) as i64).max(0) as u64
     }
 
     /// Counts bytes put into the worker's temporary files. Ordered with the other workers' calls, so that a budget

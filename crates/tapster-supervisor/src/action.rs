@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{BootFailure, Outcome, Report};
 
 /// One thing to do, in the order given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Action {
     /// Start a worker in this free slot; if that is impossible, say [`Event::NotStarted`](crate::Event::NotStarted).
     Start {

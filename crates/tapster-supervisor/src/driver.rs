@@ -24,13 +24,16 @@ use crate::children::Children;
 use crate::control::{Control, Scene};
 use crate::driver::upgrade::Upgrade;
 use crate::handover::Succession;
+use crate::load::LoadWatch;
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
 use crate::worker_start::{self, CAUGHT, Inheritance};
-use crate::{Action, BootFailure, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, WorkerStart};
+use crate::{
+    Action, BootFailure, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, Strength, WorkerStart,
+};
 
 /// How long to wait for room in a full inbox before the next attempt.
 const RETRY: Duration = Duration::from_millis(20);
@@ -39,13 +42,13 @@ const RETRY: Duration = Duration::from_millis(20);
 pub struct Supervision<'a> {
     /// The time-outs.
     pub settings: &'a Settings,
-    /// Workers to keep, at least 1.
-    pub workers: usize,
+    /// Workers to keep.
+    pub workers: Strength,
     /// The listeners of all workers.
     pub listeners: Vec<Listener>,
     /// The listeners for health checks.
     pub admin: Vec<Listener>,
-    /// A scoreboard with [`slots_for`](crate::slots_for) this many workers.
+    /// A scoreboard with [`slots_for`](crate::slots_for) the most workers.
     pub board: Scoreboard,
     /// Where it reports. The log of a process without threads.
     pub log: Log,
@@ -90,6 +93,7 @@ struct Driver<'a> {
     outbox: Outbox,
     touch: TouchFiles,
     vitals: Vitals,
+    load: Option<LoadWatch>,
     fleet: Fleet,
     events: VecDeque<Event>,
     upgrade: Upgrade,
@@ -122,7 +126,13 @@ impl<'a> Driver<'a> {
     ) -> io::Result<Driver<'a>> {
         let Supervision { settings, workers, listeners, admin, board, log, privileges, succession } = given;
         let slots = board.workers();
-        let (boot_timeout, graceful_timeout) = (settings.boot_timeout, settings.graceful_timeout);
+        let plan = Plan {
+            workers: workers.least,
+            most_workers: workers.most,
+            slots,
+            boot_timeout: settings.boot_timeout,
+            graceful_timeout: settings.graceful_timeout,
+        };
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
         let signals = Signals::catch(&CAUGHT)?;
         signal::ignore_broken_pipes()?;
@@ -149,7 +159,8 @@ impl<'a> Driver<'a> {
             channels: Channels::open(slots)?,
             children: Children::new(slots),
             outbox: Outbox::default(),
-            fleet: Fleet::new(Plan { workers, slots, boot_timeout, graceful_timeout }),
+            load: LoadWatch::new(workers, slots),
+            fleet: Fleet::new(plan),
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
             boot_timeout,
@@ -345,7 +356,11 @@ impl<'a> Driver<'a> {
 
     fn look_at_workers(&mut self) {
         let serving: Vec<usize> = self.fleet.ready_slots().collect();
-        self.events.extend(self.vitals.look(self.began.elapsed(), &serving, &self.children));
+        let now = self.began.elapsed();
+        self.events.extend(self.vitals.look(now, &serving, &self.children));
+        if let Some(load) = self.load.as_mut().filter(|_| self.fleet.follows_load()) {
+            self.events.extend(load.look(now, self.fleet.wanted(), &serving, &self.children, &self.board));
+        }
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
@@ -362,7 +377,8 @@ impl<'a> Driver<'a> {
     }
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
-        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready), self.control.deadline()];
+        let load = self.load.as_ref().filter(|_| self.fleet.follows_load()).map(LoadWatch::next);
+        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready), load, self.control.deadline()];
         let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
         let others = [self.touch.look_after(), self.upgrade.sleep(), held_back.then_some(RETRY)];
         left.chain(others.into_iter().flatten()).min()

@@ -2,10 +2,10 @@
 
 use tapster_sys::wait::Status;
 
-use crate::RetireReason;
+use crate::{Reason, RetireReason};
 
 /// One thing that happened. Workers are named by their slot on the scoreboard, which holds one process at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Event {
     /// The operator wants something.
     Command(Command),
@@ -42,6 +42,13 @@ pub enum Event {
         slot: usize,
         /// Why.
         reason: RetireReason,
+    },
+    /// The load asks for another number of workers.
+    Demand {
+        /// How many.
+        workers: usize,
+        /// Why.
+        reason: Reason,
     },
     /// Time has passed; deadlines may be due.
     Tick,

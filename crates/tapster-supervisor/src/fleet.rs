@@ -21,7 +21,7 @@ use tapster_sys::wait::Status;
 use crate::backoff;
 use crate::member::{Member, State, Time};
 use crate::report::Task;
-use crate::{Action, BootFailure, Command, Event, Order, Report};
+use crate::{Action, BootFailure, Command, Event, Order, Reason, Report};
 
 /// The longest wait for the replacement of a worker that was ready, however many such ended before it.
 const AFTER_READY: Duration = Duration::from_millis(500);
@@ -43,8 +43,10 @@ pub const fn slots_for(workers: usize) -> usize {
 /// What a fleet is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Workers that serve, at least 1.
+    /// Workers that serve, at least 1; where the number follows the load, the least.
     pub workers: usize,
+    /// The most workers that the load may ask for; as many as `workers` where it may not.
+    pub most_workers: usize,
     /// Slots on the scoreboard, more than workers; see [`slots_for`].
     pub slots: usize,
     /// How long a worker may take to become ready.
@@ -78,6 +80,8 @@ pub struct Fleet {
     plan: Plan,
     /// Workers wanted now.
     wanted: usize,
+    /// The operator said how many.
+    by_hand: bool,
     /// Reloads ordered so far.
     generation: u64,
     /// When the reload that is running was ordered.
@@ -126,6 +130,7 @@ impl Fleet {
         Fleet {
             plan,
             wanted: workers,
+            by_hand: false,
             generation: 0,
             reload: None,
             complete: false,
@@ -146,6 +151,7 @@ impl Fleet {
             Event::BootFailed { slot } => self.boot_failed(slot, turn),
             Event::Exited { slot, status } => self.exited(slot, status, turn),
             Event::Retire { slot, reason } => self.retire(slot, reason, turn),
+            Event::Demand { workers, reason } => self.adapt(workers, reason, turn),
             Event::Tick => {}
         }
         for slot in 0..self.slots.len() {
@@ -176,6 +182,11 @@ impl Fleet {
     /// Whether the end has begun.
     pub fn is_stopping(&self) -> bool {
         matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
+    }
+
+    /// Whether the number of workers follows the load now.
+    pub fn follows_load(&self) -> bool {
+        self.plan.workers < self.plan.most_workers && !self.by_hand && self.phase == Phase::Serving
     }
 
     /// Slots of workers that serve and are to go on with it.
@@ -211,9 +222,20 @@ impl Fleet {
     fn resize(&mut self, wanted: usize, turn: &mut Turn<'_>) {
         if (1..self.slots.len()).contains(&wanted) {
             self.wanted = wanted;
+            self.by_hand = true;
             turn.report(Report::Resized(wanted));
         } else {
             turn.report(Report::ResizeRefused(self.wanted));
+        }
+    }
+
+    /// The load asks for more workers, or fewer. While a reload goes on the number stays.
+    fn adapt(&mut self, workers: usize, reason: Reason, turn: &mut Turn<'_>) {
+        let range = self.plan.workers.max(1)..=self.plan.most_workers;
+        if self.follows_load() && self.reload.is_none() && range.contains(&workers) && workers != self.wanted
+        {
+            self.wanted = workers;
+            turn.report(Report::Adapted { workers, reason });
         }
     }
 

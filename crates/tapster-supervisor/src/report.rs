@@ -6,10 +6,10 @@ use std::time::Duration;
 use tapster_observe::Level;
 use tapster_sys::wait::Status;
 
-use crate::RetireReason;
+use crate::{Reason, RetireReason};
 
 /// One line of the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Report {
     /// All workers serve for the first time.
     AllReady {
@@ -92,6 +92,13 @@ pub enum Report {
     },
     /// The number of workers was changed.
     Resized(usize),
+    /// The load changed the number of workers.
+    Adapted {
+        /// How many there are to be.
+        workers: usize,
+        /// Why.
+        reason: Reason,
+    },
     /// The number of workers cannot go beyond this.
     ResizeRefused(usize),
     /// Requests are being finished, for this long at most.
@@ -144,6 +151,7 @@ impl Report {
             | Report::ReloadingFurther
             | Report::Reloaded(_)
             | Report::Resized(_)
+            | Report::Adapted { .. }
             | Report::Stopping(_)
             | Report::StoppingNow
             | Report::Stopped => Level::Info,
@@ -209,6 +217,9 @@ impl Display for Report {
                 Workers(*serving)
             ),
             Report::Resized(workers) => write!(f, "from now on {}", Workers(*workers)),
+            Report::Adapted { workers, reason } => {
+                write!(f, "{reason}: from now on {} (--workers)", Workers(*workers))
+            }
             Report::ResizeRefused(workers) => write!(f, "staying at {}", Workers(*workers)),
             Report::Stopping(limit) => {
                 write!(f, "stopping: finishing requests for up to {}; again to stop at once", Seconds(*limit))

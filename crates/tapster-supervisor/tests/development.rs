@@ -23,6 +23,7 @@ impl World {
     fn new(workers: usize) -> World {
         let plan = Plan {
             workers,
+            most_workers: workers,
             slots: slots_for(workers),
             boot_timeout: Duration::from_secs(60),
             graceful_timeout: Duration::from_secs(25),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tapster_supervisor::{
-    Action, BootFailure, Command, Event, Fleet, Order, Outcome, Plan, Report, RetireReason, slots_for,
+    Action, BootFailure, Command, Event, Fleet, Order, Outcome, Plan, Reason, Report, RetireReason, slots_for,
 };
 use tapster_sys::wait::Status;
 
@@ -19,9 +19,14 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> World {
+        World::up_to(workers, workers)
+    }
+
+    fn up_to(workers: usize, most_workers: usize) -> World {
         let plan = Plan {
             workers,
-            slots: slots_for(workers),
+            most_workers,
+            slots: slots_for(most_workers),
             boot_timeout: Duration::from_secs(60),
             graceful_timeout: GRACE,
         };
@@ -459,4 +464,34 @@ fn the_operator_recycles_and_scales() {
     assert_eq!(world.order(Command::Scale(4)), [start(3, 0), start(4, 0)]);
     assert_eq!(world.order(Command::Scale(0)), []);
     assert_eq!(world.fleet.wanted(), 4);
+}
+
+#[test]
+fn the_number_of_workers_follows_the_load_until_somebody_sets_it() {
+    let mut world = World::up_to(1, 3);
+    let reason = Reason::NoFreeThread { waiting: 4 };
+    let wish = |workers| Event::Demand { workers, reason };
+    assert_eq!(world.order(Command::Start), [start(0, 0)]);
+    assert_eq!(world.event(wish(2)), []);
+    world.ready(0);
+    let grown = world.event(wish(2));
+    assert_eq!(grown, [Action::Report(Report::Adapted { workers: 2, reason }), start(1, 0)]);
+    world.ready(1);
+    assert_eq!((world.event(wish(4)), world.event(wish(0))), (vec![], vec![]));
+    assert_eq!(world.deeds(wish(1)), [drain(0)]);
+    world.exit(0, CLEAN);
+    assert_eq!(world.order(Command::Scale(5)).len(), 4);
+    assert!(!world.fleet.follows_load());
+    assert_eq!(world.event(wish(2)), []);
+    for slot in [0, 2, 3, 4] {
+        world.ready(slot);
+    }
+    let reloading = world.order(Command::Reload);
+    assert!(world.fleet.follows_load());
+    assert_eq!(
+        (world.fleet.wanted(), reloading.len()),
+        (3, 3),
+        "two go, and the first of the new ones starts"
+    );
+    assert_eq!(world.event(wish(2)), [], "one thing after the other");
 }

@@ -1,11 +1,12 @@
 //! The fleet under random schedules: whatever workers and operators do, its promises hold. TAPSTER_SCHEDULES says how
 //! many there are for each promise; `make test-long` takes 100,000.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tapster_supervisor::{
-    Action, Command, Event, Fleet, Order, Outcome, Plan, Report, RetireReason, slots_for,
+    Action, Command, Event, Fleet, Order, Outcome, Plan, Reason, Report, RetireReason, slots_for,
 };
 use tapster_sys::wait::Status;
 
@@ -23,6 +24,7 @@ enum Step {
     ForkFails,
     Retire(usize, RetireReason),
     Recycle(usize),
+    Demand(usize),
     Order(Command),
 }
 
@@ -41,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8_usize).prop_map(|workers| Step::Order(Command::Scale(workers))),
         3 => (any::<usize>(), reason()).prop_map(|(number, reason)| Step::Retire(number, reason)),
         1 => any::<usize>().prop_map(Step::Recycle),
+        2 => (0..8_usize).prop_map(Step::Demand),
     ]
 }
 
@@ -77,6 +80,8 @@ enum Process {
 /// Workers as they would be, which only do what the schedule says.
 struct World {
     fleet: Fleet,
+    /// What comes of the actions of another event.
+    events: VecDeque<Event>,
     now: Duration,
     processes: Vec<Option<(Process, u64)>>,
     fork_fails: bool,
@@ -88,10 +93,12 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> World {
-        let slots = slots_for(workers);
-        let plan = Plan { workers, slots, boot_timeout: BOOT_TIMEOUT, graceful_timeout: GRACE };
+        let slots = slots_for(workers + 2);
+        let most_workers = workers + 2;
+        let plan = Plan { workers, most_workers, slots, boot_timeout: BOOT_TIMEOUT, graceful_timeout: GRACE };
         World {
             fleet: Fleet::new(plan),
+            events: VecDeque::new(),
             now: Duration::ZERO,
             processes: vec![None; slots],
             fork_fails: false,
@@ -103,12 +110,15 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
-        assert!(self.outcome.is_none(), "{event:?} after the end");
-        let mut actions = Vec::new();
-        self.fleet.handle(self.now, event, &mut actions);
-        assert!(actions.len() < 1_000, "{actions:?}");
-        for action in actions {
-            self.perform(action);
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            assert!(self.outcome.is_none(), "{event:?} after the end");
+            let mut actions = Vec::new();
+            self.fleet.handle(self.now, event, &mut actions);
+            assert!(actions.len() < 1_000, "{actions:?}");
+            for action in actions {
+                self.perform(action);
+            }
         }
         let (booting, ready) = (self.count(Process::Booting), self.count(Process::Ready));
         let most = self.fleet.wanted() + 1;
@@ -121,7 +131,7 @@ impl World {
                 assert_eq!(self.processes[slot], None, "slot {slot} is used twice");
                 assert!(!self.stopping);
                 if std::mem::take(&mut self.fork_fails) {
-                    self.event(Event::NotStarted { slot });
+                    self.events.push_back(Event::NotStarted { slot });
                 } else {
                     self.processes[slot] = Some((Process::Booting, generation));
                 }
@@ -150,8 +160,13 @@ impl World {
     }
 
     fn set(&mut self, slot: usize, state: Process) {
-        let Some(process) = self.processes[slot].as_mut() else { panic!("slot {slot} is told and empty") };
-        process.0 = state;
+        match self.processes[slot].as_mut() {
+            Some(process) => process.0 = state,
+            // It could not be started, of which the fleet has not heard yet.
+            None => {
+                assert!(self.events.contains(&Event::NotStarted { slot }), "slot {slot} is told and empty")
+            }
+        }
     }
 
     fn count(&self, state: Process) -> usize {
@@ -200,6 +215,9 @@ impl World {
             Step::Recycle(number) => {
                 let slot = number % (self.processes.len() + 2);
                 self.event(Event::Command(Command::Recycle { slot }));
+            }
+            Step::Demand(workers) => {
+                self.event(Event::Demand { workers, reason: Reason::NoFreeThread { waiting: 1 } });
             }
             Step::Order(command) => self.event(Event::Command(command)),
         }

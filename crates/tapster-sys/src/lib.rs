@@ -9,6 +9,7 @@ pub mod clock;
 pub mod connected;
 pub mod container;
 pub mod cpu;
+pub mod cpu_time;
 pub mod directory_events;
 pub mod exec;
 pub mod file;

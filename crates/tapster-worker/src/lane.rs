@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Registry, Token as PollToken, Waker};
 use slab::Slab;
+use tapster_observe::WorkerBoard;
 use tapster_sys::socket::Listener;
 
 use crate::accept::Acceptor;
@@ -90,6 +91,7 @@ impl Load {
 /// What the lane's lock protects.
 pub(crate) struct Core {
     load: Arc<Load>,
+    board: WorkerBoard,
     slots: Slab<Slot>,
     ready: VecDeque<usize>,
     /// Connections with a whole request that found no free thread, oldest first.
@@ -138,7 +140,7 @@ pub(crate) struct Poller {
 
 impl Lane {
     /// Lane `index` of a worker; the thread of that number is the first to lead.
-    pub(crate) fn new(index: usize, listeners: &[Listener]) -> io::Result<Lane> {
+    pub(crate) fn new(index: usize, listeners: &[Listener], board: WorkerBoard) -> io::Result<Lane> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKE)?;
@@ -150,6 +152,7 @@ impl Lane {
         let load = Arc::new(Load::default());
         let core = Core {
             load: load.clone(),
+            board,
             slots: Slab::new(),
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -245,7 +248,8 @@ impl Core {
     }
 
     fn note_waiting(&self) {
-        self.load.waiting.store(self.waiting.len(), Ordering::SeqCst);
+        let before = self.load.waiting.swap(self.waiting.len(), Ordering::SeqCst);
+        self.board.waiting_changed(self.waiting.len() as i64 - before as i64);
     }
 
     /// Notes what the poller saw. Gives the queue to flush if a thread has the connection and room was made.

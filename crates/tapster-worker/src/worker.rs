@@ -148,7 +148,7 @@ impl Worker {
         tapster_sys::fork::watch_forks()?;
         let lanes = parts.lanes.clamp(1, settings.threads.max(1));
         let lanes = (0..lanes)
-            .map(|index| Lane::new(index, &parts.listeners).map(Arc::new))
+            .map(|index| Lane::new(index, &parts.listeners, parts.board.clone()).map(Arc::new))
             .collect::<io::Result<_>>()?;
         let budget = Budget::new(settings.spool_max, parts.board.clone(), parts.peers.scoreboard());
         let directory = settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir);

@@ -75,7 +75,11 @@ fn single(kind: &Kind) -> Vec<Value> {
             vec![json!({ "type": "string" })]
         }
         Kind::Pair(_) => vec![texts("^[^=]+=")],
-        Kind::Count { most, .. } => vec![numbers(1, *most), json!({ "const": "auto" })],
+        Kind::Count { most, .. } => vec![
+            numbers(1, *most),
+            json!({ "const": "auto" }),
+            json!({ "type": "string", "pattern": "^[0-9]+\\.\\.[0-9]+$" }),
+        ],
         Kind::Integer { least, most, .. } => vec![numbers(*least, *most)],
         Kind::Size { least, most, .. } => vec![numbers(*least, *most), texts(SIZE)],
         Kind::Duration { least, most, .. } => {

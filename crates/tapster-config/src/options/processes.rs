@@ -14,8 +14,11 @@ pub(super) static ROWS: &[OptionSpec] = &[
         group: Group::Processes,
         common: true,
         variables: &["WEB_CONCURRENCY"],
-        help: "Worker processes; auto is one for each CPU that may be used",
-        details: "`auto` counts the CPUs that the affinity and the control group's quota leave to this process.",
+        help: "Worker processes; auto is one for each CPU that may be used, 2..8 as many as the load needs",
+        details: "`auto` counts the CPUs that the affinity and the control group's quota leave to this process. Of a range, \
+                  the least are started. One more follows when for a second no thread was free and requests waited, or \
+                  every worker was busy computing and a CPU was left; one goes when for a minute half of the threads and \
+                  of the CPU time of the others would have been enough. TTIN and TTOU set the number by hand; the next reload ends that.",
         ..ROW
     },
     OptionSpec {

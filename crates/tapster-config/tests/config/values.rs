@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tapster_config::kind::Kind;
 use tapster_config::values::{boolean, duration, duration_text, integer, mode, size, size_text};
-use tapster_config::{Bind, BindPlace, Network, OPTIONS, Peers, defaults};
+use tapster_config::{Bind, BindPlace, Count, Network, OPTIONS, Peers, defaults};
 
 #[test]
 fn durations() {
@@ -110,6 +110,23 @@ fn peers() {
         ["10.0.0.1/8", "10.0.0.0/33", "::/129", "1.2.3", "unix:/x", "10.0.0.0/", "10.0.0.0/+8", "localhost"]
     {
         assert!(Peers::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn numbers_of_processes() {
+    let kind = &OPTIONS.iter().find(|option| option.name == "workers").unwrap().kind;
+    let read = |text: &str| {
+        let mut settings = defaults().unwrap();
+        kind.apply(&mut settings, text).map(|()| settings.workers).map_err(|invalid| invalid.message)
+    };
+    assert_eq!(read("3"), Ok(Count::Fixed(3)));
+    assert_eq!(read("auto"), Ok(Count::Auto));
+    assert_eq!(read("2..8"), Ok(Count::Range { least: 2, most: 8 }));
+    assert_eq!(read("2 .. 8"), Ok(Count::Range { least: 2, most: 8 }));
+    assert_eq!(read("4..4"), Ok(Count::Fixed(4)));
+    for text in ["0", "0..2", "8..2", "2..", "..2", "2...3", "1..2..3", "2..1025", "auto..2", "-1..2"] {
+        assert!(read(text).is_err(), "{text}");
     }
 }
 

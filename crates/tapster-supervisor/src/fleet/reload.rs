@@ -14,6 +14,9 @@ impl Fleet {
             self.generation += 1;
             self.reload.get_or_insert(turn.now);
         }
+        if std::mem::take(&mut self.by_hand) && self.follows_load() {
+            self.wanted = self.wanted.clamp(self.plan.workers.max(1), self.plan.most_workers);
+        }
         // What failed before may work now.
         for member in self.slots.iter_mut().flatten() {
             if let State::Waiting { until } = &mut member.state {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::ControlSocket;
 use tapster_observe::{Level, Log, LogOptions, Output, Scoreboard, words_needed};
-use tapster_supervisor::{Succession, Supervision, WorkerStart, slots_for};
+use tapster_supervisor::{Strength, Succession, Supervision, WorkerStart, slots_for};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
 use tapster_sys::identity::Privileges;
 use tapster_sys::memory::SharedWords;
@@ -180,7 +180,7 @@ fn supervise(
     settings.control_socket = ControlSocket::Off;
     let supervision = Supervision {
         settings: &settings,
-        workers: setup.workers,
+        workers: Strength::fixed(setup.workers),
         listeners,
         admin: Vec::new(),
         board,

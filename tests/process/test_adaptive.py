@@ -1,0 +1,93 @@
+"""`--workers MIN..MAX`: more workers when requests wait, fewer when there is little to do; `--workers auto` says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server import Server
+from tests.wire import Connection, exchange, http_request
+
+if TYPE_CHECKING:
+    from tests.conftest import Serve
+    from tests.process.conftest import Gates
+
+APP = "steps:application"
+
+
+def wait_for_workers(server: Server, count: int, timeout: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout
+    while len(server.worker_pids()) != count:
+        assert time.monotonic() < deadline, f"not {count} workers but {server.worker_pids()}"
+        time.sleep(0.02)
+
+
+def test_one_more_while_requests_wait(serve: Serve, gates: Gates) -> None:
+    server = serve(APP, "--workers", "1..3", "--threads", "1", "--log-level", "debug", env=gates.env)
+    server.log.wait_for(r"1 to 3 workers . 1 thread: up to 3 requests at once")
+    assert len(server.worker_pids()) == 1
+    with ExitStack() as stack:
+        clients: list[Connection] = []
+        for number in range(3):
+            # One that runs, and one that waits for a thread and gets that of a new worker, or of the first to be free.
+            clients += [stack.enter_context(Connection(server.address, timeout=30.0)) for _ in range(2)]
+            for client in clients[-2:]:
+                client.send(http_request(target=f"/gate?name={number}"))
+            gates.wait_inside(str(number), timeout=30.0)
+            server.log.wait_for(rf"worker {min(number + 2, 3)} \(pid \d+\) ready after", timeout=30.0)
+        server.log.wait_for(r"no thread was free for 1 s, \d+ request\(s\) wait: from now on 2 workers")
+        server.log.wait_for(r"from now on 3 workers")
+        assert len({gates.wait_inside(str(number)) for number in range(3)}) == 3
+        for number in range(3):
+            gates.open(str(number))
+        for client in clients:
+            assert client.read_response().status == 200
+    assert server.stop() == 0
+
+
+def test_a_number_set_by_hand_stays_until_a_reload(serve: Serve) -> None:
+    server = serve(APP, "--workers", "1..2", "--threads", "1")
+    server.send(signal.SIGTTIN)
+    wait_for_workers(server, 2)
+    server.send(signal.SIGTTIN)
+    wait_for_workers(server, 3)
+    server.send(signal.SIGHUP)
+    server.log.wait_for("reloaded in")
+    wait_for_workers(server, 2)
+
+
+def test_auto_says_why(serve: Serve) -> None:
+    server = serve(APP, "--workers", "auto")
+    found = server.log.wait_for(r"--workers auto: (\d+), (one for each CPU|since the .* of \d+ CPUs)")
+    wait_for_workers(server, int(found[1]))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
+def test_auto_follows_the_affinity() -> None:
+    cpu = min(os.sched_getaffinity(0))
+    with Server.start(APP, "--workers", "auto", wrapper=("taskset", "-c", str(cpu))) as server:
+        found = server.log.wait_for(r"--workers auto: (\d+), since the affinity allows no more of (\d+) CPUs")
+        assert found[1] == "1"
+
+
+@pytest.mark.long
+def test_one_fewer_after_a_quiet_minute(serve: Serve) -> None:
+    server = serve(APP, "--workers", "1..2")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Connection(server.address, timeout=30.0)) for _ in range(12)]
+        for client in clients:
+            client.send(http_request(target="/sleep?seconds=3"))
+        wait_for_workers(server, 2)
+        for client in clients:
+            assert client.read_response().status == 200
+    found = server.log.wait_for(
+        r"for 60 s at most \d of 8 threads were in requests: from now on 1 worker", timeout=90
+    )
+    assert found
+    wait_for_workers(server, 1)
+    assert exchange(server.address, http_request(target="/pid")).status == 200
