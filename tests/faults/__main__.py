@@ -1,4 +1,4 @@
-"""The command: `python -m tests.faults [--server NAME] [--only F01,F09] [--full] [--markdown]`."""
+"""The command: `python -m tests.faults [--server NAME] [--only F01,F09] [--full] [--keep]`, or `--page`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults import report
 from tests.faults.kinds import KINDS
 from tests.faults.list import FAULTS
 from tests.faults.play import FAILED, Result, played
-from tests.faults.report import markdown
 
 
 def main() -> None:
     """Plays, prints each result as it comes, and ends with 1 if anything failed."""
     arguments = _parser().parse_args()
+    if arguments.page:
+        return report.write_page()
     servers = _chosen("server", arguments.server, list(KINDS))
     faults = _chosen("fault", arguments.only, list(FAULTS)) if arguments.only else list(FAULTS)
     for name in servers:
@@ -28,8 +30,8 @@ def main() -> None:
                 result = played(FAULTS[number], KINDS[name], Path(directory), arguments.full)
             print(result, flush=True)
             results.append(result)
-    if arguments.markdown:
-        arguments.markdown.write_text(markdown(results, servers), "utf-8")
+            if arguments.keep:
+                report.add([result])
     sys.exit(any(result.verdict == FAILED for result in results))
 
 
@@ -38,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--server", default="tapster", help=f"of {', '.join(KINDS)}; several with a comma")
     parser.add_argument("--only", help="faults, with a comma between them; default: all")
     parser.add_argument("--full", action="store_true", help="full times and rounds")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table of results there")
+    parser.add_argument("--keep", action="store_true", help="keep the results in tests/faults/results.json")
+    parser.add_argument("--page", action="store_true", help="put the kept results into docs/reliability.md")
     return parser
 
 

@@ -122,8 +122,10 @@ def _granian(wish: Wish) -> list[str]:
 
 def _uwsgi(wish: Wish) -> list[str]:
     return [
-        *(_bin("uwsgi"), "--http11-socket", wish.unix or wish.address, "--module", "victim:application"),
+        # Not --http11-socket: each connection that it keeps holds a thread.
+        *(_bin("uwsgi"), "--http-socket", wish.unix or wish.address, "--module", "victim:application"),
         *("--master", "--lazy-apps", "--need-app", "--die-on-term", "--no-orphans", "--enable-threads"),
+        *("--listen", "1024"),
         *("--workers", str(wish.workers), "--threads", str(wish.threads), "--vacuum"),
         *("--worker-reload-mercy", str(wish.graceful), "--reload-mercy", str(wish.graceful)),
         *_given("--max-requests", wish.max_requests),

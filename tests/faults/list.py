@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from tests.faults import booting, containers, crowds, deaths, leaving, machine, recycling, reloads, rules
+from tests.faults import (
+    booting,
+    containers,
+    crowds,
+    deaths,
+    leaving,
+    machine,
+    recycling,
+    reloads,
+    rules,
+    storms,
+)
 from tests.faults.play import FAULTS as _FAULTS
 
-_GROUPS = (deaths, booting, reloads, recycling, containers, leaving, crowds, rules, machine)
+_GROUPS = (deaths, booting, reloads, recycling, containers, leaving, crowds, rules, machine, storms)
 
 FAULTS = dict(sorted(_FAULTS.items()))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tests.address import Address
 
 NEW_EVERY = 0.02
-KEPT_RATE = 200
-KEPT_CONNECTIONS = 8
+#: Seconds in which the news of a worker's end may cross a request on its way.
+CROSSING = 0.1
 #: Seconds after which a request counts as hung.
 HANGS = 10.0
 
@@ -88,16 +88,19 @@ class Tally:
         if failure.kind not in ("reset", "closed", "truncated"):
             return False
         # The end of an idle connection may cross the next request on it.
+        crossing = CROSSING if failure.pid else 0
         return failure.pid in self.dead or any(
-            failure.began <= end and failure.ended >= begin for begin, end in self.deaths
+            failure.began <= end + crossing and failure.ended >= begin for begin, end in self.deaths
         )
 
 
 class Prober:
     """Probes in the background, from entering the context to leaving it."""
 
-    def __init__(self, address: Address, slow: float) -> None:
+    def __init__(self, address: Address, slow: float, kept: int = 8, rate: float = 200) -> None:
+        """`kept` connections together send `rate` requests a second."""
         self.tally = Tally()
+        self._kept, self._pause = kept, kept / rate
         self._address, self._slow = address, slow
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
@@ -135,7 +138,7 @@ class Prober:
         return self.tally.right + len(self.tally.failures)
 
     async def _run(self) -> None:
-        kept = [self._keep_asking() for _ in range(KEPT_CONNECTIONS)]
+        kept = [self._keep_asking() for _ in range(self._kept)]
         await asyncio.gather(self._ask_anew(), *kept)
 
     async def _ask_anew(self) -> None:
@@ -165,7 +168,7 @@ class Prober:
                 kept.close()
                 kept = None
             kept = await self._ask(kept, closing=False)
-            await asyncio.sleep(KEPT_CONNECTIONS / KEPT_RATE)
+            await asyncio.sleep(self._pause)
         if kept:
             kept.close()
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: What a client saw: a status, or how its connection ended.
 TRUNCATED, CLOSED, HUNG = "truncated", "closed", "hung"
 
+#: Seconds without an answer.
+HANGS = 5.0
 KINDS = ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException")
 BAD_HEADS = (
     "value-not-text",
@@ -37,7 +39,7 @@ BAD_HEADS = (
 def seen(victim: Victim, target: str) -> tuple[str, Response | None]:
     """What a client sees of one answer, keeping its connection: the status, or how it ended."""
     try:
-        answer = exchange(victim.address, http_request(target=target))
+        answer = exchange(victim.address, http_request(target=target), timeout=HANGS)
     except Truncated as error:
         return TRUNCATED if error.body else CLOSED, None
     except (TimeoutError, socket.timeout):

@@ -199,6 +199,12 @@ fn two(threads: usize, gate: &Gate) -> (Server, Server) {
 fn many_connections_spread_over_the_workers() {
     let gate = Gate::default();
     let (one, other) = two(2, &gate);
+    // A worker whose threads do not run yet leaves clients to its peer.
+    for slot in ["0", "1"] {
+        eventually(|| one.connect().get("/").text() == slot);
+    }
+    eventually(|| one.board.connections() + other.board.connections() == 0);
+    eventually(|| !one.board.is_full() && !other.board.is_full());
     let mut clients: Vec<_> = (0..200).map(|_| one.connect()).collect();
     for client in &mut clients {
         client.get("/");
