@@ -163,8 +163,8 @@ impl<'a> Driver<'a> {
             fleet: Fleet::new(plan),
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
-            boot_timeout,
-            graceful_timeout,
+            boot_timeout: settings.boot_timeout,
+            graceful_timeout: settings.graceful_timeout,
         })
     }
 
