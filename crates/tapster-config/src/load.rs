@@ -10,7 +10,7 @@ use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Settings};
-use crate::{help, show};
+use crate::{help, show, values};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -126,6 +126,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
         values.push(Value { name: option.name, given });
     }
     check(&settings, &values)?;
+    check_drain(&settings, &values)?;
     Ok(Loaded { settings, values, file })
 }
 
@@ -188,6 +189,21 @@ fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
         )),
         None => Ok(()),
     }
+}
+
+/// The delay is part of the time-out.
+fn check_drain(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> {
+    let (delay, limit) = (settings.drain_delay, settings.graceful_timeout);
+    let (Some(option), true) = (options::find("drain-delay"), delay > limit) else { return Ok(()) };
+    let given = used.iter().find(|value| value.name == option.name).and_then(|value| value.given.last());
+    let origin = given.map_or(&Origin::Default, |given| &given.origin);
+    let (delay, limit) = (values::duration_text(delay), values::duration_text(limit));
+    let message = format!("{delay} is more than the graceful time-out, {limit}, which includes it");
+    Err(located(
+        option,
+        origin,
+        Invalid::with_hint(message, "raise --graceful-timeout, or shorten --drain-delay"),
+    ))
 }
 
 fn located(option: &OptionSpec, origin: &Origin, mut invalid: Invalid) -> ConfigError {

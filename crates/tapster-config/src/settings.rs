@@ -234,10 +234,14 @@ pub struct Settings {
     pub env: Vec<(String, String)>,
     /// The least important level that is logged.
     pub log_level: LogLevel,
+    /// The file that the log is added to; none means the standard streams.
+    pub log_file: Option<PathBuf>,
     /// Which requests are logged.
     pub access_log: AccessLog,
     /// How long a worker that is told to stop may finish its requests.
     pub graceful_timeout: Duration,
+    /// How long workers go on accepting after the order to stop, as part of the graceful time-out.
+    pub drain_delay: Duration,
     /// How long a worker may take to become ready.
     pub boot_timeout: Duration,
     /// How long the application may take without a sign of it; zero is no limit.

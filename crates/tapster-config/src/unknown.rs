@@ -60,8 +60,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["access-logfile"], "write --access-log on; it goes to the log on standard error"),
     (
-        &["error-logfile", "log-file", "logto", "logto2"],
-        "the log goes to standard error; let the shell or the system direct it",
+        &["error-logfile", "logto", "logto2"],
+        "write --log-file PATH; without it the log goes to standard error",
     ),
     (&["pid"], "write --pidfile PATH"),
     (&["raw-env"], "write --env NAME=VALUE"),

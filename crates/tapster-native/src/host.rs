@@ -7,12 +7,16 @@ use tapster_config::{ControlSocket, Settings};
 use tapster_observe::Log;
 use tapster_sys::{open_files, process};
 
+/// Before any file is made.
+pub(crate) fn set_umask(settings: &Settings) {
+    settings.umask.inspect(|mask| process::set_umask(*mask));
+}
+
 /// Prepares the process, and makes the paths of the settings absolute.
 ///
 /// # Errors
 /// When the host does not grant what was asked for by name, in words for the operator.
 pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> {
-    settings.umask.inspect(|mask| process::set_umask(*mask));
     match settings.limit_nofile {
         Some(wanted) => limit_open_files(wanted)?,
         None => raise_open_files(log),
@@ -61,7 +65,10 @@ fn make_paths_absolute(settings: &mut Settings) {
         ControlSocket::At(path) => Some(path),
         ControlSocket::Default | ControlSocket::Off => None,
     };
-    let paths = [&mut settings.temp_dir, &mut settings.pidfile].into_iter().flatten().chain(socket);
+    let paths = [&mut settings.temp_dir, &mut settings.pidfile, &mut settings.log_file]
+        .into_iter()
+        .flatten()
+        .chain(socket);
     for path in settings.pythonpath.iter_mut().chain(&mut settings.touch_reload).chain(paths) {
         *path = start.join(&*path);
     }

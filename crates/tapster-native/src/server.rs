@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, LogLevel, Settings};
-use tapster_observe::{AccessMode, Level, Log, LogOptions, Scoreboard, words_needed};
+use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{Outcome, Succession, Supervision, WorkerStart, slots_for};
 use tapster_sys::identity::Privileges;
+use tapster_sys::log_file;
 use tapster_sys::memory::SharedWords;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Access;
@@ -23,7 +24,14 @@ const EXIT_FAILURE: i32 = 1;
 
 /// Serves until told to stop; gives the exit status.
 pub(crate) fn run(py: Python<'_>, settings: Settings, inheritance: Option<Inheritance>) -> i32 {
-    let log = log(&settings);
+    host::set_umask(&settings);
+    let log = match log(&settings) {
+        Ok(log) => log,
+        Err((log, error)) => {
+            log.error(format_args!("{error}"));
+            return EXIT_FAILURE;
+        }
+    };
     match serve(py, settings, &log, inheritance) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
@@ -99,7 +107,8 @@ fn supervise(
     Ok(supervision.run(&mut fork, &mut role)?)
 }
 
-fn log(settings: &Settings) -> Log {
+/// The log that the settings describe, or one to complain in that it cannot be had.
+fn log(settings: &Settings) -> Result<Log, (Log, String)> {
     let level = match settings.log_level {
         LogLevel::Error => Level::Error,
         LogLevel::Warning => Level::Warning,
@@ -111,5 +120,16 @@ fn log(settings: &Settings) -> Log {
         AccessLog::On => AccessMode::On,
         AccessLog::Off => AccessMode::Off,
     };
-    Log::new(LogOptions { level, access, ..LogOptions::default() })
+    let options = LogOptions { level, access, ..LogOptions::default() };
+    let Some(path) = &settings.log_file else { return Ok(Log::new(options)) };
+    match log_file::open(path) {
+        Ok(file) => {
+            let file = Output::Descriptor(Arc::new(file));
+            Ok(Log::new(LogOptions { messages: file.clone(), requests: file, ..options }))
+        }
+        Err(error) => Err((
+            Log::new(options),
+            format!("cannot open the log file {}: {error} (--log-file)", path.display()),
+        )),
+    }
 }

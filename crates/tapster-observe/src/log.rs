@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,6 +159,14 @@ impl Log {
     /// Waits until all lines are written, at most this long. Says whether all are; the rest is lost with the process.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.own_queue().is_none_or(|queue| queue.flush(timeout))
+    }
+
+    /// The file that messages go to, if it is one that was opened for them.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        match &self.shared.options.messages {
+            Output::Descriptor(file) => Some(file.as_fd()),
+            Output::Stderr | Output::Stdout => None,
+        }
     }
 
     /// How many lines were dropped, because an output was not read, full or broken.

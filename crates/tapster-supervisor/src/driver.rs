@@ -5,6 +5,7 @@ mod upgrade;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tapster_config::Settings;
@@ -25,6 +26,7 @@ use crate::control::{Control, Scene};
 use crate::driver::upgrade::Upgrade;
 use crate::handover::Succession;
 use crate::load::LoadWatch;
+use crate::log_rotation;
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
@@ -81,6 +83,7 @@ struct Driver<'a> {
     board: Scoreboard,
     privileges: Privileges,
     log: Log,
+    log_file: Option<PathBuf>,
     manager: ServiceManager,
     control: Control,
     signals: Signals,
@@ -152,6 +155,7 @@ impl<'a> Driver<'a> {
             privileges,
             vitals: Vitals::new(settings, slots, log.clone()),
             log,
+            log_file: settings.log_file.clone(),
             manager: upgrade.service_manager(),
             signals,
             ends_with_terminal,
@@ -160,7 +164,7 @@ impl<'a> Driver<'a> {
             children: Children::new(slots),
             outbox: Outbox::default(),
             load: LoadWatch::new(workers, slots),
-            fleet: Fleet::new(plan),
+            fleet: Fleet::new(plan).drain_after(settings.drain_delay),
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
             boot_timeout: settings.boot_timeout,
@@ -287,7 +291,7 @@ impl<'a> Driver<'a> {
             Order::Reopen => Message::Reopen,
         };
         self.outbox.order(slot, message);
-        self.outbox.flush_orders(&self.channels);
+        self.outbox.flush_orders(&self.channels, &self.log);
     }
 
     fn signal(&mut self, slot: usize, signal: Signal) {
@@ -313,7 +317,14 @@ impl<'a> Driver<'a> {
     /// Puts a report into the log.
     fn write(&self, report: Report) {
         let level = report.level();
-        let Some(slot) = report.slot() else { return self.log.message(level, format_args!("{report}")) };
+        let Some(slot) = report.slot() else {
+            return match report {
+                Report::Stopping(_) => {
+                    self.log.message(level, format_args!("{report}; {} running now", self.busy()))
+                }
+                _ => self.log.message(level, format_args!("{report}")),
+            };
+        };
         let name = self.children.name(slot);
         match report {
             Report::Overdue { task: Task::Drain, .. } => {
@@ -324,10 +335,16 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Requests in the application, in all workers.
+    fn busy(&self) -> usize {
+        let slots = (0..self.board.workers()).filter(|slot| self.children.pid(*slot).is_some());
+        slots.map(|slot| self.board.worker(slot).busy_threads()).sum()
+    }
+
     /// Sends what is to be sent, sleeps until something happens, and turns it into events.
     fn wait(&mut self) -> io::Result<()> {
         let ready: Vec<usize> = self.fleet.ready_slots().collect();
-        let held_back = self.outbox.flush(&self.channels, &ready);
+        let held_back = self.outbox.flush(&self.channels, &self.log, &ready);
         let slots = self.slots_to_watch(!ready.is_empty() && self.outbox.has_room());
         let sources = slots.iter().map(|slot| match self.children.pid(*slot) {
             Some(_) => self.channels.incoming(*slot),
@@ -431,8 +448,12 @@ impl<'a> Driver<'a> {
                 Signal::Hangup => self.obey(Command::Reload),
                 Signal::TtyIn => self.obey(Command::Grow),
                 Signal::TtyOut => self.obey(Command::Shrink),
-                Signal::User1 => self.obey(Command::Reopen),
+                Signal::User1 => {
+                    log_rotation::reopen(self.log_file.as_deref(), &self.log);
+                    self.obey(Command::Reopen);
+                }
                 Signal::User2 => self.begin_upgrade(),
+                Signal::Interrupt if process::is_in_foreground() => self.obey(Command::Interrupt),
                 Signal::Terminate | Signal::Interrupt | Signal::Quit => self.obey(Command::Stop),
                 Signal::Kill | Signal::Abort => {} // Not caught.
             }

@@ -61,6 +61,8 @@ pub enum Command {
     Start,
     /// Finish what runs, then end. A second time: end now. (TERM, INT, QUIT)
     Stop,
+    /// As [`Command::Stop`], by somebody who waits for it: for a few seconds at most. (Ctrl-C)
+    Interrupt,
     /// Replace every worker by one with the application as it is now. (HUP)
     Reload,
     /// One worker more. (TTIN)

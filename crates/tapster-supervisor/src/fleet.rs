@@ -89,6 +89,10 @@ pub struct Fleet {
     /// Whether all workers were ready once.
     complete: bool,
     phase: Phase,
+    /// How long workers go on accepting when the server is told to stop: see `stop.rs`.
+    drain_delay: Duration,
+    /// When the drain begins that the server was told of.
+    leaving: Option<Time>,
     /// What somebody is working on is served: see `development.rs`.
     is_for_development: bool,
     slots: Vec<Option<Member>>,
@@ -135,6 +139,8 @@ impl Fleet {
             reload: None,
             complete: false,
             phase: Phase::Starting,
+            drain_delay: Duration::ZERO,
+            leaving: None,
             is_for_development: false,
             slots: vec![None; slots],
         }
@@ -157,6 +163,7 @@ impl Fleet {
         for slot in 0..self.slots.len() {
             self.expire(slot, turn);
         }
+        self.drain_when_due(turn);
         match self.phase {
             Phase::Starting | Phase::Finished => {}
             Phase::Serving => self.balance(turn),
@@ -166,7 +173,7 @@ impl Fleet {
 
     /// When [`Event::Tick`] is due at the latest, if ever.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.members().filter_map(Member::deadline).min()
+        self.members().filter_map(Member::deadline).chain(self.leaving).min()
     }
 
     /// Workers wanted now.
@@ -204,11 +211,13 @@ impl Fleet {
             }
             (Command::Start, _) => {}
             (Command::Stop, phase) => self.stop(phase, turn),
+            (Command::Interrupt, phase) => self.interrupt(phase, turn),
             (Command::Reopen, _) => {
                 let serving = self.slots_where(|member| !matches!(member.state, State::Waiting { .. }));
                 turn.actions.extend(serving.map(|slot| Action::Tell { slot, order: Order::Reopen }));
             }
             (_, Phase::Stopping { .. }) => {}
+            _ if self.leaving.is_some() => {}
             (Command::Reload, _) if self.is_for_development => self.renew(turn),
             (Command::Reload, _) => self.begin_reload(turn),
             (Command::Grow, _) => self.resize(self.wanted + 1, turn),

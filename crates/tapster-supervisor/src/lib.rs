@@ -17,6 +17,7 @@ mod event;
 mod fleet;
 pub mod handover;
 mod load;
+mod log_rotation;
 mod member;
 mod outbox;
 pub mod pidfile;

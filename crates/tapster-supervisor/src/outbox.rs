@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 
+use tapster_observe::Log;
 use tapster_sys::inbox::Message;
 
 use crate::channels::{Adoption, Channels};
@@ -39,17 +40,19 @@ impl Outbox {
     }
 
     /// Sends the orders that can be sent.
-    pub fn flush_orders(&mut self, channels: &Channels) {
+    pub fn flush_orders(&mut self, channels: &Channels, log: &Log) {
         self.orders.retain(|(slot, message)| {
-            let sent = channels.send(*slot, *message, None);
+            // The file as it is when the order goes out: the last of several is the right one.
+            let beside = if *message == Message::Reopen { log.file() } else { None };
+            let sent = channels.send(*slot, *message, beside);
             sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
         });
     }
 
     /// Sends what can be sent; `ready` are the slots whose workers take connections, the best first. Tells whether
     /// something is left that a full inbox keeps back.
-    pub fn flush(&mut self, channels: &Channels, ready: &[usize]) -> bool {
-        self.flush_orders(channels);
+    pub fn flush(&mut self, channels: &Channels, log: &Log, ready: &[usize]) -> bool {
+        self.flush_orders(channels, log);
         if ready.is_empty() {
             return !self.orders.is_empty();
         }
@@ -65,16 +68,17 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tapster_observe::LogOptions;
 
     #[test]
     fn connections_wait_for_a_worker_and_are_spread() {
         let channels = Channels::open(3).unwrap();
-        let mut outbox = Outbox::default();
+        let (mut outbox, log) = (Outbox::default(), Log::new(LogOptions::default()));
         let (_reader, writer) = std::io::pipe().unwrap();
         let adoption = || (Message::Adopt { listener: 0 }, writer.try_clone().unwrap().into());
         outbox.adopt(vec![adoption(), adoption(), adoption()]);
-        assert!(!outbox.flush(&channels, &[]));
-        assert!(!outbox.flush(&channels, &[2, 0]));
+        assert!(!outbox.flush(&channels, &log, &[]));
+        assert!(!outbox.flush(&channels, &log, &[2, 0]));
         let counts = [0, 1, 2].map(|slot| channels.unread(slot).len());
         assert_eq!(counts, [1, 0, 2]);
     }
@@ -83,11 +87,11 @@ mod tests {
     fn orders_wait_for_a_full_inbox() {
         let channels = Channels::open(1).unwrap();
         while channels.send(0, Message::Poke, None).is_ok() {}
-        let mut outbox = Outbox::default();
+        let (mut outbox, log) = (Outbox::default(), Log::new(LogOptions::default()));
         outbox.order(0, Message::Stop);
-        assert!(outbox.flush(&channels, &[]));
+        assert!(outbox.flush(&channels, &log, &[]));
         channels.unread(0);
-        assert!(!outbox.flush(&channels, &[]));
+        assert!(!outbox.flush(&channels, &log, &[]));
         outbox.order(0, Message::Stop);
         outbox.forget(0);
         assert!(outbox.orders.is_empty());

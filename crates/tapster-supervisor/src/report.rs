@@ -103,6 +103,8 @@ pub enum Report {
     ResizeRefused(usize),
     /// Requests are being finished, for this long at most.
     Stopping(Duration),
+    /// Clients are accepted for this long still, so that whoever sends them notices the stop.
+    Leaving(Duration),
     /// The operator does not want to wait.
     StoppingNow,
     /// No worker is left.
@@ -153,6 +155,7 @@ impl Report {
             | Report::Resized(_)
             | Report::Adapted { .. }
             | Report::Stopping(_)
+            | Report::Leaving(_)
             | Report::StoppingNow
             | Report::Stopped => Level::Info,
             // It ended by itself: after its number of requests, or because somebody sent it a signal.
@@ -224,6 +227,7 @@ impl Display for Report {
             Report::Stopping(limit) => {
                 write!(f, "stopping: finishing requests for up to {}; again to stop at once", Seconds(*limit))
             }
+            Report::Leaving(delay) => write!(f, "accepting for {} more (--drain-delay)", Seconds(*delay)),
             Report::StoppingNow => f.write_str("stopping at once"),
             Report::Stopped => f.write_str("stopped"),
         }

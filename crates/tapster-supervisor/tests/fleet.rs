@@ -316,6 +316,41 @@ fn a_second_stop_does_not_wait_and_a_third_kills() {
 }
 
 #[test]
+fn with_a_delay_workers_accept_on_and_the_rest_of_the_time_is_for_requests() {
+    let mut world = World::serving(2);
+    world.fleet = world.fleet.drain_after(Duration::from_secs(5));
+    assert_eq!(world.order(Command::Stop), []);
+    assert_eq!((world.order(Command::Reload), world.order(Command::Grow)), (vec![], vec![]));
+    // One that dies meanwhile is replaced: clients still come.
+    assert_eq!(world.exit(0, CRASHED), [poke(1), start(0, 0)]);
+    world.ready(0);
+    assert_eq!(world.pass(4_999), []);
+    assert_eq!(world.fleet.next_deadline(), Some(world.now + Duration::from_millis(1)));
+    let drain = |slot| Action::Tell { slot, order: Order::Drain(Duration::from_secs(20)) };
+    assert_eq!(world.pass(1), [Action::CloseListeners, drain(0), drain(1)]);
+    assert_eq!(world.pass(22_000), [Action::Kill { slot: 0 }, Action::Kill { slot: 1 }]);
+}
+
+#[test]
+fn a_second_stop_does_not_wait_for_the_delay_either() {
+    let mut world = World::serving(1);
+    world.fleet = world.fleet.drain_after(Duration::from_secs(5));
+    assert_eq!(world.order(Command::Stop), []);
+    let drain = Action::Tell { slot: 0, order: Order::Drain(Duration::from_secs(20)) };
+    let stop = Action::Tell { slot: 0, order: Order::Stop };
+    assert_eq!(world.order(Command::Stop), [Action::CloseListeners, drain, stop]);
+}
+
+#[test]
+fn who_sits_at_the_terminal_waits_for_three_seconds() {
+    let mut world = World::serving(1);
+    world.fleet = world.fleet.drain_after(Duration::from_secs(5));
+    let drain = Action::Tell { slot: 0, order: Order::Drain(Duration::from_secs(3)) };
+    assert_eq!(world.order(Command::Interrupt), [Action::CloseListeners, drain]);
+    assert_eq!(world.order(Command::Interrupt), [Action::Tell { slot: 0, order: Order::Stop }]);
+}
+
+#[test]
 fn a_stop_has_an_end_even_when_workers_do_not_obey() {
     let mut world = World::serving(2);
     world.order(Command::Stop);

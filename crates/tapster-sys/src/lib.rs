@@ -18,6 +18,7 @@ pub mod identity;
 pub mod inbox;
 pub mod jitter;
 pub mod letter;
+pub mod log_file;
 pub mod memory;
 mod message;
 pub mod notify;

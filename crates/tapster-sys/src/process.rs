@@ -139,6 +139,12 @@ pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 
+/// Whether the process is in the foreground of its terminal: whoever sits there waits for it, and Ctrl-C means it.
+pub fn is_in_foreground() -> bool {
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
 /// Ends the calling process now: no destructors, no `atexit`, no flush of foreign buffers.
 pub fn exit_now(code: i32) -> ! {
     // An instrumented build writes its counters at a regular exit only.

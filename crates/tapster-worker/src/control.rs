@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tapster_sys::inbox::Message;
+use tapster_sys::log_file;
 
 use crate::reserve;
 use crate::worker::Shared;
@@ -49,11 +50,17 @@ impl Shared<'_> {
                     self.write_stacks(to);
                 }
             }
-            Message::Ready
-            | Message::StandsIn
-            | Message::BootFailed
-            | Message::Reopen
-            | Message::Retire(_) => {}
+            Message::Reopen => self.change_log(descriptor),
+            Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
+        }
+    }
+
+    /// Lines go to the new file that the supervisor opened: this process may not be allowed to.
+    fn change_log(&self, new: Option<OwnedFd>) {
+        if let (Some(old), Some(new)) = (self.log.file(), new)
+            && let Err(error) = log_file::replace(old, new.as_fd())
+        {
+            self.log.error(format_args!("cannot change to the new log file: {error}"));
         }
     }
 

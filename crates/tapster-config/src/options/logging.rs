@@ -38,6 +38,19 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "log-file",
+        metavar: "PATH",
+        kind: Kind::Path(|settings, path| {
+            settings.log_file = Some(path).filter(|path| path.as_os_str() != "-")
+        }),
+        fallback: Fallback::Words("standard error, and standard output for requests"),
+        group: Group::Logging,
+        help: "Add the log, requests too, to this file",
+        details: "`USR1` begins a new one, for logrotate: move the file away, then `kill -USR1`. What the application \
+                  prints stays on standard output and standard error. Under systemd and in containers leave it out.",
+        ..ROW
+    },
+    OptionSpec {
         name: "access-log",
         metavar: "WHICH",
         kind: Kind::Choice(&[

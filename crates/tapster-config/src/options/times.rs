@@ -19,6 +19,22 @@ pub(super) static ROWS: &[OptionSpec] = &[
         group: Group::Times,
         common: true,
         help: "How long a worker that stops may finish its requests",
+        details: "On Ctrl-C at a terminal it is 3 seconds at most. A second signal ends the wait.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "drain-delay",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.drain_delay = time,
+        },
+        fallback: Fallback::Value("0s"),
+        group: Group::Times,
+        help: "How long to go on accepting after the order to stop, while balancers notice",
+        details: "`/-/ready` turns 503 at once. The delay is part of `--graceful-timeout`: requests have the rest. In \
+                  Kubernetes, which goes on sending clients for some seconds, 5s stands in for a preStop hook that sleeps.",
         ..ROW
     },
     OptionSpec {

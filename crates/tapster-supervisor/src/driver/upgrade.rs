@@ -220,7 +220,7 @@ impl Driver<'_> {
             return;
         };
         match command {
-            Command::Stop => {
+            Command::Stop | Command::Interrupt => {
                 self.upgrade.again = false;
                 successor.end(grace);
             }

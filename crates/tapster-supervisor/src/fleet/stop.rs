@@ -1,14 +1,29 @@
 //! How a fleet ends: gently at first, at once when told again.
 
+use std::time::Duration;
+
 use crate::member::State;
 use crate::{Action, Order, Outcome, Report};
 
 use super::{Fleet, KILL_GRACE, Phase, Turn};
 
+/// How long somebody at a terminal is made to wait.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl Fleet {
+    /// Has the workers go on accepting for this long after the order to stop (`--drain-delay`).
+    pub fn drain_after(self, drain_delay: Duration) -> Fleet {
+        Fleet { drain_delay, ..self }
+    }
+
     /// The order to stop, for the first or a later time.
     pub(super) fn stop(&mut self, phase: Phase, turn: &mut Turn<'_>) {
         match phase {
+            Phase::Serving if self.leaving.is_some() => {
+                self.begin_stop(Outcome::Stopped, turn);
+                self.stop(self.phase, turn);
+            }
+            Phase::Serving if !self.drain_delay.is_zero() => self.leave(turn),
             Phase::Starting | Phase::Serving => {
                 turn.report(Report::Stopping(self.plan.graceful_timeout));
                 self.begin_stop(Outcome::Stopped, turn);
@@ -26,7 +41,33 @@ impl Fleet {
         }
     }
 
+    /// Somebody at a terminal wants the server to stop, and waits for it.
+    pub(super) fn interrupt(&mut self, phase: Phase, turn: &mut Turn<'_>) {
+        if matches!(phase, Phase::Starting | Phase::Serving) && self.leaving.is_none() {
+            self.plan.graceful_timeout = self.plan.graceful_timeout.min(PATIENCE);
+            self.drain_delay = Duration::ZERO;
+        }
+        self.stop(phase, turn);
+    }
+
+    /// Says at once that the server goes, and lets the workers accept until balancers have noticed. What is left of the
+    /// graceful time-out then is for the requests.
+    fn leave(&mut self, turn: &mut Turn<'_>) {
+        turn.report(Report::Stopping(self.plan.graceful_timeout));
+        turn.report(Report::Leaving(self.drain_delay));
+        self.plan.graceful_timeout = self.plan.graceful_timeout.saturating_sub(self.drain_delay);
+        self.leaving = Some(turn.now + self.drain_delay);
+        self.reload = None;
+    }
+
+    pub(super) fn drain_when_due(&mut self, turn: &mut Turn<'_>) {
+        if self.leaving.is_some_and(|at| at <= turn.now) && self.phase == Phase::Serving {
+            self.begin_stop(Outcome::Stopped, turn);
+        }
+    }
+
     pub(super) fn begin_stop(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
+        self.leaving = None;
         self.phase = Phase::Stopping { outcome, at_once: false };
         self.reload = None;
         turn.act(Action::CloseListeners);
