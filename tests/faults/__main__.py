@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.faults.play import FAILED, Result, played
 def main() -> None:
     """Plays, prints each result as it comes, and ends with 1 if anything failed."""
     arguments = _parser().parse_args()
+    # The servers are stopped on the way out, however the runner is told to go.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     if arguments.page:
         return report.write_page()
     servers = _chosen("server", arguments.server, list(KINDS))

@@ -50,7 +50,7 @@ def die_and_be_replaced(play: Play, hows: list[str]) -> Victim:
         for how in hows:
             old = victim.workers()
             seen += take_along(victim, prober, how)
-            slowest = max(slowest, replaced(victim, old, play.limit("full strength again") + 20))
+            slowest = max(slowest, replaced(victim, old, play.limit("full strength again") + 8))
         prober.wait_for(100)
         play.at_most("clients of the dead that hang", len(hows) - seen)
         play.within("full strength again", slowest)
@@ -114,7 +114,7 @@ def out_of_memory(play: Play) -> None:
             with prober.while_dying(old[0]):
                 os.kill(old[0], signal.SIGKILL)
                 eventually(lambda pid=old[0]: not is_alive(pid), 5, "a killed worker is gone")
-            slowest = max(slowest, replaced(victim, old, play.limit("full strength again") + 20))
+            slowest = max(slowest, replaced(victim, old, play.limit("full strength again") + 8))
         prober.wait_for(100)
         play.within("full strength again", slowest)
         play.check("the master lives", str(victim.is_alive()), "True", victim.is_alive())

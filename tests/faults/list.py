@@ -13,9 +13,22 @@ from tests.faults import (
     reloads,
     rules,
     storms,
+    stuck,
 )
 from tests.faults.play import FAULTS as _FAULTS
 
-_GROUPS = (deaths, booting, reloads, recycling, containers, leaving, crowds, rules, machine, storms)
+_GROUPS = (
+    deaths,
+    stuck,
+    booting,
+    reloads,
+    recycling,
+    containers,
+    leaving,
+    crowds,
+    rules,
+    machine,
+    storms,
+)
 
 FAULTS = dict(sorted(_FAULTS.items()))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.address import Address
+from tests.faults.kinds import WORKERS
 from tests.log import Log
 from tests.server import APPS, environment
 from tests.wire import Response, exchange, http_request
@@ -113,7 +114,8 @@ class Victim:
         """Until all workers have the application and answer."""
         if self.kind.ready and self._logs:
             self.log.wait_for(self.kind.ready, timeout=timeout)
-        eventually(lambda: len(self.workers()) >= self.wish.workers or self._ended(), timeout, "workers boot")
+        wanted = self.wish.workers if WORKERS in self.kind.features else 1
+        eventually(lambda: len(self.workers()) >= wanted or self._ended(), timeout, "workers boot")
         eventually(lambda: self.answers() or self._ended(), timeout, "an answer comes")
         assert not self._ended(), f"{self.kind.name} ended at its start:\n{self.log.text()}"
 
