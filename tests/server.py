@@ -135,6 +135,10 @@ class Server:
         self.log.wait_for(READY, timeout=timeout)
         # Written by a worker, so it may come a little after the supervisor's line.
         self.log.wait_for(r"\] serving ", timeout=timeout)
+        self.wait_addresses()
+
+    def wait_addresses(self) -> None:
+        """Reads the addresses from the lines that are there."""
         for line in self.log.find(LISTENING):
             self.addresses += [found for found in addresses_in(line) if found not in self.addresses]
 

@@ -19,8 +19,9 @@ ARROWS: dict[str, set[str]] = {
     "gateway": {"http1", "uwsgi"},
     "worker": {"gateway", *LEAVES},
     "supervisor": {"config", "http1", "observe", "sys"},
+    "watch": {"observe", "sys"},
     "wsgi": {"gateway", "observe", "sys"},
-    "native": {"supervisor", "worker", "wsgi", "gateway", *LEAVES},
+    "native": {"supervisor", "watch", "worker", "wsgi", "gateway", *LEAVES},
 }
 
 #: The crates that may know Python, and the one that may be async (there is none yet).

@@ -13,6 +13,8 @@ pub enum Kind {
     App(fn(&mut Settings, String)),
     /// A path of the file system, relative to the directory of the start.
     Path(fn(&mut Settings, PathBuf)),
+    /// A pattern of file names.
+    Glob(fn(&mut Settings, String)),
     /// An address to listen on.
     Bind(fn(&mut Settings, Bind)),
     /// A place to listen on, without a mark behind it.
@@ -105,6 +107,7 @@ impl Kind {
         match self {
             Self::App(set) => set(settings, application(trimmed)?),
             Self::Path(set) => set(settings, path(text)?),
+            Self::Glob(set) => set(settings, glob(text)?),
             Self::Bind(set) => set(settings, Bind::parse(trimmed)?),
             Self::Place(set) => set(settings, BindPlace::parse(trimmed)?),
             Self::Pair(set) => pair(text).map(|(name, value)| set(settings, name, value))?,
@@ -133,6 +136,7 @@ impl Kind {
         match self {
             Self::App(_) => "a module (mysite.wsgi), module:callable, or path/to/file.py".to_owned(),
             Self::Path(_) | Self::ConfigFile => "a path".to_owned(),
+            Self::Glob(_) => "a pattern such as *.html, templates/** or config/*.toml".to_owned(),
             Self::Bind(_) | Self::Place(_) => {
                 "host:port, [::1]:port, :port, unix:/path, fd://N or fd://NAME".to_owned()
             }
@@ -202,6 +206,13 @@ fn path(text: &str) -> Result<PathBuf, Invalid> {
         return Err(Invalid::new(format!("{text:?} is not a path")));
     }
     Ok(PathBuf::from(text))
+}
+
+fn glob(text: &str) -> Result<String, Invalid> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Invalid::new(format!("{text:?} is not a pattern")));
+    }
+    Ok(text.to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), Invalid> {

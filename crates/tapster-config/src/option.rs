@@ -71,6 +71,8 @@ pub enum Group {
     Trust,
     /// How a running server is reached by its operator.
     Control,
+    /// What helps while an application is made.
+    Development,
     /// The command itself.
     Command,
 }
@@ -87,6 +89,7 @@ impl Group {
         Self::Limits,
         Self::Trust,
         Self::Control,
+        Self::Development,
         Self::Command,
     ];
 
@@ -102,6 +105,7 @@ impl Group {
             Self::Limits => "Request limits",
             Self::Trust => "Proxies and trust",
             Self::Control => "Control and health checks",
+            Self::Development => "Development",
             Self::Command => "Configuration and help",
         }
     }

@@ -4,6 +4,7 @@
 mod application;
 mod command;
 mod control;
+mod development;
 mod host;
 mod limits;
 mod listening;
@@ -55,6 +56,7 @@ pub static OPTIONS: Table = Table(&[
     limits::ROWS,
     trust::ROWS,
     control::ROWS,
+    development::ROWS,
     command::ROWS,
 ]);
 
@@ -95,6 +97,10 @@ pub(crate) fn blank() -> Settings {
         limit_nofile: None,
         pidfile: None,
         touch_reload: Vec::new(),
+        reload: false,
+        reload_include: Vec::new(),
+        reload_exclude: Vec::new(),
+        reload_poll: false,
         recycling: crate::settings::Recycling::default(),
         chdir: None,
         pythonpath: Vec::new(),

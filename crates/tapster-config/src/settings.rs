@@ -119,7 +119,7 @@ pub enum LogLevel {
 /// Which requests are written to the access log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessLog {
-    /// All on a terminal; elsewhere 5xx and slow ones.
+    /// All on a terminal or with `--reload`; elsewhere 5xx and slow ones.
     Auto,
     /// All.
     On,
@@ -224,6 +224,14 @@ pub struct Settings {
     pub pidfile: Option<PathBuf>,
     /// Files whose change reloads.
     pub touch_reload: Vec<PathBuf>,
+    /// Whether the newest code is served, for development.
+    pub reload: bool,
+    /// Patterns of files besides modules whose change reloads, with [`Settings::reload`].
+    pub reload_include: Vec<String>,
+    /// Patterns of files and directories that are not watched.
+    pub reload_exclude: Vec<String>,
+    /// Whether to look at files from time to time instead of waiting for the system's word.
+    pub reload_poll: bool,
     /// When workers are replaced.
     pub recycling: Recycling,
     /// The directory to change to before the application is loaded.

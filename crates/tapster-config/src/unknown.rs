@@ -44,6 +44,16 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         ALWAYS,
     ),
     (&["lazy", "lazy-apps"], "leave it out: every worker loads the application by itself"),
+    (
+        &["py-autoreload", "py-auto-reload", "python-autoreload", "autoreload", "auto-reload", "debug"],
+        "write --reload",
+    ),
+    (
+        &["reload-extra-file", "reload-dir", "reload-dirs", "reload-paths"],
+        "write --reload --reload-include GLOB for files besides the imported modules",
+    ),
+    (&["reload-ignore-dirs", "reload-ignore-patterns", "reload-ignore-paths"], "write --reload-exclude GLOB"),
+    (&["reload-engine", "reload-tick"], "leave it out, or write --reload-poll"),
     (&["chmod-socket"], "write --socket-mode MODE"),
     (&["chown-socket"], "write --socket-owner USER:GROUP"),
     (&["uid", "immediate-uid"], "write --user USER"),
@@ -92,7 +102,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["ini", "paste", "yaml", "xml", "json"],
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
-    (&["reload", "preload", "preload-app"], NOT_YET),
+    (&["preload", "preload-app"], NOT_YET),
     (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
     (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];

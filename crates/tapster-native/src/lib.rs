@@ -6,6 +6,7 @@
 mod activation;
 mod client;
 mod command;
+mod development;
 mod host;
 mod identity;
 mod inheritance;

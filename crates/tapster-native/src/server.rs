@@ -8,7 +8,9 @@ use tapster_config::{AccessLog, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::pidfile::PidFile;
-use tapster_supervisor::{Outcome, Succession, Supervision, WorkerStart, slots_for};
+use tapster_supervisor::{
+    Outcome, Succession, Supervision, WatcherRole, WatcherStart, WorkerStart, slots_for,
+};
 use tapster_sys::identity::Privileges;
 use tapster_sys::log_file;
 use tapster_sys::memory::SharedWords;
@@ -17,7 +19,7 @@ use tapster_sys::socket::Access;
 
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
-use crate::{host, identity, listeners, original, start_lines, strength, worker};
+use crate::{development, host, identity, listeners, original, start_lines, strength, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
 const EXIT_FAILURE: i32 = 1;
@@ -95,13 +97,27 @@ fn supervise(
     succession: Succession,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = strength::of(py, settings);
+    let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
     let slots = slots_for(workers.most);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
     let Opened { clients: listeners, admin } = sockets;
-    let supervision =
-        Supervision { settings, workers, listeners, admin, board, log: log.clone(), privileges, succession };
+    let mut watch =
+        setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
+    let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
+    let reports = log.clone();
+    let supervision = Supervision {
+        settings,
+        workers,
+        listeners,
+        admin,
+        board,
+        log: reports,
+        privileges,
+        succession,
+        watcher,
+    };
     let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
     let mut role = |start: WorkerStart| worker::run(py, settings, workers.most, log, start);
     Ok(supervision.run(&mut fork, &mut role)?)
@@ -116,6 +132,8 @@ fn log(settings: &Settings) -> Result<Log, (Log, String)> {
         LogLevel::Debug => Level::Debug,
     };
     let access = match settings.access_log {
+        // Who works on an application wants to see what it is asked for.
+        AccessLog::Auto if settings.reload => AccessMode::On,
         AccessLog::Auto => AccessMode::Auto,
         AccessLog::On => AccessMode::On,
         AccessLog::Off => AccessMode::Off,

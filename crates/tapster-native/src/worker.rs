@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use tapster_config::Settings;
 use tapster_observe::{Level, Log, WorkerState};
-use tapster_supervisor::WorkerStart;
+use tapster_supervisor::{BootFailure, WorkerStart};
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
@@ -16,6 +17,7 @@ use tapster_sys::signal;
 use tapster_worker::{Peers, Worker, WorkerParts};
 use tapster_wsgi::{Application, Options};
 
+use crate::development::{self, Watched};
 use crate::identity;
 use crate::interpreter::parallelism;
 
@@ -36,12 +38,18 @@ const JOIN: Duration = Duration::from_millis(500);
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs the worker; gives the exit status of its process.
-pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log, start: WorkerStart) -> i32 {
+pub(crate) fn run(
+    py: Python<'_>,
+    settings: &Settings,
+    workers: usize,
+    log: &Log,
+    mut start: WorkerStart,
+) -> i32 {
     let log = log.threaded(block_signals);
     let board = start.board.worker(start.slot);
     let level = if start.slot == 0 && start.generation == 0 { Level::Info } else { Level::Debug };
-    let status = match boot(py, settings, &log, level) {
-        Ok(application) => match serve(py, settings, application, workers, start, &log) {
+    let status = match load(py, settings, &log, level, &mut start) {
+        Ok((application, hello)) => match serve(py, settings, application, hello, workers, start, &log) {
             Ok(()) => 0,
             Err(error) => {
                 log.error(format_args!("the worker failed: {error}"));
@@ -60,8 +68,51 @@ pub(crate) fn run(py: Python<'_>, settings: &Settings, workers: usize, log: &Log
     status
 }
 
-/// Loads the application in this process; says at `level` which one that is, or in the log why it cannot be.
-fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, String> {
+/// What this worker serves, and how it says that it does: the application, or with `--reload` the reason why there is none.
+fn load(
+    py: Python<'_>,
+    settings: &Settings,
+    log: &Log,
+    level: Level,
+    start: &mut WorkerStart,
+) -> Result<(Py<PyAny>, Message), String> {
+    let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.generation, log));
+    let is_watched = watched.is_some();
+    let booted = match start.stands_in_for {
+        None => boot(py, settings, log, level, watched),
+        Some(failure) => Err(stand_in_text(py, failure, watched, log)),
+    };
+    let text = match booted {
+        Ok(application) => return Ok((application, Message::Ready)),
+        Err(text) => text,
+    };
+    if !is_watched {
+        return Err(text);
+    }
+    let page = development::error_page(py, &text);
+    let page = page.inspect_err(|error| log.error(format_args!("the reason cannot be shown: {error}")));
+    page.map(|page| (page, Message::StandsIn)).map_err(|_| text)
+}
+
+/// Why there is no application, for a worker that is to answer with that.
+fn stand_in_text(py: Python<'_>, failure: BootFailure, watched: Option<Watched>, log: &Log) -> String {
+    let text = format!("the worker {failure}\nhint: what it wrote before is in the terminal");
+    let error = PyRuntimeError::new_err(text.clone());
+    if let Some(watched) = watched {
+        watched.report(py, Some(&error), log);
+    }
+    text
+}
+
+/// Loads the application in this process; says at `level` which one that is. The error is the reason, in the words of
+/// the log.
+fn boot(
+    py: Python<'_>,
+    settings: &Settings,
+    log: &Log,
+    level: Level,
+    watched: Option<Watched>,
+) -> Result<Py<PyAny>, String> {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let arguments = (
         settings.app.clone(),
@@ -73,6 +124,9 @@ fn boot(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
         .import("tapster._worker")
         .and_then(|module| module.call_method1("boot", arguments))
         .and_then(|booted| booted.extract::<(Py<PyAny>, String)>());
+    if let Some(watched) = watched {
+        watched.report(py, booted.as_ref().err(), log);
+    }
     match booted {
         Ok((callable, name)) => {
             log.message(level, format_args!("serving {name}"));
@@ -108,6 +162,7 @@ fn serve(
     py: Python<'_>,
     settings: &Settings,
     callable: Py<PyAny>,
+    hello: Message,
     workers: usize,
     start: WorkerStart,
     log: &Log,
@@ -149,7 +204,7 @@ fn serve(
         start_threads(&python, &worker, settings.threads)?;
     }
     board.set_state(WorkerState::Ready);
-    inbox.send(Message::Ready, None)?;
+    inbox.send(hello, None)?;
     if inline {
         worker.serve(0);
     } else {

@@ -32,6 +32,7 @@ use crate::report::Task;
 use crate::service_manager::ServiceManager;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
+use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{
     Action, BootFailure, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, Strength, WorkerStart,
@@ -58,9 +59,11 @@ pub struct Supervision<'a> {
     pub privileges: Privileges,
     /// The servers before and after this one.
     pub succession: Succession,
+    /// What the process does that watches the application's files. With it the fleet is one for development.
+    pub watcher: Option<WatcherRole<'a>>,
 }
 
-impl Supervision<'_> {
+impl<'a> Supervision<'a> {
     /// Supervises until told to stop, or until it is clear that the application cannot be served. `fork` makes
     /// processes; `worker` is what each of them runs, and its result is the process's exit code.
     ///
@@ -69,7 +72,11 @@ impl Supervision<'_> {
     /// # Errors
     /// When the system refuses what no server can do without (pipes, sockets, polling). Workers that run then stop by
     /// themselves, because their supervisor is gone when the process ends.
-    pub fn run(self, fork: &mut dyn Fork, worker: &mut dyn FnMut(WorkerStart) -> i32) -> io::Result<Outcome> {
+    pub fn run(
+        self,
+        fork: &'a mut dyn Fork,
+        worker: &'a mut dyn FnMut(WorkerStart) -> i32,
+    ) -> io::Result<Outcome> {
         Driver::new(self, fork, worker)?.run()
     }
 }
@@ -95,6 +102,9 @@ struct Driver<'a> {
     children: Children,
     outbox: Outbox,
     touch: TouchFiles,
+    watcher: Watcher<'a>,
+    /// Why the next reload is ordered, as far as it is known.
+    cause: Option<String>,
     vitals: Vitals,
     load: Option<LoadWatch>,
     fleet: Fleet,
@@ -123,11 +133,14 @@ enum Done {
 
 impl<'a> Driver<'a> {
     fn new(
-        given: Supervision<'_>,
+        given: Supervision<'a>,
         fork: &'a mut dyn Fork,
         worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     ) -> io::Result<Driver<'a>> {
-        let Supervision { settings, workers, listeners, admin, board, log, privileges, succession } = given;
+        let Supervision { settings, workers, listeners, admin, board, log, privileges, succession, watcher } =
+            given;
+        let watcher = Watcher::new(watcher)?;
+        let is_for_development = watcher.is_there();
         let slots = board.workers();
         let plan = Plan {
             workers: workers.least,
@@ -164,7 +177,9 @@ impl<'a> Driver<'a> {
             children: Children::new(slots),
             outbox: Outbox::default(),
             load: LoadWatch::new(workers, slots),
-            fleet: Fleet::new(plan).drain_after(settings.drain_delay),
+            fleet: Fleet::new(plan).drain_after(settings.drain_delay).for_development(is_for_development),
+            watcher,
+            cause: None,
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
             boot_timeout: settings.boot_timeout,
@@ -176,6 +191,9 @@ impl<'a> Driver<'a> {
         let mut actions = Vec::new();
         self.greet_predecessor();
         loop {
+            if self.watcher.start(self.fork, &self.log) {
+                self.become_watcher();
+            }
             while let Some(event) = self.events.pop_front() {
                 self.fleet.handle(self.began.elapsed(), event, &mut actions);
                 for action in actions.drain(..) {
@@ -210,7 +228,14 @@ impl<'a> Driver<'a> {
             Action::Tell { slot, order } => self.tell(slot, order),
             Action::Terminate { slot } => self.signal(slot, Signal::Terminate),
             Action::Kill { slot } => self.signal(slot, Signal::Kill),
-            Action::CloseListeners => self.close_listeners(),
+            Action::CloseListeners => {
+                self.watcher.stop(&self.log);
+                self.close_listeners();
+            }
+            Action::Report(Report::Renewing) if self.cause.is_some() => {
+                let cause = self.cause.take().unwrap_or_default();
+                self.log.info(format_args!("{cause}: {}", Report::Renewing));
+            }
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
                 self.close_listeners();
@@ -248,12 +273,20 @@ impl<'a> Driver<'a> {
         Done::Yes
     }
 
+    /// In the child: drops what a watcher does not need, the listeners above all, and never comes back.
+    fn become_watcher(self) -> ! {
+        let Driver { own_pid, watcher, alive: (alive, writer), privileges, log, .. } = self;
+        drop((self.signals, writer, self.outbox, self.touch, self.control, self.listeners, self.channels));
+        watcher.run(own_pid, alive, &privileges, &log)
+    }
+
     /// In the child: drops what is the supervisor's alone and never comes back.
     fn become_worker(self, place: Place) -> ! {
         let Place { slot, generation, stands_in_for } = place;
         let Driver { worker, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
         drop((self.signals, writer, self.outbox, self.touch, self.control, self.upgrade));
         let supervisor = self.own_pid;
+        let modules = self.watcher.for_worker();
         let inheritance = Inheritance {
             slot,
             generation,
@@ -263,6 +296,7 @@ impl<'a> Driver<'a> {
             alive,
             listeners,
             board,
+            modules,
             privileges,
             log,
         };
@@ -353,6 +387,7 @@ impl<'a> Driver<'a> {
         let sources = sources
             .chain(self.touch.events())
             .chain(self.upgrade.sources())
+            .chain(self.watcher.changes())
             .chain([self.signals.as_fd()])
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
@@ -368,6 +403,7 @@ impl<'a> Driver<'a> {
         self.reload_if_touched();
         self.attend_predecessor();
         self.attend_successor();
+        self.reload_if_changed();
         self.read_signals()
     }
 
@@ -399,6 +435,13 @@ impl<'a> Driver<'a> {
         let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
         let others = [self.touch.look_after(), self.upgrade.sleep(), held_back.then_some(RETRY)];
         left.chain(others.into_iter().flatten()).min()
+    }
+
+    fn reload_if_changed(&mut self) {
+        if let Some(cause) = self.watcher.changed() {
+            self.cause = Some(cause);
+            self.obey(Command::Reload);
+        }
     }
 
     fn reload_if_touched(&mut self) {
@@ -471,6 +514,8 @@ impl<'a> Driver<'a> {
             match self.children.slot(pid) {
                 Some(slot) => self.ended(slot, status),
                 None if self.successor_ended(pid, status) => {}
+                // Files that it knew are named again by new workers.
+                None if self.watcher.has_ended(pid, status, &self.log) => self.obey(Command::Reload),
                 None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),
             }
         }

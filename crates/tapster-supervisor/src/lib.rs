@@ -27,6 +27,7 @@ mod role;
 pub mod service_manager;
 mod touch;
 mod vitals;
+mod watcher;
 mod worker_start;
 
 pub use action::{Action, Order};
@@ -41,3 +42,4 @@ pub use role::{Fork, WorkerStart};
 
 /// What `ps` and `top` call the process of a supervisor.
 const SUPERVISOR_NAME: &str = "tapster";
+pub use watcher::{WatcherRole, WatcherStart};

@@ -47,4 +47,6 @@ pub struct WorkerStart {
     pub listeners: Vec<Listener>,
     /// The counters of all workers. Its own are reset, and say Booting.
     pub board: Scoreboard,
+    /// Where to say which files were loaded, if somebody watches them.
+    pub modules: Option<OwnedFd>,
 }

@@ -31,7 +31,7 @@ const NOT_FOR_WORKERS: [Signal; 5] =
     [Signal::Interrupt, Signal::Quit, Signal::Hangup, Signal::User1, Signal::User2];
 
 /// Exit code of a worker that could not take its first steps, or panicked (`EX_SOFTWARE`).
-const BROKEN: i32 = 70;
+pub const BROKEN: i32 = 70;
 
 /// When memory ends, a worker is to be killed rather than the supervisor, which can replace it.
 const BEFORE_THE_SUPERVISOR: i32 = 300;
@@ -48,41 +48,89 @@ pub struct Inheritance {
     pub board: Scoreboard,
     pub privileges: Privileges,
     pub log: Log,
+    pub modules: Option<OwnedFd>,
 }
 
 /// Runs a worker in this child process, which ends with it. Called with all signals blocked and everything that is
 /// the supervisor's alone closed.
 pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32) -> ! {
-    let code = match prepare(inheritance) {
+    let number = inheritance.slot + 1;
+    let (name, title) = (format!("tapster-w{number}"), format!("tapster: worker {number}"));
+    let child = Child {
+        supervisor: inheritance.supervisor,
+        name: &name,
+        title: &title,
+        privileges: &inheritance.privileges.clone(),
+        log: &inheritance.log.clone(),
+    };
+    become_child(child, || prepare(inheritance).map_or(BROKEN, worker))
+}
+
+/// What makes a child of the supervisor a process of its own.
+pub struct Child<'a> {
+    pub supervisor: Pid,
+    pub name: &'a str,
+    pub title: &'a str,
+    pub privileges: &'a Privileges,
+    pub log: &'a Log,
+}
+
+/// Makes this child process one of its own, runs `role` in it and ends it. Called with all signals blocked.
+pub fn become_child(child: Child<'_>, role: impl FnOnce() -> i32) -> ! {
+    let code = match part_from(child) {
         // Whatever happens, the stack below is the supervisor's and must not be returned to.
-        Some(start) => catch_unwind(AssertUnwindSafe(|| worker(start))).unwrap_or(BROKEN),
+        Some(()) => catch_unwind(AssertUnwindSafe(role)).unwrap_or(BROKEN),
         None => BROKEN,
     };
     process::exit_now(code)
 }
 
-fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
-    let Inheritance {
-        slot, generation, stands_in_for, supervisor, channels, alive, listeners, board, ..
-    } = inheritance;
-    let (privileges, log) = (inheritance.privileges, inheritance.log);
+fn part_from(child: Child<'_>) -> Option<()> {
+    let Child { supervisor, name, title, privileges, log } = child;
     reset_signals().ok()?;
     // Where it cannot be had, the system chooses by size alone. It takes the process's own files in /proc.
     let _ = process::offer_to_out_of_memory_killer(BEFORE_THE_SUPERVISOR);
-    give_up(&privileges, &log)?;
+    give_up(privileges, log)?;
     // After that, which resets it.
     process::set_parent_death_signal(Signal::Terminate).ok()?;
     if Pid::parent() != supervisor {
         return None; // It died before its death could be noticed.
     }
     // A name is a convenience.
-    let _ = process::set_name(&format!("tapster-w{}", slot + 1));
-    title::set_title(&format!("tapster: worker {}", slot + 1));
+    let _ = process::set_name(name);
+    title::set_title(title);
+    Some(())
+}
+
+fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
+    let Inheritance {
+        slot,
+        generation,
+        stands_in_for,
+        supervisor,
+        channels,
+        alive,
+        listeners,
+        board,
+        modules,
+        ..
+    } = inheritance;
     let own = board.worker(slot);
     own.reset(Pid::current().as_raw().cast_unsigned());
     own.set_state(WorkerState::Booting);
     let (inbox, peers) = channels.into_worker(slot)?;
-    Some(WorkerStart { slot, generation, stands_in_for, supervisor, inbox, peers, alive, listeners, board })
+    Some(WorkerStart {
+        slot,
+        generation,
+        stands_in_for,
+        supervisor,
+        inbox,
+        peers,
+        alive,
+        listeners,
+        board,
+        modules,
+    })
 }
 
 /// A worker that is more than it was to be must not run a line of the application's.

@@ -13,6 +13,7 @@ pub mod cpu_time;
 pub mod directory_events;
 pub mod exec;
 pub mod file;
+pub mod file_system;
 pub mod fork;
 pub mod identity;
 pub mod inbox;

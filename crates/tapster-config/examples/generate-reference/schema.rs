@@ -68,6 +68,7 @@ fn single(kind: &Kind) -> Vec<Value> {
     match kind {
         Kind::App(_)
         | Kind::Path(_)
+        | Kind::Glob(_)
         | Kind::Bind(_)
         | Kind::Place(_)
         | Kind::Peers(_)

@@ -56,7 +56,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
         kind: Kind::Choice(&[
             Choice {
                 word: "auto",
-                help: "all on a terminal; elsewhere 5xx and slow ones",
+                help: "all on a terminal or with --reload; elsewhere 5xx and slow ones",
                 set: |settings| settings.access_log = AccessLog::Auto,
             },
             Choice { word: "on", help: "every request", set: |settings| settings.access_log = AccessLog::On },

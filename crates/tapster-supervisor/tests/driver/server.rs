@@ -187,6 +187,7 @@ fn supervise(
         log,
         privileges: Privileges::default(),
         succession: Succession::default(),
+        watcher: None,
     };
     let mut forking = || {
         if setup.strangers && fork(SingleThreaded::prove()?)? == Forked::Child {

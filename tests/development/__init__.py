@@ -1,0 +1,1 @@
+"""--reload: what is saved is served, and what is broken is shown."""
