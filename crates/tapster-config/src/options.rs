@@ -114,6 +114,7 @@ pub(crate) fn blank() -> Settings {
         request_timeout: Duration::ZERO,
         timeout_grace: Duration::ZERO,
         slow_log: Duration::ZERO,
+        queue_timeout: Duration::ZERO,
         keep_alive: Duration::ZERO,
         head_timeout: Duration::ZERO,
         io_timeout: Duration::ZERO,

@@ -258,6 +258,8 @@ pub struct Settings {
     pub timeout_grace: Duration,
     /// After which time a request without an answer is told of; zero is never.
     pub slow_log: Duration,
+    /// How long a request may wait for a thread; zero is no limit.
+    pub queue_timeout: Duration,
     /// How long an idle keep-alive connection is kept.
     pub keep_alive: Duration,
     /// How long a request head may take to arrive; 408 beyond.

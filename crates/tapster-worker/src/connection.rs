@@ -135,6 +135,8 @@ pub(crate) struct Connection {
     pub(crate) watched: bool,
     /// The poller is asked for room to write.
     pub(crate) watches_writes: bool,
+    /// The poller saw that nobody is there any more: the client reset the connection, or closed a unix socket.
+    pub(crate) gone: bool,
     /// The poller saw the client's FIN.
     pub(crate) read_closed: bool,
     pub(crate) outbound: Option<Arc<Outbound>>,
@@ -166,6 +168,7 @@ impl Connection {
             writable: false,
             watched: false,
             watches_writes: false,
+            gone: false,
             read_closed: false,
             outbound: None,
             unsent: Vec::new(),
@@ -238,6 +241,7 @@ impl Connection {
         match std::mem::replace(&mut self.state, State::Head) {
             State::Waiting(waiting) => {
                 let (request, exchange) = *waiting;
+                self.since = None;
                 scratch.request = request;
                 Step::Dispatch(exchange)
             }

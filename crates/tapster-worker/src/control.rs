@@ -95,7 +95,7 @@ impl Shared<'_> {
     /// How long the next poll may sleep.
     pub(crate) fn sleep(&self, now: Instant) -> Option<Duration> {
         let sleep = self.lane.core().sleep(now);
-        [sleep, self.pause_left(), self.drain_step()].into_iter().flatten().min()
+        [sleep, self.queue_wait(now), self.pause_left(), self.drain_step()].into_iter().flatten().min()
     }
 }
 

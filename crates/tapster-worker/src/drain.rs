@@ -85,6 +85,9 @@ impl Shared<'_> {
         }
         let late = context.now >= drain.deadline;
         self.end_idle(context, late || context.now >= drain.since + GRACE);
+        if late {
+            self.end_waiting(context, true);
+        }
         let left: usize = self.lanes.iter().map(|lane| lane.core().len()).sum();
         // Their requests are over, and nothing is waited for that may never come.
         let left = left.saturating_sub(self.lost_threads());

@@ -40,6 +40,7 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
         };
         let next = match step {
             Step::Rest => rest(shared, context, connection),
+            Step::Dispatch(_) if connection.gone => return shared.abandon(connection),
             Step::Dispatch(exchange) if context.may_call() => {
                 answered += 1;
                 answer::answer(shared, context, connection, exchange)
@@ -47,6 +48,9 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
             Step::Dispatch(exchange) => {
                 let request = std::mem::take(&mut context.scratch.request);
                 connection.state = State::Waiting(Box::new((request, exchange)));
+                connection.since = Some(context.now);
+                // Should the client leave meanwhile, its request need not be run. If that fails it is run.
+                let _unknown = connection.watch(&shared.lane.registry);
                 queue_for_thread(shared, context, connection);
                 None
             }
@@ -115,7 +119,12 @@ pub(crate) fn expired(shared: &Shared, context: &mut Context, connection: Box<Co
     close(shared, connection, why);
 }
 
-fn drive_on(shared: &Shared, context: &mut Context, connection: Box<Connection>, refused: &Refused) {
+pub(crate) fn drive_on(
+    shared: &Shared,
+    context: &mut Context,
+    connection: Box<Connection>,
+    refused: &Refused,
+) {
     if let Some(connection) = refuse_and_close(shared, context, connection, refused) {
         drive(shared, context, connection);
     }

@@ -91,6 +91,7 @@ fn readiness(event: &Event) -> Readiness {
         readable: event.is_readable() || broken,
         writable: event.is_writable() || broken,
         read_closed: event.is_read_closed() || broken,
+        gone: broken || event.is_write_closed(),
         resumed: false,
     }
 }
@@ -120,6 +121,7 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
     for connection in expired {
         drive::expired(shared, context, connection);
     }
+    shared.end_waiting(context, false);
     shared.look_for_room(context.now);
     shared.look_at_quota();
     shared.continue_drain(context);

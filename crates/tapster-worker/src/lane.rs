@@ -30,19 +30,22 @@ pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
     pub(crate) read_closed: bool,
+    /// Nobody is there any more.
+    pub(crate) gone: bool,
     /// The file thread did its part.
     pub(crate) resumed: bool,
 }
 
 impl Readiness {
     fn any(self) -> bool {
-        self.readable || self.writable || self.read_closed || self.resumed
+        self.readable || self.writable || self.read_closed || self.gone || self.resumed
     }
 
     fn add(&mut self, other: Readiness) {
         self.readable |= other.readable;
         self.writable |= other.writable;
         self.read_closed |= other.read_closed;
+        self.gone |= other.gone;
         self.resumed |= other.resumed;
     }
 }
@@ -259,7 +262,8 @@ impl Core {
         match &slot.place {
             Place::Resting(connection) => {
                 let waits = match connection.state {
-                    State::Waiting(_) => true,
+                    // One that nobody waits for is closed at once.
+                    State::Waiting(_) => !readiness.gone,
                     State::Spooling(..) => !readiness.resumed,
                     _ => false,
                 };
@@ -309,6 +313,26 @@ impl Core {
             if let Some(connection) = self.take(key) {
                 return Some(connection);
             }
+        }
+        None
+    }
+
+    /// The whole request that has waited for the longest, if it has since `before` or longer.
+    pub(crate) fn take_waiting_since(&mut self, before: Instant) -> Option<Box<Connection>> {
+        (self.waits_since()? <= before).then(|| self.next_waiting()).flatten()
+    }
+
+    /// Since when the oldest of the whole requests waits.
+    pub(crate) fn waits_since(&mut self) -> Option<Instant> {
+        while let Some(key) = self.waiting.front() {
+            if let Some(Slot { place: Place::Resting(connection), .. }) = self.slots.get(*key)
+                && matches!(connection.state, State::Waiting(_))
+            {
+                return connection.since;
+            }
+            // Its client has left it.
+            self.waiting.pop_front();
+            self.note_waiting();
         }
         None
     }
@@ -480,6 +504,7 @@ fn apply(readiness: &mut Readiness, connection: &mut Connection) {
         connection.drained = false;
     }
     connection.read_closed |= readiness.read_closed;
+    connection.gone |= readiness.gone;
     connection.writable |= readiness.writable;
     *readiness = Readiness::default();
 }

@@ -7,7 +7,8 @@
 //! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
 //! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
 //! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what
-//! threads do), [`ownership`], [`overdue`] and [`reports`] (requests that take too long), [`quota`] and [`drain`] (the end).
+//! threads do), [`ownership`], [`overdue`] and [`reports`] (requests that take too long), [`queue`] (those that
+//! wait), [`quota`] and [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +46,7 @@ mod pace;
 mod parker;
 mod peers;
 mod policy;
+mod queue;
 mod quota;
 mod receive;
 mod reports;

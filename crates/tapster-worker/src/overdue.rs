@@ -170,9 +170,10 @@ impl Shared<'_> {
     /// Takes a request from its thread, answers it, tells of it, and has the thread interrupted.
     fn end_in_place(&self, thread: usize, seen: Seen, now: Instant, date: &mut DateClock) -> Option<Claim> {
         let watched = self.watched[thread].get()?;
-        let (claim, reply) = self.running[thread].owner.take(seen)?;
-        let consequence = self.answer_in_place(claim, &reply, date.at(now));
-        self.board.count_lost(Lost::TimedOut);
+        let (claim, consequence) = self.running[thread].owner.take(seen, |claim, reply| {
+            self.board.count_lost(Lost::TimedOut);
+            self.answer_in_place(claim, reply, date.at(now))
+        })?;
         let (running, app, ident) = (self.running.clone(), self.app.clone(), watched.ident);
         let interrupt = self.later("tapster-timeout", move || {
             app.interrupt(ident, &|raise| running[thread].owner.interrupt(claim, raise))

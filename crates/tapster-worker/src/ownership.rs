@@ -43,7 +43,6 @@ impl Claim {
 }
 
 /// What it takes to answer in the place of a thread.
-#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) stream: Arc<Stream>,
     pub(crate) head_only: bool,
@@ -137,13 +136,13 @@ impl Owner {
         }
     }
 
-    /// Takes a request from its thread, unless that has moved since it was seen. From then on it is the caller's to
-    /// answer.
-    pub(crate) fn take(&self, seen: Seen) -> Option<(Claim, Reply)> {
+    /// Takes a request from its thread, unless that has moved since it was seen, and has `answer` answer it. Its thread
+    /// does not get past [`Owner::end`] meanwhile, and so cannot close the connection.
+    pub(crate) fn take<R>(&self, seen: Seen, answer: impl FnOnce(Claim, &Reply) -> R) -> Option<(Claim, R)> {
         let held = self.held();
-        let reply = held.reply.clone()?;
-        let claim = seen.0 | TIMED_OUT;
-        self.swap(seen.0, claim).then_some((Claim(claim), reply))
+        let reply = held.reply.as_ref()?;
+        let claim = Claim(seen.0 | TIMED_OUT);
+        self.swap(seen.0, claim.0).then(|| (claim, answer(claim, reply)))
     }
 
     /// When the application last waited for its client instead of working, in microseconds; none if it does not.
@@ -205,6 +204,10 @@ mod tests {
         }
     }
 
+    fn taken(owner: &Owner, seen: Seen) -> Option<Claim> {
+        owner.take(seen, |_, _| ()).map(|(claim, ())| claim)
+    }
+
     #[test]
     fn one_of_two_gets_a_request() {
         let owner = Owner::default();
@@ -213,14 +216,14 @@ mod tests {
         let (since, seen) = busy(&owner);
         assert_eq!(since, 7);
         assert!(owner.enter() && !owner.enter());
-        assert!(owner.look() == Found::Idle && owner.take(seen).is_none());
+        assert!(owner.look() == Found::Idle && taken(&owner, seen).is_none());
         owner.go_on(Stage::Started, 9);
-        assert!(owner.take(seen).is_none(), "it has moved since");
+        assert!(taken(&owner, seen).is_none(), "it has moved since");
         let (since, seen) = busy(&owner);
         assert_eq!(since, 9);
-        let (claim, _) = owner.take(seen).unwrap();
+        let claim = taken(&owner, seen).unwrap();
         assert_eq!(claim.stage(), Stage::Started);
-        assert!(!owner.enter() && owner.is_lost() && owner.take(seen).is_none());
+        assert!(!owner.enter() && owner.is_lost() && taken(&owner, seen).is_none());
         assert_eq!(owner.look(), Found::TimedOut(claim));
         owner.end();
         assert!(owner.look() == Found::Idle && !owner.is_lost() && !owner.is_claimed(claim));
@@ -235,13 +238,13 @@ mod tests {
             raised
         };
         owner.begin(reply(), 1);
-        let (claim, _) = owner.take(busy(&owner).1).unwrap();
+        let claim = taken(&owner, busy(&owner).1).unwrap();
         assert!(raised(claim) && owner.end_call());
         assert!(!raised(claim) && !owner.end_call());
         owner.end();
         owner.begin(reply(), 2);
         assert!(!raised(claim));
-        let (later, _) = owner.take(busy(&owner).1).unwrap();
+        let later = taken(&owner, busy(&owner).1).unwrap();
         assert!(!raised(claim) && raised(later));
     }
 
@@ -251,11 +254,11 @@ mod tests {
             let owner = Owner::default();
             owner.begin(reply(), 0);
             let (_, seen) = busy(&owner);
-            let (entered, taken) = std::thread::scope(|scope| {
-                let taker = scope.spawn(|| owner.take(seen).is_some());
+            let (entered, is_taken) = std::thread::scope(|scope| {
+                let taker = scope.spawn(|| taken(&owner, seen).is_some());
                 (owner.enter(), taker.join().unwrap())
             });
-            assert!(entered != taken);
+            assert!(entered != is_taken);
             if started_enough() {
                 break;
             }

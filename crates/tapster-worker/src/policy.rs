@@ -36,6 +36,8 @@ pub(crate) struct Times {
     pub(crate) grace: Duration,
     /// Before it is told of.
     pub(crate) slow: Option<Duration>,
+    /// Waiting for a thread.
+    pub(crate) queue: Option<Duration>,
 }
 
 impl Times {
@@ -45,6 +47,7 @@ impl Times {
             request: limit(settings.request_timeout),
             grace: settings.timeout_grace,
             slow: limit(settings.slow_log),
+            queue: limit(settings.queue_timeout),
         }
     }
 

@@ -94,6 +94,20 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "queue-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.queue_timeout = time,
+        },
+        fallback: Fallback::Value("0"),
+        group: Group::Times,
+        help: "How long a request may wait for a free thread; 0 is no limit",
+        details: "It is answered with 503 and `Retry-After` then, without the application. A request whose client has gone                   while it waited is never run.",
+        ..ROW
+    },
+    OptionSpec {
         name: "keep-alive",
         metavar: "TIME",
         kind: Kind::Duration {

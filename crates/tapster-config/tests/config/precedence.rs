@@ -50,6 +50,7 @@ fn defaults_are_those_of_the_design() {
         timeout_grace: Duration::from_secs(5),
         slow_log: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
+        queue_timeout: Duration::ZERO,
         boot_timeout: Duration::from_secs(60),
         keep_alive: Duration::from_secs(75),
         head_timeout: Duration::from_secs(10),

@@ -175,6 +175,11 @@ impl Client {
         self.try_rest().unwrap()
     }
 
+    /// Ends the connection with a reset.
+    pub fn reset(self) {
+        tapster_sys::connected::reset_on_close(self.as_fd()).unwrap();
+    }
+
     /// Reads up to the end of the connection, or an error such as a reset.
     pub fn try_rest(&mut self) -> io::Result<Vec<u8>> {
         while self.more()? > 0 {}

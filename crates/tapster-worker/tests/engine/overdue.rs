@@ -202,3 +202,81 @@ fn slow_requests_are_told_of_once_and_streams_are_not() {
         app.gate.open();
     }
 }
+
+#[test]
+fn a_request_that_waits_too_long_for_a_thread_is_refused() {
+    for threads in [1, 2] {
+        let gate = Gate::default();
+        let wanted = Wanted::threads(threads).with(|settings| settings.queue_timeout = LIMIT);
+        let server = gated(wanted, &gate);
+        let mut held: Vec<_> = (0..threads).map(|_| server.connect()).collect();
+        held.iter_mut().for_each(|client| client.ask("/held"));
+        gate.wait_for(threads);
+        let mut waiting: Vec<_> = (0..5).map(|_| server.connect()).collect();
+        waiting.iter_mut().for_each(|client| client.ask("/free"));
+        for client in &mut waiting {
+            let answer = client.answer();
+            assert_eq!(answer.status, 503);
+            assert!(answer.field("Retry-After").is_some());
+        }
+        assert_eq!(server.board.lost(Lost::Queued), 5);
+        gate.open();
+        held.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+        assert_eq!(server.connect().get("/free").status, 200);
+    }
+}
+
+/// A unix socket that is closed says so at once; a client that only says no more is served.
+#[test]
+fn a_request_whose_client_is_gone_is_not_run() {
+    for (unix, threads) in [(true, 1), (true, 2), (false, 2)] {
+        let gate = Gate::default();
+        let (held, ran) = (gate.clone(), Arc::new(Mutex::new(Vec::new())));
+        let noted = ran.clone();
+        let wanted = Wanted::threads(threads);
+        let wanted = if unix { wanted.unix() } else { wanted };
+        let server = wanted.serve(move |request, respond| {
+            noted.lock().unwrap().push(path(request));
+            held.pass();
+            ok(respond, b"");
+        });
+        let mut clients: Vec<_> = (0..threads).map(|_| server.connect()).collect();
+        clients.iter_mut().for_each(|client| client.ask("/held"));
+        gate.wait_for(threads);
+        let (mut gone, mut half) = (server.connect(), server.connect());
+        gone.ask("/gone");
+        half.ask("/half-closed");
+        half.finish_sending();
+        eventually(|| server.board.connections() == threads as u64 + 2);
+        // It has to be read before it is closed: a reset takes what nobody has read along.
+        std::thread::sleep(LIMIT);
+        if unix {
+            drop(gone);
+        } else {
+            gone.reset();
+        }
+        eventually(|| server.board.lost(Lost::Abandoned) == 1);
+        eventually(|| server.board.connections() == threads as u64 + 1);
+        gate.open();
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+        assert_eq!(half.answer().status, 200);
+        assert!(!ran.lock().unwrap().contains(&"/gone".to_owned()));
+    }
+}
+
+#[test]
+fn what_waits_at_the_end_of_a_drain_is_refused_and_not_cut() {
+    let gate = Gate::default();
+    let server = gated(Wanted::threads(1), &gate);
+    let mut held = server.connect();
+    held.ask("/held");
+    gate.wait_for(1);
+    let mut waiting = server.connect();
+    waiting.ask("/free");
+    eventually(|| server.board.connections() == 2);
+    std::thread::sleep(LIMIT);
+    server.drain(LIMIT);
+    assert_eq!(waiting.answer().status, 503);
+    gate.open();
+    server.wait();
+}
