@@ -7,8 +7,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.development.conftest import STANDS_IN
 from tests.development.test_saves import until_answered
-from tests.server import wait_gone
+from tests.server import run, wait_gone
 from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
@@ -78,6 +79,18 @@ def test_hup_reloads_too(site: Site) -> None:
     server.send(signal.SIGHUP)
     site.wait_for("reloaded in", mark)
     assert site.text() == "one"
+
+
+def test_the_command_reload_waits_for_what_becomes_of_it(site: Site, tmp_path: Path) -> None:
+    path = str(tmp_path / "control")
+    site.start("app:app", "--control-socket", path)
+    assert run("reload", "--control-socket", path, cwd=site.directory).returncode == 0
+    mark = site.mark()
+    site.put("app.py", "raise RuntimeError('planned')\n")
+    site.wait_for(STANDS_IN, mark)
+    ended = run("reload", "--control-socket", path, cwd=site.directory)
+    assert ended.returncode != 0
+    assert "RuntimeError: planned" in ended.stdout + ended.stderr
 
 
 STREAM = """

@@ -68,6 +68,14 @@ pub(crate) fn run(
     status
 }
 
+/// What a worker that serves says of itself.
+enum Hello {
+    /// It serves the application.
+    Ready,
+    /// It serves this reason why there is none.
+    StandsIn(String),
+}
+
 /// What this worker serves, and how it says that it does: the application, or with `--reload` the reason why there is none.
 fn load(
     py: Python<'_>,
@@ -75,7 +83,7 @@ fn load(
     log: &Log,
     level: Level,
     start: &mut WorkerStart,
-) -> Result<(Py<PyAny>, Message), String> {
+) -> Result<(Py<PyAny>, Hello), String> {
     let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.generation, log));
     let is_watched = watched.is_some();
     let booted = match start.stands_in_for {
@@ -83,7 +91,7 @@ fn load(
         Some(failure) => Err(stand_in_text(py, failure, watched, log)),
     };
     let text = match booted {
-        Ok(application) => return Ok((application, Message::Ready)),
+        Ok(application) => return Ok((application, Hello::Ready)),
         Err(text) => text,
     };
     if !is_watched {
@@ -91,7 +99,10 @@ fn load(
     }
     let page = development::error_page(py, &text);
     let page = page.inspect_err(|error| log.error(format_args!("the reason cannot be shown: {error}")));
-    page.map(|page| (page, Message::StandsIn)).map_err(|_| text)
+    match page {
+        Ok(page) => Ok((page, Hello::StandsIn(text))),
+        Err(_) => Err(text),
+    }
 }
 
 /// Why there is no application, for a worker that is to answer with that.
@@ -162,7 +173,7 @@ fn serve(
     py: Python<'_>,
     settings: &Settings,
     callable: Py<PyAny>,
-    hello: Message,
+    hello: Hello,
     workers: usize,
     start: WorkerStart,
     log: &Log,
@@ -204,7 +215,12 @@ fn serve(
         start_threads(&python, &worker, settings.threads)?;
     }
     board.set_state(WorkerState::Ready);
-    inbox.send(hello, None)?;
+    match hello {
+        Hello::Ready => inbox.send(Message::Ready, None)?,
+        Hello::StandsIn(reason) => {
+            inbox.send(Message::StandsIn, letter::write(reason.as_bytes()).ok().as_ref().map(AsFd::as_fd))?;
+        }
+    }
     if inline {
         worker.serve(0);
     } else {

@@ -310,7 +310,7 @@ impl Control {
     /// Learns from what the fleet reports, and answers those who wait for it.
     pub fn note(&mut self, report: &Report, now: Time) {
         match report {
-            Report::Reloading | Report::ReloadingFurther => {
+            Report::Reloading | Report::ReloadingFurther | Report::Renewing => {
                 for (_, wish) in self.waiting.iter_mut().filter(|(_, wish)| *wish == Wish::ReloadOrdered) {
                     *wish = Wish::ReloadEnd;
                 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tapster_config::Settings;
-use tapster_observe::{Log, Scoreboard, WorkerState};
+use tapster_observe::{Level, Log, Scoreboard, WorkerState};
 use tapster_sys::fork::Forked;
 use tapster_sys::identity::Privileges;
 use tapster_sys::inbox::Message;
@@ -232,10 +232,6 @@ impl<'a> Driver<'a> {
                 self.watcher.stop(&self.log);
                 self.close_listeners();
             }
-            Action::Report(Report::Renewing) if self.cause.is_some() => {
-                let cause = self.cause.take().unwrap_or_default();
-                self.log.info(format_args!("{cause}: {}", Report::Renewing));
-            }
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
                 self.close_listeners();
@@ -344,13 +340,20 @@ impl<'a> Driver<'a> {
     fn report(&mut self, report: Report) {
         self.manager.note(&report);
         self.control.note(&report, self.began.elapsed());
-        self.write(report);
+        match self.cause.take_if(|_| report == Report::Renewing) {
+            Some(cause) => self.log.message(report.level(), format_args!("{cause}: {report}")),
+            None => self.write(report),
+        }
         self.tell_predecessor(&report);
     }
 
     /// Puts a report into the log.
     fn write(&self, report: Report) {
-        let level = report.level();
+        let level = match report {
+            // With every save, and so of no interest.
+            Report::Gone { status: Status::Exited(0), .. } if self.watcher.is_there() => Level::Debug,
+            _ => report.level(),
+        };
         let Some(slot) = report.slot() else {
             return match report {
                 Report::Stopping(_) => {
@@ -461,12 +464,14 @@ impl<'a> Driver<'a> {
         for (message, beside) in self.channels.said(slot) {
             match message {
                 Message::Ready => self.is_ready(slot),
-                Message::StandsIn => self.events.push_back(Event::StandsIn { slot }),
-                Message::BootFailed => {
+                Message::StandsIn | Message::BootFailed => {
                     if let Some(Ok(reason)) = beside.map(letter::read) {
                         self.control.note_reason(slot, reason);
                     }
-                    self.events.push_back(Event::BootFailed { slot });
+                    self.events.push_back(match message {
+                        Message::StandsIn => Event::StandsIn { slot },
+                        _ => Event::BootFailed { slot },
+                    });
                 }
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),

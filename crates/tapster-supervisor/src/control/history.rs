@@ -66,7 +66,7 @@ impl History {
                 self.boot_failure = Some(said.unwrap_or_else(|| format!("a new worker {failure}")));
             }
             Report::Died { status, .. } => self.died(*status),
-            Report::Reloading | Report::ReloadingFurther => {
+            Report::Reloading | Report::ReloadingFurther | Report::Renewing => {
                 self.boot_failure = None;
                 self.reload.get_or_insert(now);
             }
@@ -74,6 +74,13 @@ impl History {
             Report::ReloadAborted { .. } => {
                 let reason =
                     self.boot_failure.take().unwrap_or_else(|| "a new worker does not start".to_owned());
+                return Some(self.end_reload(Some(reason), now));
+            }
+            Report::StandingIn if self.reload.is_some() => {
+                // In development the worker serves on, with what it said.
+                let said = std::mem::take(&mut self.reasons).into_values().next_back();
+                let reason = said.or_else(|| self.boot_failure.take());
+                let reason = reason.unwrap_or_else(|| "the application cannot be loaded".to_owned());
                 return Some(self.end_reload(Some(reason), now));
             }
             Report::Stopping(_) | Report::StoppingNow | Report::GivingUp | Report::Stopped => {
@@ -119,6 +126,16 @@ mod tests {
 
     const fn second(number: u64) -> Time {
         Duration::from_secs(number)
+    }
+
+    #[test]
+    fn in_development_a_reload_ends_with_a_stand_in_and_its_reason() {
+        let mut history = History::default();
+        assert!(history.note(&Report::StandingIn, second(6)).is_none(), "no reload");
+        history.note(&Report::Renewing, second(7));
+        history.note_reason(2, "line 3 is not valid Python".to_owned());
+        let end = history.note(&Report::StandingIn, second(8)).unwrap();
+        assert_eq!((end.error.as_deref(), end.took), (Some("line 3 is not valid Python"), second(1)));
     }
 
     #[test]
