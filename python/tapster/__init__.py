@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["RequestTimeout", "__version__"]
+from tapster._lifecycle import on_exit, on_fork, worker_id
+
+__all__ = ["RequestTimeout", "__version__", "on_exit", "on_fork", "worker_id"]
 
 __version__: str
 

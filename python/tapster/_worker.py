@@ -16,7 +16,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable
 
+from tapster._lifecycle import become, run_exiting, run_forked
 from tapster.loading import AppError, load
+from tapster.loading.errors import app_code
 from tapster.loading.importing import put_first_on_path
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ def boot(
         put_first_on_path(directory)
     loaded = load(app)
     return loaded.callable, loaded.name
+
+
+def begin(number: int) -> None:
+    """Say which worker this process is, from 1; called before the application is loaded, or after a fork that has it."""
+    become(number)
+
+
+def run_fork_functions() -> None:
+    """Run the application's functions for a new worker.
+
+    Raises `tapster.loading.AppError` with the traceback of the one that failed.
+    """
+    with app_code("running the functions of tapster.on_fork"):
+        run_forked()
 
 
 def start_threads(serve: Callable[[int], None], count: int) -> None:
@@ -145,6 +161,7 @@ def run_exit_handlers(timeout: float = 5.0) -> None:
     watchdog.start()
     try:
         # The order is Py_FinalizeEx's: threads (and the executors' hooks), then atexit, then the streams.
+        run_exiting()
         getattr(threading, "_shutdown", _nothing)()
         # CPython 3.9 has printed what a function raised, and raises the last one again.
         with suppress(BaseException):

@@ -95,6 +95,7 @@ pub(crate) fn blank() -> Settings {
         no_new_privileges: false,
         umask: None,
         limit_nofile: None,
+        hooks: None,
         pidfile: None,
         touch_reload: Vec::new(),
         reload: false,

@@ -220,6 +220,8 @@ pub struct Settings {
     pub umask: Option<u32>,
     /// Descriptors that each process may have; none means as many as the system grants.
     pub limit_nofile: Option<usize>,
+    /// The module with the operator's functions.
+    pub hooks: Option<String>,
     /// Where the number of the server's process is written.
     pub pidfile: Option<PathBuf>,
     /// Files whose change reloads.

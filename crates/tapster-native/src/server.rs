@@ -9,7 +9,7 @@ use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, wo
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
-    Outcome, Succession, Supervision, WatcherRole, WatcherStart, WorkerStart, slots_for,
+    Observer, Outcome, Succession, Supervision, WatcherRole, WatcherStart, WorkerStart, slots_for,
 };
 use tapster_sys::identity::Privileges;
 use tapster_sys::log_file;
@@ -17,6 +17,7 @@ use tapster_sys::memory::SharedWords;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Access;
 
+use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
 use crate::{development, host, identity, listeners, original, start_lines, strength, worker};
@@ -53,6 +54,7 @@ fn serve(
     // Before anything changes what the next server is to find as this one found it.
     let program = host::start_directory().and_then(|directory| original::program(py, directory));
     host::prepare(&mut settings, log)?;
+    let hooks = Hooks::start(py, &settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
@@ -67,7 +69,7 @@ fn serve(
     let pidfile = settings.pidfile.as_deref().map(|path| write(path, Pid::current()));
     let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
     let succession = Succession { program, predecessor, pidfile: pidfile.clone() };
-    let outcome = supervise(py, settings, privileges, sockets, log, succession)
+    let outcome = supervise(py, settings, privileges, sockets, log, succession, &hooks)
         .map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
@@ -95,6 +97,7 @@ fn supervise(
     sockets: Opened,
     log: &Log,
     succession: Succession,
+    hooks: &Hooks,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = strength::of(py, settings);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
@@ -107,6 +110,7 @@ fn supervise(
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
     let reports = log.clone();
+    let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
     let supervision = Supervision {
         settings,
         workers,
@@ -117,9 +121,16 @@ fn supervise(
         privileges,
         succession,
         watcher,
+        observer,
     };
-    let mut fork = tapster_wsgi::fork::fork_with_python_hooks;
-    let mut role = |start: WorkerStart| worker::run(py, settings, workers.most, log, start);
+    let mut fork = || {
+        hooks.pre_fork(py);
+        tapster_wsgi::fork::fork_with_python_hooks()
+    };
+    let mut role = |start: WorkerStart| {
+        hooks.post_fork(py, start.slot);
+        worker::run(py, settings, workers.most, log, start)
+    };
     Ok(supervision.run(&mut fork, &mut role)?)
 }
 

@@ -48,6 +48,9 @@ pub(crate) fn run(
     let log = log.threaded(block_signals);
     let board = start.board.worker(start.slot);
     let level = if start.slot == 0 && start.generation == 0 { Level::Info } else { Level::Debug };
+    // A package that cannot be imported is told of when the application is loaded, which needs it too.
+    let _told =
+        py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.slot + 1,)));
     let status = match load(py, settings, &log, level, &mut start) {
         Ok((application, hello)) => match serve(py, settings, application, hello, workers, start, &log) {
             Ok(()) => 0,
@@ -131,10 +134,13 @@ fn boot(
         settings.pythonpath.iter().map(text).collect::<Vec<_>>(),
         settings.env.clone(),
     );
-    let booted = py
-        .import("tapster._worker")
-        .and_then(|module| module.call_method1("boot", arguments))
-        .and_then(|booted| booted.extract::<(Py<PyAny>, String)>());
+    let load = || {
+        let module = py.import("tapster._worker")?;
+        let booted = module.call_method1("boot", arguments)?.extract::<(Py<PyAny>, String)>()?;
+        module.call_method0("run_fork_functions")?;
+        PyResult::Ok(booted)
+    };
+    let booted = load();
     if let Some(watched) = watched {
         watched.report(py, booted.as_ref().err(), log);
     }

@@ -27,9 +27,14 @@ impl Children {
         self.slots[slot] = None;
     }
 
+    /// The process that a slot has, or had last.
+    pub fn last(&self, slot: usize) -> Option<Pid> {
+        self.last.get(slot).copied().flatten()
+    }
+
     /// What to call the process that a slot has, or had last.
     pub fn name(&self, slot: usize) -> String {
-        match self.last.get(slot).copied().flatten() {
+        match self.last(slot) {
             Some(pid) => format!("worker {} (pid {pid})", slot + 1),
             None => format!("worker {}", slot + 1),
         }

@@ -35,7 +35,8 @@ use crate::vitals::Vitals;
 use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{
-    Action, BootFailure, Command, Event, Fleet, Fork, Order, Outcome, Plan, Report, Strength, WorkerStart,
+    Action, BootFailure, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Report, Strength,
+    WorkerStart,
 };
 
 /// How long to wait for room in a full inbox before the next attempt.
@@ -61,6 +62,8 @@ pub struct Supervision<'a> {
     pub succession: Succession,
     /// What the process does that watches the application's files. With it the fleet is one for development.
     pub watcher: Option<WatcherRole<'a>>,
+    /// Hears every report: the operator's hooks.
+    pub observer: Observer<'a>,
 }
 
 impl<'a> Supervision<'a> {
@@ -89,6 +92,7 @@ struct Driver<'a> {
     listeners: Vec<Listener>,
     board: Scoreboard,
     privileges: Privileges,
+    observer: Observer<'a>,
     log: Log,
     log_file: Option<PathBuf>,
     manager: ServiceManager,
@@ -137,8 +141,18 @@ impl<'a> Driver<'a> {
         fork: &'a mut dyn Fork,
         worker: &'a mut dyn FnMut(WorkerStart) -> i32,
     ) -> io::Result<Driver<'a>> {
-        let Supervision { settings, workers, listeners, admin, board, log, privileges, succession, watcher } =
-            given;
+        let Supervision {
+            settings,
+            workers,
+            listeners,
+            admin,
+            board,
+            log,
+            privileges,
+            succession,
+            watcher,
+            observer,
+        } = given;
         let watcher = Watcher::new(watcher)?;
         let is_for_development = watcher.is_there();
         let slots = board.workers();
@@ -166,6 +180,7 @@ impl<'a> Driver<'a> {
             listeners,
             board,
             privileges,
+            observer,
             vitals: Vitals::new(settings, slots, log.clone()),
             log,
             log_file: settings.log_file.clone(),
@@ -345,6 +360,8 @@ impl<'a> Driver<'a> {
             None => self.write(report),
         }
         self.tell_predecessor(&report);
+        let pid = report.slot().and_then(|slot| self.children.last(slot));
+        (self.observer)(&report, pid);
     }
 
     /// Puts a report into the log.

@@ -38,7 +38,7 @@ pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use handover::Succession;
 pub use report::{BootFailure, Report};
 pub use retirement::RetireReason;
-pub use role::{Fork, WorkerStart};
+pub use role::{Fork, Observer, WorkerStart};
 
 /// What `ps` and `top` call the process of a supervisor.
 const SUPERVISOR_NAME: &str = "tapster";

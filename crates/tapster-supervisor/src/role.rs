@@ -9,6 +9,8 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
+use crate::Report;
+
 use crate::BootFailure;
 
 /// How this process forks: plainly, or with the hooks of the language runtime it carries.
@@ -22,6 +24,9 @@ impl<F: FnMut() -> io::Result<Forked>> Fork for F {
         self()
     }
 }
+
+/// Who hears every report, with the process that it is about. Called between other work: it must be quick.
+pub type Observer<'a> = Box<dyn FnMut(&Report, Option<Pid>) + 'a>;
 
 /// What a new worker process has. It is called with no signal blocked; INT, QUIT, HUP, USR1 and USR2 do nothing
 /// (they are for the supervisor, and a terminal sends them to everybody); TERM ends it until it catches TERM, which

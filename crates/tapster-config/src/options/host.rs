@@ -2,6 +2,7 @@
 
 use super::{ROW, to_usize};
 use crate::account;
+use crate::error::Invalid;
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, OptionSpec};
 
@@ -81,4 +82,33 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   a tapster that runs refuses the start; any other leftover is replaced.",
         ..ROW
     },
+    OptionSpec {
+        name: "hooks",
+        metavar: "MODULE",
+        kind: Kind::Text {
+            allowed: "a module with dots, such as mysite.hooks",
+            set: |settings, text| module(text).map(|module| settings.hooks = Some(module)),
+        },
+        fallback: Fallback::Words("no hooks"),
+        group: Group::Host,
+        help: "Call the functions of this Python module as the server's life goes on",
+        details: "`on_start()`, `pre_fork()`, `worker_ready(worker, pid)`, `worker_exit(worker, pid, how)`, \
+                  `on_reload()` and `on_stop()` run in the supervisor, `post_fork(worker)` in a worker before it loads \
+                  the application. The module is loaded at the start and anew at each reload. What a function raises is \
+                  logged and changes nothing, but that `on_start` refuses the start. They must be quick, and leave no \
+                  thread behind.",
+        ..ROW
+    },
 ];
+
+/// Names with dots between them.
+fn module(text: &str) -> Result<String, Invalid> {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    match text.split('.').all(is_name) {
+        true => Ok(text.to_owned()),
+        false => Err(Invalid::new(format!("{text:?} is not the name of a module"))),
+    }
+}

@@ -32,6 +32,7 @@ fn defaults_are_those_of_the_design() {
         no_new_privileges: true,
         umask: None,
         limit_nofile: None,
+        hooks: None,
         pidfile: None,
         touch_reload: Vec::new(),
         reload: false,

@@ -188,6 +188,7 @@ fn supervise(
         privileges: Privileges::default(),
         succession: Succession::default(),
         watcher: None,
+        observer: Box::new(|_, _| {}),
     };
     let mut forking = || {
         if setup.strangers && fork(SingleThreaded::prove()?)? == Forked::Child {
