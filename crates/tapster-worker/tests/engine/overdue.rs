@@ -8,7 +8,7 @@ use tapster_gateway::{App, BodySize, Flush, Request, Respond, Stacks, ThreadStac
 use tapster_observe::Lost;
 use tapster_sys::inbox::{Message, Retire};
 
-use crate::app::{Gate, eventually, head, ok, path};
+use crate::app::{Gate, body, eventually, head, ok, path};
 use crate::server::{Server, Wanted};
 
 fn limited(threads: usize, limit: Duration) -> Wanted {
@@ -279,4 +279,22 @@ fn what_waits_at_the_end_of_a_drain_is_refused_and_not_cut() {
     assert_eq!(waiting.answer().status, 503);
     gate.open();
     server.wait();
+}
+
+/// What a client takes for a body that the application reads as it comes is not the application's time.
+#[test]
+fn a_slow_body_does_not_count() {
+    let wanted = limited(2, LIMIT).with(|settings| settings.stream_body = true);
+    let server = wanted.serve(|request, respond| {
+        let body = body(request);
+        ok(respond, &body);
+    });
+    let mut client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n");
+    for part in ["ab", "cd", "ef"] {
+        std::thread::sleep(LIMIT * 2);
+        client.send(part);
+    }
+    assert_eq!(client.answer().text(), "abcdef");
+    assert_eq!(server.board.lost(Lost::TimedOut), 0);
 }
