@@ -144,6 +144,18 @@ def test_a_unix_socket_whose_file_is_gone_is_made_again(start: Start, tmp_path: 
     assert not path.exists()
 
 
+def test_balancers_need_not_notice(start: Start) -> None:
+    """`--drain-delay` is for servers that nobody follows."""
+    server = start("--drain-delay", "20s")
+    server.upgrade(timeout=15.0)
+    assert version(server.server.address) == "1"
+    mark = server.log.mark()
+    server.send(signal.SIGTERM)
+    server.log.wait_for("accepting for 20 s more", mark)
+    server.send(signal.SIGTERM)
+    wait_gone([server.pid], 10.0)
+
+
 def test_a_second_order_is_folded_in(start: Start, project: Project, gates: Gates) -> None:
     server = start()
     old = server.pid

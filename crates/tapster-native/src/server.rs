@@ -1,5 +1,6 @@
 //! `tapster APP`: from settings to a running supervisor. Stop 3 of the tour in ARCHITECTURE.md.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use pyo3::prelude::*;
 use tapster_config::{AccessLog, LogLevel, Settings};
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
+use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
     Observer, Outcome, Succession, Supervision, WatcherRole, WatcherStart, WorkerStart, slots_for,
@@ -26,7 +28,15 @@ use crate::{development, host, identity, listeners, original, start_lines, stren
 const EXIT_FAILURE: i32 = 1;
 
 /// Serves until told to stop; gives the exit status.
-pub(crate) fn run(py: Python<'_>, settings: Settings, inheritance: Option<Inheritance>) -> i32 {
+pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<Inheritance>) -> i32 {
+    let line = inheritance.as_mut().and_then(|one| one.init.take());
+    let split = || init::split(&mut tapster_wsgi::fork::fork_with_python_hooks);
+    let init = match init::is_needed().then(split) {
+        None => Ok(line),
+        Some(Ok(init::Part::Server(line))) => Ok(Some(line)),
+        Some(Ok(init::Part::Init(code))) => return code,
+        Some(Err(error)) => Err(error),
+    };
     host::set_umask(&settings);
     let log = match log(&settings) {
         Ok(log) => log,
@@ -35,7 +45,12 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, inheritance: Option<Inheri
             return EXIT_FAILURE;
         }
     };
-    match serve(py, settings, &log, inheritance) {
+    // A server that is PID 1 itself buries strangers too.
+    let init = init.unwrap_or_else(|error| {
+        log.warning(format_args!("an upgrade will end the container, because PID 1 cannot fork: {error}"));
+        None
+    });
+    match serve(py, settings, &log, inheritance, init) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             log.error(format_args!("{error}"));
@@ -50,6 +65,7 @@ fn serve(
     mut settings: Settings,
     log: &Log,
     inheritance: Option<Inheritance>,
+    init: Option<OwnedFd>,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     // Before anything changes what the next server is to find as this one found it.
     let program = host::start_directory().and_then(|directory| original::program(py, directory));
@@ -68,7 +84,7 @@ fn serve(
     };
     let pidfile = settings.pidfile.as_deref().map(|path| write(path, Pid::current()));
     let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
-    let succession = Succession { program, predecessor, pidfile: pidfile.clone() };
+    let succession = Succession { program, predecessor, init, pidfile: pidfile.clone() };
     let outcome = supervise(py, settings, privileges, sockets, log, succession, &hooks)
         .map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
@@ -82,7 +98,7 @@ fn open_sockets(
     log: &Log,
     inheritance: Option<Inheritance>,
 ) -> Result<(Opened, Option<Predecessor>), Box<dyn std::error::Error>> {
-    let Some(Inheritance { mut handed, mut predecessor }) = inheritance else {
+    let Some(Inheritance { mut handed, mut predecessor, .. }) = inheritance else {
         return Ok((listeners::open(settings, access, log, None)?, None));
     };
     let sockets = listeners::open(settings, access, log, Some(&mut handed))?;

@@ -513,10 +513,7 @@ impl<'a> Driver<'a> {
                 Signal::Hangup => self.obey(Command::Reload),
                 Signal::TtyIn => self.obey(Command::Grow),
                 Signal::TtyOut => self.obey(Command::Shrink),
-                Signal::User1 => {
-                    log_rotation::reopen(self.log_file.as_deref(), &self.log);
-                    self.obey(Command::Reopen);
-                }
+                Signal::User1 => self.reopen_logs(),
                 Signal::User2 => self.begin_upgrade(),
                 Signal::Interrupt if process::is_in_foreground() => self.obey(Command::Interrupt),
                 Signal::Terminate | Signal::Interrupt | Signal::Quit => self.obey(Command::Stop),
@@ -526,7 +523,15 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    fn reopen_logs(&mut self) {
+        log_rotation::reopen(self.log_file.as_deref(), &self.log);
+        self.obey(Command::Reopen);
+    }
+
     fn obey(&mut self, command: Command) {
+        if self.upgrade.is_known(command) {
+            return;
+        }
         self.pass_on(command);
         self.events.push_back(Event::Command(command));
     }

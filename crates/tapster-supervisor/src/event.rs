@@ -63,6 +63,8 @@ pub enum Command {
     Stop,
     /// As [`Command::Stop`], by somebody who waits for it: for a few seconds at most. (Ctrl-C)
     Interrupt,
+    /// As [`Command::Stop`], because another server has taken over: without `--drain-delay`.
+    MakeWay,
     /// Replace every worker by one with the application as it is now. (HUP)
     Reload,
     /// One worker more. (TTIN)

@@ -188,7 +188,7 @@ impl Fleet {
 
     /// Whether the end has begun.
     pub fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
+        self.leaving.is_some() || matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
     }
 
     /// Whether the number of workers follows the load now.
@@ -211,6 +211,7 @@ impl Fleet {
             }
             (Command::Start, _) => {}
             (Command::Stop, phase) => self.stop(phase, turn),
+            (Command::MakeWay, phase) => self.make_way(phase, turn),
             (Command::Interrupt, phase) => self.interrupt(phase, turn),
             (Command::Reopen, _) => {
                 let serving = self.slots_where(|member| !matches!(member.state, State::Waiting { .. }));

@@ -10,7 +10,7 @@
 //! old: poke             a worker of mine has ended: look at the listeners again
 //! ```
 //!
-//! Besides, the old one may say `stop`, `reload` and `upgrade` for what the operator wants of the server meanwhile. The
+//! Besides, the old one may say `stop`, `reload`, `reopen` and `upgrade` for what the operator wants of the server meanwhile. The
 //! two may be of different versions: what one does not know it passes over.
 
 pub mod predecessor;
@@ -38,6 +38,8 @@ pub struct Succession {
     pub program: Option<Program>,
     /// The server whose place this one takes.
     pub predecessor: Option<Predecessor>,
+    /// Where PID 1 is told who the server is, if that is a process of ours.
+    pub init: Option<OwnedFd>,
     /// The pidfile, which names this server from when it takes over.
     pub pidfile: Option<PidFile>,
 }
@@ -62,6 +64,8 @@ pub enum Word {
     Stop,
     /// Old: the operator wants new workers.
     Reload,
+    /// Old: the operator has moved the log file away.
+    Reopen,
     /// Old: the operator wants another upgrade.
     Upgrade,
     /// Old: look at the listeners again.
@@ -78,6 +82,7 @@ impl Word {
             Word::Go => "go",
             Word::Stop => "stop",
             Word::Reload => "reload",
+            Word::Reopen => "reopen",
             Word::Upgrade => "upgrade",
             Word::Poke => "poke",
         };
@@ -93,6 +98,7 @@ impl Word {
             ("go", _) => Word::Go,
             ("stop", _) => Word::Stop,
             ("reload", _) => Word::Reload,
+            ("reopen", _) => Word::Reopen,
             ("upgrade", _) => Word::Upgrade,
             ("poke", _) => Word::Poke,
             _ => return None,
@@ -168,6 +174,7 @@ mod tests {
             Word::Go,
             Word::Stop,
             Word::Reload,
+            Word::Reopen,
             Word::Upgrade,
             Word::Poke,
         ];

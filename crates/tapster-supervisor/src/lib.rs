@@ -16,6 +16,7 @@ mod driver;
 mod event;
 mod fleet;
 pub mod handover;
+pub mod init;
 mod load;
 mod log_rotation;
 mod member;

@@ -49,6 +49,11 @@ pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(descriptor, true)?)
 }
 
+/// Writes a few bytes, which a pipe takes in one piece.
+pub fn write(descriptor: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    rustix::io::retry_on_intr(|| rustix::io::write(descriptor, bytes)).map(|_| ()).map_err(Into::into)
+}
+
 /// Keeps a descriptor from programs that this process executes.
 pub fn set_close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?)
@@ -69,6 +74,25 @@ pub fn send_signal(pid: Pid, signal: Signal) -> io::Result<()> {
             error => Err(error),
         },
     }
+}
+
+/// Whether there is a process with this number, be it one that has ended and was not buried yet.
+pub fn exists(pid: Pid) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid.0);
+    // What may not be sent a signal exists.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Makes the calling process the leader of a process group of its own, and that the one which the terminal on standard
+/// input, if there is one, sends Ctrl-C to. To be called with signals blocked: a process in the background that takes
+/// the terminal is sent SIGTTOU.
+pub fn lead_terminal() -> io::Result<()> {
+    rustix::process::setpgid(None, None)?;
+    let input = rustix::stdio::stdin();
+    if rustix::termios::isatty(input) {
+        rustix::termios::tcsetpgrp(input, rustix::process::getpgrp())?;
+    }
+    Ok(())
 }
 
 /// Has the system send this process a signal when its parent ends. The parent may have ended before: look at

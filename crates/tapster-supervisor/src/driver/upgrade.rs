@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use tapster_sys::process::Pid;
+use tapster_sys::process::{self, Pid};
 use tapster_sys::socket::Listener;
 use tapster_sys::wait::Status;
 
@@ -26,6 +26,8 @@ pub(super) struct Upgrade {
     successor: Option<Successor>,
     /// Another upgrade was asked for while one was running.
     again: bool,
+    /// The old server has told this one to stop.
+    was_told: bool,
     /// Who has taken over.
     heir: Option<Pid>,
     /// The report of readiness, for the service manager.
@@ -36,7 +38,15 @@ pub(super) struct Upgrade {
 
 impl Upgrade {
     pub(super) fn new(given: Succession) -> Upgrade {
-        Upgrade { given, successor: None, again: false, heir: None, ready: None, finished: None }
+        Upgrade {
+            given,
+            successor: None,
+            again: false,
+            was_told: false,
+            heir: None,
+            ready: None,
+            finished: None,
+        }
     }
 
     /// What to wait for.
@@ -58,6 +68,11 @@ impl Upgrade {
             None => ServiceManager::from_environment(),
             Some(_) => ServiceManager::default(),
         }
+    }
+
+    /// Whether this Ctrl-C is the one that the old server has passed on already.
+    pub(super) fn is_known(&mut self, command: Command) -> bool {
+        command == Command::Interrupt && std::mem::take(&mut self.was_told)
     }
 
     /// The outcome, unless the end of the new server has to be awaited.
@@ -108,9 +123,9 @@ impl Driver<'_> {
         let Some(program) = &self.upgrade.given.program else {
             return self.log.error(format_args!("no upgrade: the command of this server is unknown"));
         };
-        let listeners: Vec<_> =
-            self.listeners.iter().chain(self.control.admin().listeners().iter()).collect();
-        match Successor::start(program, &listeners, self.boot_timeout) {
+        // In the order in which the new one takes them: the system's choice of a port may be the only difference.
+        let listeners: Vec<_> = self.control.admin().listeners().iter().chain(&self.listeners).collect();
+        match Successor::start(program, &listeners, self.upgrade.given.init.as_ref(), self.boot_timeout) {
             Ok(successor) => {
                 // Its arguments may hold what is not for the log.
                 let (pid, file, place) =
@@ -151,7 +166,8 @@ impl Driver<'_> {
         if !matches!(successor.state(), State::Started | State::Booting) || self.fleet.is_stopping() {
             return;
         }
-        self.manager.announce_main(successor.pid());
+        let pid = successor.pid();
+        self.announce(pid);
         self.control.admin().answer_new_clients(false);
         self.all_listeners().for_each(Listener::disown_file);
         if !self.upgrade.successor.as_mut().is_some_and(Successor::go) {
@@ -159,11 +175,20 @@ impl Driver<'_> {
         }
     }
 
+    /// Says to those who watch over this server who it is from now on.
+    fn announce(&self, pid: Pid) {
+        self.manager.announce_main(pid);
+        if let Some(init) = &self.upgrade.given.init {
+            // PID 1 is there as long as this process is.
+            let _never = process::write(init, format!("{pid}\n").as_bytes());
+        }
+    }
+
     /// The new server did not get to take over.
     fn take_back(&mut self) {
         self.all_listeners().for_each(Listener::own_file);
         self.control.admin().answer_new_clients(true);
-        self.manager.announce_main(self.own_pid);
+        self.announce(self.own_pid);
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
             self.log.error(format_args!("{error}"));
         }
@@ -185,7 +210,7 @@ impl Driver<'_> {
         self.upgrade.heir = Some(pid);
         // What this server has to say is no news of the service any more.
         self.manager = ServiceManager::default();
-        self.obey(Command::Stop);
+        self.obey(Command::MakeWay);
     }
 
     /// A child has ended. True if it was the new server.
@@ -225,6 +250,7 @@ impl Driver<'_> {
                 successor.end(grace);
             }
             Command::Reload => successor.say(Word::Reload),
+            Command::Reopen => successor.say(Word::Reopen),
             _ => {}
         }
     }
@@ -274,7 +300,12 @@ impl Driver<'_> {
         for word in words {
             match word {
                 Word::Go => self.take_over(),
-                Word::Stop if !self.fleet.is_stopping() => self.obey(Command::Stop),
+                // A terminal's Ctrl-C has reached this server already.
+                Word::Stop if self.upgrade.was_told || !self.fleet.is_stopping() => {
+                    self.upgrade.was_told = true;
+                    self.obey(Command::Stop);
+                }
+                Word::Reopen => self.reopen_logs(),
                 Word::Reload => self.obey(Command::Reload),
                 Word::Upgrade => self.begin_upgrade(),
                 Word::Poke => self.poke_all(),

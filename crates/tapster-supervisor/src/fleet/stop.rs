@@ -50,6 +50,14 @@ impl Fleet {
         self.stop(phase, turn);
     }
 
+    /// Another server has taken over: balancers need not notice anything.
+    pub(super) fn make_way(&mut self, phase: Phase, turn: &mut Turn<'_>) {
+        self.drain_delay = Duration::ZERO;
+        if !self.is_stopping() {
+            self.stop(phase, turn);
+        }
+    }
+
     /// Says at once that the server goes, and lets the workers accept until balancers have noticed. What is left of the
     /// graceful time-out then is for the requests.
     fn leave(&mut self, turn: &mut Turn<'_>) {

@@ -1,7 +1,7 @@
 //! The old server's view: the new one, from its start until it has taken over or has failed.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use tapster_sys::exec::{self, Program};
@@ -10,6 +10,7 @@ use tapster_sys::signal::Signal;
 use tapster_sys::socket::{Listener, describe_for_successor};
 
 use super::{LISTENERS, Line, PREDECESSOR, Word};
+use crate::init::INIT;
 
 /// How long a server that is ready may take for the last step.
 const TAKING: Duration = Duration::from_secs(10);
@@ -57,7 +58,12 @@ impl Successor {
     ///
     /// # Errors
     /// When it cannot be executed, in words for the operator.
-    pub fn start(program: &Program, listeners: &[&Listener], patience: Duration) -> io::Result<Successor> {
+    pub fn start(
+        program: &Program,
+        listeners: &[&Listener],
+        init: Option<&OwnedFd>,
+        patience: Duration,
+    ) -> io::Result<Successor> {
         let (line, other) = Line::pair()?;
         let mut program = program.clone();
         let predecessor = format!("{},{}", Pid::current(), exec::number(&other));
@@ -65,8 +71,11 @@ impl Successor {
         program
             .environment
             .push((LISTENERS.into(), describe_for_successor(listeners.iter().copied()).into()));
-        let descriptors: Vec<_> =
-            listeners.iter().map(|listener| listener.as_fd()).chain([other.as_fd()]).collect();
+        if let Some(init) = init {
+            program.environment.push((INIT.into(), exec::number(init).to_string().into()));
+        }
+        let lines = [Some(&other), init].into_iter().flatten().map(AsFd::as_fd);
+        let descriptors: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).chain(lines).collect();
         let pid = exec::spawn(&program, &descriptors)?;
         let began = Instant::now();
         let (state, deadline) = (State::Started, Some(began + patience));
