@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def test_a_broken_save_is_shown_and_mended(site: Site, content: str, message: st
     mark = site.mark()
     site.put("app.py", content)
     site.wait_for(STANDS_IN, mark)
-    assert message in site.running.log.text(mark)
+    # The worker's own line may come after the supervisor's.
+    site.wait_for(re.escape(message), mark)
     answer = site.get()
     assert answer.status == 500
     assert message in answer.body.decode()
@@ -151,6 +153,17 @@ def test_a_pattern_that_cannot_be_read_is_told(site: Site) -> None:
     assert ended.returncode != 0
     assert "--reload-include" in ended.stderr
     assert "a[b" in ended.stderr
+
+
+def test_options_that_have_no_effect_are_told(site: Site) -> None:
+    words = ["--reload-include", "*.html", "--reload-exclude", "x", "--reload-poll"]
+    with Server.start("app:app", *words, cwd=site.directory) as server:
+        for word in ("include", "exclude", "poll"):
+            assert server.log.find(f"--reload-{word} has no effect without --reload")
+        assert server.log.find("reload with `kill -HUP")
+    site.start("app:app", *words)
+    assert not site.running.log.find("has no effect|kill -HUP")
+    assert site.running.log.find("every save reloads")
 
 
 def test_nothing_of_it_is_in_a_server_without_reload(site: Site) -> None:

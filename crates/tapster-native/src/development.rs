@@ -21,6 +21,18 @@ pub(crate) fn setup(settings: &Settings) -> Result<Setup, PatternError> {
     })
 }
 
+/// Says what was given for nothing.
+pub(crate) fn warn_of_what_has_no_effect(settings: &Settings, log: &Log) {
+    let given = [
+        ("--reload-include", !settings.reload_include.is_empty()),
+        ("--reload-exclude", !settings.reload_exclude.is_empty()),
+        ("--reload-poll", settings.reload_poll),
+    ];
+    for (option, _) in given.into_iter().filter(|(_, is_given)| *is_given && !settings.reload) {
+        log.warning(format_args!("{option} has no effect without --reload"));
+    }
+}
+
 /// The watcher process; gives its exit status.
 pub(crate) fn watch(setup: Setup, start: WatcherStart, log: &Log) -> i32 {
     let WatcherStart { modules, changes, alive } = start;

@@ -116,6 +116,7 @@ fn supervise(
     hooks: &Hooks,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = strength::of(py, settings);
+    development::warn_of_what_has_no_effect(settings, log);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
     let slots = slots_for(workers.most);

@@ -38,7 +38,13 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
         plural(threads, "thread"),
         most * threads,
     ));
-    log.info(format_args!("stop with Ctrl-C or `kill {pid}`, reload with `kill -HUP {pid}`"));
+    if settings.reload {
+        log.info(format_args!(
+            "stop with Ctrl-C or `kill {pid}`; every save reloads (--reload is for development)"
+        ));
+    } else {
+        log.info(format_args!("stop with Ctrl-C or `kill {pid}`, reload with `kill -HUP {pid}`"));
+    }
     if tapster_sys::container::in_container() && listeners.iter().all(|one| one.is_local() && !one.is_unix())
     {
         log.warning(format_args!(
