@@ -89,6 +89,7 @@ pub(crate) fn blank() -> Settings {
         proxy_allow_from: Peers::default(),
         workers: Count::Auto,
         threads: 0,
+        preload: false,
         worker_connections: None,
         user: None,
         group: None,

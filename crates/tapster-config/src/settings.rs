@@ -208,6 +208,8 @@ pub struct Settings {
     pub workers: Count,
     /// Threads in each worker, at least 1.
     pub threads: usize,
+    /// Whether a template process imports the application once and forks the workers.
+    pub preload: bool,
     /// Connections of each worker; none means what the limit on open files leaves room for.
     pub worker_connections: Option<usize>,
     /// Who the workers are to be: a name or a number.

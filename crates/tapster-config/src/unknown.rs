@@ -43,7 +43,6 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         ],
         ALWAYS,
     ),
-    (&["lazy", "lazy-apps"], "leave it out: every worker loads the application by itself"),
     (
         &["py-autoreload", "py-auto-reload", "python-autoreload", "autoreload", "auto-reload", "debug"],
         "write --reload",
@@ -54,6 +53,11 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["reload-ignore-dirs", "reload-ignore-patterns", "reload-ignore-paths"], "write --reload-exclude GLOB"),
     (&["reload-engine", "reload-tick"], "leave it out, or write --reload-poll"),
+    (
+        &["lazy", "lazy-apps"],
+        "leave it out: every worker loads the application by itself, unless --preload is given",
+    ),
+    (&["preload-app"], "write --preload"),
     (&["chmod-socket"], "write --socket-mode MODE"),
     (&["chown-socket"], "write --socket-owner USER:GROUP"),
     (&["uid", "immediate-uid"], "write --user USER"),
@@ -102,7 +106,6 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["ini", "paste", "yaml", "xml", "json"],
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
-    (&["preload", "preload-app"], NOT_YET),
     (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
     (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];

@@ -17,6 +17,7 @@ mod original;
 mod server;
 mod start_lines;
 mod strength;
+mod template;
 mod worker;
 
 /// The native part: the server itself.

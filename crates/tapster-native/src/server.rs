@@ -11,7 +11,8 @@ use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
-    Observer, Outcome, Succession, Supervision, WatcherRole, WatcherStart, WorkerStart, slots_for,
+    Observer, Outcome, Roles, Succession, Supervision, TemplateStart, WatcherRole, WatcherStart, WorkerStart,
+    slots_for,
 };
 use tapster_sys::identity::Privileges;
 use tapster_sys::log_file;
@@ -22,7 +23,7 @@ use tapster_sys::socket::Access;
 use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
-use crate::{development, host, identity, listeners, original, start_lines, strength, worker};
+use crate::{development, host, identity, listeners, original, start_lines, strength, template, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
 const EXIT_FAILURE: i32 = 1;
@@ -144,11 +145,28 @@ fn supervise(
         hooks.pre_fork(py);
         tapster_wsgi::fork::fork_with_python_hooks()
     };
-    let mut role = |start: WorkerStart| {
-        hooks.post_fork(py, start.slot);
-        worker::run(py, settings, workers.most, log, start)
-    };
-    Ok(supervision.run(&mut fork, &mut role)?)
+    Ok(supervision.run(&mut fork, &mut Children { py, settings, workers: workers.most, log, hooks })?)
+}
+
+/// What the processes that the supervisor makes run.
+struct Children<'a> {
+    py: Python<'a>,
+    settings: &'a Settings,
+    workers: usize,
+    log: &'a Log,
+    hooks: &'a Hooks,
+}
+
+impl Roles for Children<'_> {
+    fn worker(&mut self, start: WorkerStart) -> i32 {
+        self.hooks.post_fork(self.py, start.slot);
+        worker::run(self.py, self.settings, self.workers, self.log, start)
+    }
+
+    fn template(&mut self, start: TemplateStart) -> i32 {
+        let hooks = self.hooks;
+        template::run(self.py, self.settings, self.workers, self.log, hooks, start)
+    }
 }
 
 /// The log that the settings describe, or one to complain in that it cannot be had.

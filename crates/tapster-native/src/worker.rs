@@ -46,24 +46,61 @@ pub(crate) fn run(
     mut start: WorkerStart,
 ) -> i32 {
     let log = log.threaded(block_signals);
-    let board = start.board.worker(start.slot);
     let level = if start.slot == 0 && start.generation == 0 { Level::Info } else { Level::Debug };
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
         py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.slot + 1,)));
-    let status = match load(py, settings, &log, level, &mut start) {
-        Ok((application, hello)) => match serve(py, settings, application, hello, workers, start, &log) {
-            Ok(()) => 0,
-            Err(error) => {
-                log.error(format_args!("the worker failed: {error}"));
-                EXIT_INTERNAL
-            }
-        },
-        Err(reason) => {
-            // The supervisor hears of the exit anyway; the message says that it was the application, and why.
-            let letter = letter::write(reason.as_bytes()).ok();
-            let _gone = start.inbox.send(Message::BootFailed, letter.as_ref().map(AsFd::as_fd));
-            EXIT_BOOT_FAILED
+    match load(py, settings, &log, level, &mut start) {
+        Ok((application, hello)) => run_loaded(py, settings, application, hello, workers, start, &log),
+        Err(reason) => fail(&start, &reason, &log),
+    }
+}
+
+/// Says that the application cannot be served, and why; gives the exit status.
+fn fail(start: &WorkerStart, reason: &str, log: &Log) -> i32 {
+    // The supervisor hears of the exit anyway; the message says that it was the application, and why.
+    let letter = letter::write(reason.as_bytes()).ok();
+    let _gone = start.inbox.send(Message::BootFailed, letter.as_ref().map(AsFd::as_fd));
+    start.board.worker(start.slot).set_state(WorkerState::Gone);
+    log.flush(FLUSH);
+    EXIT_BOOT_FAILED
+}
+
+/// Runs a worker that a template forked, with the application it has; gives the exit status of its process.
+pub(crate) fn run_forked(
+    py: Python<'_>,
+    settings: &Settings,
+    application: Py<PyAny>,
+    workers: usize,
+    log: &Log,
+    start: WorkerStart,
+) -> i32 {
+    let log = log.threaded(block_signals);
+    let begun = py.import("tapster._worker").and_then(|module| {
+        module.call_method1("begin", (start.slot + 1,))?;
+        module.call_method0("run_fork_functions")
+    });
+    match begun {
+        Ok(_) => run_loaded(py, settings, application, Hello::Ready, workers, start, &log),
+        Err(error) => fail(&start, &say_boot_failure(py, &error, &log), &log),
+    }
+}
+
+fn run_loaded(
+    py: Python<'_>,
+    settings: &Settings,
+    application: Py<PyAny>,
+    hello: Hello,
+    workers: usize,
+    start: WorkerStart,
+    log: &Log,
+) -> i32 {
+    let board = start.board.worker(start.slot);
+    let status = match serve(py, settings, application, hello, workers, start, log) {
+        Ok(()) => 0,
+        Err(error) => {
+            log.error(format_args!("the worker failed: {error}"));
+            EXIT_INTERNAL
         }
     };
     board.set_state(WorkerState::Gone);
@@ -90,7 +127,7 @@ fn load(
     let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.generation, log));
     let is_watched = watched.is_some();
     let booted = match start.stands_in_for {
-        None => boot(py, settings, log, level, watched),
+        None => boot(py, settings, log, level, watched, true),
         Some(failure) => Err(stand_in_text(py, failure, watched, log)),
     };
     let text = match booted {
@@ -120,12 +157,13 @@ fn stand_in_text(py: Python<'_>, failure: BootFailure, watched: Option<Watched>,
 
 /// Loads the application in this process; says at `level` which one that is. The error is the reason, in the words of
 /// the log.
-fn boot(
+pub(crate) fn boot(
     py: Python<'_>,
     settings: &Settings,
     log: &Log,
     level: Level,
     watched: Option<Watched>,
+    in_worker: bool,
 ) -> Result<Py<PyAny>, String> {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let arguments = (
@@ -137,7 +175,9 @@ fn boot(
     let load = || {
         let module = py.import("tapster._worker")?;
         let booted = module.call_method1("boot", arguments)?.extract::<(Py<PyAny>, String)>()?;
-        module.call_method0("run_fork_functions")?;
+        if in_worker {
+            module.call_method0("run_fork_functions")?;
+        }
         PyResult::Ok(booted)
     };
     let booted = load();
@@ -150,13 +190,19 @@ fn boot(
             Ok(callable)
         }
         Err(error) => {
-            let reason = boot_failure(py, &error);
-            let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
-            log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+            let reason = say_boot_failure(py, &error, log);
             identity::say_what_is_closed(py, settings, log);
             Err(reason)
         }
     }
+}
+
+/// Says in the log why the application cannot be served, and gives what was said.
+pub(crate) fn say_boot_failure(py: Python<'_>, error: &PyErr, log: &Log) -> String {
+    let reason = boot_failure(py, error);
+    let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
+    log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+    reason
 }
 
 /// An `AppError` is written for people; anything else is shown whole.

@@ -40,12 +40,45 @@ pub enum Action {
         /// Its slot.
         slot: usize,
     },
+    /// Do something with a template.
+    Template {
+        /// Its number, never used twice.
+        template: u64,
+        /// What.
+        deed: TemplateDeed,
+    },
     /// Give up the listeners: once the last worker has, clients are refused at once instead of waiting in vain.
     CloseListeners,
     /// Put something into the log.
     Report(Report),
     /// Nothing is left: return.
     Finish(Outcome),
+}
+
+/// What can be done with a template (`--preload`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TemplateDeed {
+    /// Start it; if that is impossible, say [`TemplateEvent::NotStarted`](crate::TemplateEvent::NotStarted).
+    Start {
+        /// How many reloads were ordered before it.
+        generation: u64,
+    },
+    /// Have it fork the worker of this free slot; say [`Event::Born`](crate::Event::Born) when there is one, and
+    /// [`Event::NotStarted`](crate::Event::NotStarted) if that is impossible.
+    Fork {
+        /// The slot.
+        slot: usize,
+        /// The template's.
+        generation: u64,
+    },
+    /// Tell it to give up the listeners: it will fork no more.
+    Retire,
+    /// Tell it to end.
+    Stop,
+    /// Ask one to end that does not listen yet (SIGTERM).
+    Terminate,
+    /// End it (SIGKILL).
+    Kill,
 }
 
 /// What a worker is told through its inbox.

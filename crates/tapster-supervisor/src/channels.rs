@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::process::Pid;
 
 /// Both ends of each slot's inbox.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ impl Channels {
         let unread = read_all(&self.slots[slot].inner).into_iter();
         let connections = unread.filter(|(message, _)| matches!(message, Message::Adopt { .. }));
         connections.filter_map(|(message, descriptor)| Some((message, descriptor?))).collect()
+    }
+
+    /// In a process between a template and its worker: says to the supervisor who the worker of a slot is. Does nothing
+    /// that is not async-signal-safe. What cannot be said is said by the worker itself.
+    pub fn announce(&self, slot: usize, pid: Pid) {
+        let _unheard = self.slots[slot].inner.send(Message::Born { pid: pid.as_raw() }, None);
     }
 
     /// In a child: the inbox of its own slot, and the sending ends of all others.

@@ -307,6 +307,11 @@ impl Control {
         self.history.note_reason(slot, reason);
     }
 
+    /// Keeps what a template said of the application that it cannot load.
+    pub fn note_template_reason(&mut self, reason: String) {
+        self.history.note_template_reason(reason);
+    }
+
     /// Learns from what the fleet reports, and answers those who wait for it.
     pub fn note(&mut self, report: &Report, now: Time) {
         match report {

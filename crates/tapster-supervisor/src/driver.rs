@@ -1,5 +1,6 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
+mod templates;
 mod upgrade;
 
 use std::collections::VecDeque;
@@ -30,14 +31,16 @@ use crate::log_rotation;
 use crate::outbox::Outbox;
 use crate::report::Task;
 use crate::service_manager::ServiceManager;
+use crate::template_start;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
 use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::{self, CAUGHT, Inheritance};
 use crate::{
-    Action, BootFailure, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Report, Strength,
-    WorkerStart,
+    Action, BootFailure, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Report, Roles, Strength,
 };
+
+use templates::{Child, Templates};
 
 /// How long to wait for room in a full inbox before the next attempt.
 const RETRY: Duration = Duration::from_millis(20);
@@ -68,19 +71,15 @@ pub struct Supervision<'a> {
 
 impl<'a> Supervision<'a> {
     /// Supervises until told to stop, or until it is clear that the application cannot be served. `fork` makes
-    /// processes; `worker` is what each of them runs, and its result is the process's exit code.
+    /// processes; `roles` is what they run.
     ///
     /// The calling process must have one thread, and leave signals and children alone meanwhile.
     ///
     /// # Errors
     /// When the system refuses what no server can do without (pipes, sockets, polling). Workers that run then stop by
     /// themselves, because their supervisor is gone when the process ends.
-    pub fn run(
-        self,
-        fork: &'a mut dyn Fork,
-        worker: &'a mut dyn FnMut(WorkerStart) -> i32,
-    ) -> io::Result<Outcome> {
-        Driver::new(self, fork, worker)?.run()
+    pub fn run(self, fork: &'a mut dyn Fork, roles: &'a mut dyn Roles) -> io::Result<Outcome> {
+        Driver::new(self, fork, roles)?.run()
     }
 }
 
@@ -88,7 +87,7 @@ struct Driver<'a> {
     began: Instant,
     own_pid: Pid,
     fork: &'a mut dyn Fork,
-    worker: &'a mut dyn FnMut(WorkerStart) -> i32,
+    roles: &'a mut dyn Roles,
     listeners: Vec<Listener>,
     board: Scoreboard,
     privileges: Privileges,
@@ -111,6 +110,7 @@ struct Driver<'a> {
     cause: Option<String>,
     vitals: Vitals,
     load: Option<LoadWatch>,
+    templates: Templates,
     fleet: Fleet,
     events: VecDeque<Event>,
     upgrade: Upgrade,
@@ -131,7 +131,7 @@ struct Place {
 enum Done {
     Yes,
     /// This is the new child.
-    InChild(Place),
+    InChild(Child),
     Finished(Outcome),
 }
 
@@ -139,7 +139,7 @@ impl<'a> Driver<'a> {
     fn new(
         given: Supervision<'a>,
         fork: &'a mut dyn Fork,
-        worker: &'a mut dyn FnMut(WorkerStart) -> i32,
+        roles: &'a mut dyn Roles,
     ) -> io::Result<Driver<'a>> {
         let Supervision {
             settings,
@@ -162,7 +162,11 @@ impl<'a> Driver<'a> {
             slots,
             boot_timeout: settings.boot_timeout,
             graceful_timeout: settings.graceful_timeout,
+            preload: settings.preload,
         };
+        if settings.preload {
+            process::become_subreaper()?;
+        }
         let ends_with_terminal = process::has_terminal() && !signal::is_ignored(Signal::Hangup);
         let signals = Signals::catch(&CAUGHT)?;
         signal::ignore_broken_pipes()?;
@@ -175,7 +179,7 @@ impl<'a> Driver<'a> {
             touch: TouchFiles::new(&settings.touch_reload, &log),
             own_pid: Pid::current(),
             fork,
-            worker,
+            roles,
             control: Control::open(settings, &listeners, admin, &log),
             listeners,
             board,
@@ -195,6 +199,7 @@ impl<'a> Driver<'a> {
             fleet: Fleet::new(plan).drain_after(settings.drain_delay).for_development(is_for_development),
             watcher,
             cause: None,
+            templates: Templates::default(),
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
             boot_timeout: settings.boot_timeout,
@@ -214,7 +219,7 @@ impl<'a> Driver<'a> {
                 for action in actions.drain(..) {
                     match self.perform(action) {
                         Done::Yes => {}
-                        Done::InChild(place) => self.become_worker(place),
+                        Done::InChild(child) => self.become_child(child),
                         Done::Finished(outcome) => return Ok(outcome),
                     }
                 }
@@ -243,6 +248,7 @@ impl<'a> Driver<'a> {
             Action::Tell { slot, order } => self.tell(slot, order),
             Action::Terminate { slot } => self.signal(slot, Signal::Terminate),
             Action::Kill { slot } => self.signal(slot, Signal::Kill),
+            Action::Template { template, deed } => return self.do_with_template(template, deed),
             Action::CloseListeners => {
                 self.watcher.stop(&self.log);
                 self.close_listeners();
@@ -264,7 +270,7 @@ impl<'a> Driver<'a> {
             return self.not_started(slot, &error);
         }
         let done = match self.fork.fork() {
-            Ok(Forked::Child) => return Done::InChild(place),
+            Ok(Forked::Child) => return Done::InChild(Child::Worker(place)),
             Ok(Forked::Parent(pid)) => {
                 self.children.add(slot, pid);
                 self.vitals.started(slot, self.began.elapsed());
@@ -292,12 +298,17 @@ impl<'a> Driver<'a> {
     }
 
     /// In the child: drops what is the supervisor's alone and never comes back.
-    fn become_worker(self, place: Place) -> ! {
-        let Place { slot, generation, stands_in_for } = place;
-        let Driver { worker, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
-        drop((self.signals, writer, self.outbox, self.touch, self.control, self.upgrade));
+    fn become_child(self, child: Child) -> ! {
+        let Driver { roles, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
+        drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
+        let (Child::Worker(Place { generation, .. }) | Child::Template { generation, .. }) = child;
         let supervisor = self.own_pid;
         let modules = self.watcher.for_worker();
+        let (slot, stands_in_for) = match &child {
+            Child::Worker(place) => (place.slot, place.stands_in_for),
+            // It forks workers for any slot.
+            Child::Template { .. } => (0, None),
+        };
         let inheritance = Inheritance {
             slot,
             generation,
@@ -311,12 +322,19 @@ impl<'a> Driver<'a> {
             privileges,
             log,
         };
-        worker_start::run(inheritance, worker)
+        match child {
+            Child::Worker(_) => worker_start::run(inheritance, &mut |start| roles.worker(start)),
+            Child::Template { orders, .. } => template_start::run(orders, inheritance, roles),
+        }
     }
 
     /// Empties what the last worker of a slot left behind.
     fn clear(&mut self, slot: usize) {
-        self.channels.said(slot);
+        for (message, _) in self.channels.said(slot) {
+            if let Message::Born { pid } = message {
+                self.end_stray(Pid::from_raw(pid));
+            }
+        }
         self.outbox.adopt(self.channels.unread(slot));
         self.outbox.forget(slot);
     }
@@ -340,7 +358,7 @@ impl<'a> Driver<'a> {
     }
 
     fn signal(&mut self, slot: usize, signal: Signal) {
-        let Some(pid) = self.children.pid(slot) else { return };
+        let Some(pid) = self.children.pid(slot) else { return self.signal_unborn(slot, signal) };
         if let Err(error) = process::send_signal(pid, signal) {
             self.log.error(format_args!("cannot send {signal} to {}: {error}", self.children.name(slot)));
         }
@@ -371,6 +389,10 @@ impl<'a> Driver<'a> {
             Report::Gone { status: Status::Exited(0), .. } if self.watcher.is_there() => Level::Debug,
             _ => report.level(),
         };
+        if let Some(template) = report.template() {
+            let name = self.templates.name(template);
+            return self.log.message(level, format_args!("{name} {report}"));
+        }
         let Some(slot) = report.slot() else {
             return match report {
                 Report::Stopping(_) => {
@@ -400,15 +422,16 @@ impl<'a> Driver<'a> {
         let ready: Vec<usize> = self.fleet.ready_slots().collect();
         let held_back = self.outbox.flush(&self.channels, &self.log, &ready);
         let slots = self.slots_to_watch(!ready.is_empty() && self.outbox.has_room());
-        let sources = slots.iter().map(|slot| match self.children.pid(*slot) {
-            Some(_) => self.channels.incoming(*slot),
-            None => self.channels.undelivered(*slot),
+        let sources = slots.iter().map(|slot| match self.children.is_taken(*slot) {
+            true => self.channels.incoming(*slot),
+            false => self.channels.undelivered(*slot),
         });
         let sources = sources
             .chain(self.touch.events())
             .chain(self.upgrade.sources())
             .chain(self.watcher.changes())
             .chain([self.signals.as_fd()])
+            .chain(self.templates.sources())
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
         let sleep = self.time_to_sleep(held_back, &ready).into_iter().chain(sleep).min();
@@ -424,6 +447,7 @@ impl<'a> Driver<'a> {
         self.attend_predecessor();
         self.attend_successor();
         self.reload_if_changed();
+        self.read_templates();
         self.read_signals()
     }
 
@@ -446,7 +470,7 @@ impl<'a> Driver<'a> {
     /// Those with a worker, for what it says; those without, if anybody can take the connections sent there.
     fn slots_to_watch(&self, with_strays: bool) -> Vec<usize> {
         let slots = 0..self.board.workers();
-        slots.filter(|slot| with_strays || self.children.pid(*slot).is_some()).collect()
+        slots.filter(|slot| with_strays || self.children.is_taken(*slot)).collect()
     }
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
@@ -475,7 +499,7 @@ impl<'a> Driver<'a> {
     }
 
     fn read(&mut self, slot: usize) {
-        if self.children.pid(slot).is_none() {
+        if !self.children.is_taken(slot) {
             return self.outbox.adopt(self.channels.unread(slot));
         }
         for (message, beside) in self.channels.said(slot) {
@@ -491,6 +515,7 @@ impl<'a> Driver<'a> {
                     });
                 }
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
+                Message::Born { pid } => self.born(slot, Pid::from_raw(pid)),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }
         }
@@ -526,6 +551,7 @@ impl<'a> Driver<'a> {
     fn reopen_logs(&mut self) {
         log_rotation::reopen(self.log_file.as_deref(), &self.log);
         self.obey(Command::Reopen);
+        self.change_log_of_templates();
     }
 
     fn obey(&mut self, command: Command) {
@@ -538,11 +564,12 @@ impl<'a> Driver<'a> {
 
     fn reap(&mut self) -> io::Result<()> {
         while let Some((pid, status)) = wait::reap_any()? {
-            match self.children.slot(pid) {
+            match self.slot_of(pid) {
                 Some(slot) => self.ended(slot, status),
                 None if self.successor_ended(pid, status) => {}
                 // Files that it knew are named again by new workers.
                 None if self.watcher.has_ended(pid, status, &self.log) => self.obey(Command::Reload),
+                None if self.template_ended(pid, status) => {}
                 None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),
             }
         }

@@ -50,8 +50,33 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// A template has forked the worker of a slot.
+    Born {
+        /// The slot.
+        slot: usize,
+    },
+    /// Something happened to a template.
+    Template {
+        /// Its number.
+        template: u64,
+        /// What.
+        event: TemplateEvent,
+    },
     /// Time has passed; deadlines may be due.
     Tick,
+}
+
+/// What can happen to a template (`--preload`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TemplateEvent {
+    /// It could not be started: the system has no process, memory or descriptor left.
+    NotStarted,
+    /// It has imported the application.
+    Ready,
+    /// It cannot import the application, has said why, and is about to exit.
+    BootFailed,
+    /// It has ended.
+    Exited(Status),
 }
 
 /// What an operator can want, mostly by a signal.

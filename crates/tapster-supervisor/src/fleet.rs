@@ -13,6 +13,7 @@ mod development;
 mod reload;
 mod retire;
 mod stop;
+mod templates;
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::backoff;
 use crate::member::{Member, State, Time};
 use crate::report::Task;
 use crate::{Action, BootFailure, Command, Event, Order, Reason, Report};
+
+use templates::Templates;
 
 /// The longest wait for the replacement of a worker that was ready, however many such ended before it.
 const AFTER_READY: Duration = Duration::from_millis(500);
@@ -53,6 +56,8 @@ pub struct Plan {
     pub boot_timeout: Duration,
     /// How long a worker may finish requests when it is told to go.
     pub graceful_timeout: Duration,
+    /// Whether workers are forked by a template that has imported the application (`--preload`).
+    pub preload: bool,
 }
 
 /// How a server ended.
@@ -96,6 +101,8 @@ pub struct Fleet {
     /// What somebody is working on is served: see `development.rs`.
     is_for_development: bool,
     slots: Vec<Option<Member>>,
+    /// With `--preload`.
+    templates: Option<Templates>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,6 +150,7 @@ impl Fleet {
             leaving: None,
             is_for_development: false,
             slots: vec![None; slots],
+            templates: plan.preload.then(|| Templates::new(slots)),
         }
     }
 
@@ -158,12 +166,15 @@ impl Fleet {
             Event::Exited { slot, status } => self.exited(slot, status, turn),
             Event::Retire { slot, reason } => self.retire(slot, reason, turn),
             Event::Demand { workers, reason } => self.adapt(workers, reason, turn),
+            Event::Template { template, event } => self.template_event(template, event, turn),
+            Event::Born { slot } => self.born(slot),
             Event::Tick => {}
         }
         for slot in 0..self.slots.len() {
             self.expire(slot, turn);
         }
         self.drain_when_due(turn);
+        self.expire_templates(turn);
         match self.phase {
             Phase::Starting | Phase::Finished => {}
             Phase::Serving => self.balance(turn),
@@ -173,7 +184,8 @@ impl Fleet {
 
     /// When [`Event::Tick`] is due at the latest, if ever.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.members().filter_map(Member::deadline).chain(self.leaving).min()
+        let templates = self.templates.as_ref().and_then(Templates::next_deadline);
+        self.members().filter_map(Member::deadline).chain(self.leaving).chain(templates).min()
     }
 
     /// Workers wanted now.
@@ -205,9 +217,7 @@ impl Fleet {
         match (command, self.phase) {
             (_, Phase::Finished) => {}
             (Command::Start, Phase::Starting) => {
-                if self.slots.iter().all(Option::is_none) {
-                    self.start(0, 0, turn);
-                }
+                self.begin(turn);
             }
             (Command::Start, _) => {}
             (Command::Stop, phase) => self.stop(phase, turn),
@@ -249,11 +259,22 @@ impl Fleet {
         }
     }
 
+    fn begin(&mut self, turn: &mut Turn<'_>) {
+        if self.slots.iter().any(Option::is_some) {
+            return;
+        }
+        match &self.templates {
+            None => self.start(0, 0, turn),
+            Some(templates) if templates.is_empty() => self.boot_template(turn),
+            Some(_) => {}
+        }
+    }
+
     fn start(&mut self, slot: usize, failures: u32, turn: &mut Turn<'_>) {
         let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
-        let generation = self.generation;
+        let generation = self.next_generation();
         self.place(slot, failures, state, turn.now);
-        turn.act(Action::Start { slot, generation });
+        self.summon(slot, generation, turn);
     }
 
     fn ready(&mut self, slot: usize, turn: &mut Turn<'_>) {
@@ -277,14 +298,21 @@ impl Fleet {
     }
 
     fn not_started(&mut self, slot: usize, turn: &mut Turn<'_>) {
-        if let Some(member) = self.slots.get_mut(slot).and_then(Option::take) {
-            self.did_not_boot(slot, member, BootFailure::NotStarted, turn);
+        let Some(member) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        self.forget_origin(slot);
+        match member.state {
+            State::Booting { .. } => self.did_not_boot(slot, member, BootFailure::NotStarted, turn),
+            State::Failing { failure, .. } => self.did_not_boot(slot, member, failure, turn),
+            // It was let go before there was a process.
+            State::Draining { .. } | State::Ending { .. } => {}
+            State::Waiting { .. } | State::Ready { .. } => self.slots[slot] = Some(member),
         }
     }
 
     fn exited(&mut self, slot: usize, status: Status, turn: &mut Turn<'_>) {
         let Some(member) = self.slots.get_mut(slot).and_then(Option::take) else { return };
         let lived = turn.now.saturating_sub(member.started);
+        self.forget_origin(slot);
         self.poke(turn);
         match member.state {
             State::Booting { .. } => self.did_not_boot(slot, member, BootFailure::Died(status), turn),
@@ -350,7 +378,7 @@ impl Fleet {
 
     /// Puts a new member of the newest generation into a slot.
     fn place(&mut self, slot: usize, failures: u32, state: State, started: Time) {
-        let generation = self.generation;
+        let generation = self.next_generation();
         self.slots[slot] =
             Some(Member { generation, started, failures, retire: None, stands_in: false, state });
     }
@@ -381,6 +409,9 @@ impl Fleet {
         };
         turn.report(Report::Overdue { slot, task, limit });
         turn.act(Action::Kill { slot });
+        if task == Task::Boot {
+            self.end_hung_template(slot, turn);
+        }
     }
 
     /// Brings the workers nearer to what is wanted. Does nothing when they are.
@@ -433,6 +464,18 @@ impl Fleet {
                 turn.act(Action::Tell { slot, order: Order::Drain(grace) });
             }
             State::Failing { deadline: None, .. } | State::Draining { .. } | State::Ending { .. } => {}
+        }
+    }
+
+    fn born(&mut self, slot: usize) {
+        if let Some(templates) = &mut self.templates {
+            templates.born(slot);
+        }
+    }
+
+    fn forget_origin(&mut self, slot: usize) {
+        if let Some(templates) = &mut self.templates {
+            templates.forget(slot);
         }
     }
 

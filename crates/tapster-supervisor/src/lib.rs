@@ -26,20 +26,23 @@ mod report;
 mod retirement;
 mod role;
 pub mod service_manager;
+mod template;
+mod template_start;
 mod touch;
 mod vitals;
 mod watcher;
 mod worker_start;
 
-pub use action::{Action, Order};
+pub use action::{Action, Order, TemplateDeed};
 pub use demand::{Reason, Strength};
 pub use driver::Supervision;
-pub use event::{Command, Event};
+pub use event::{Command, Event, TemplateEvent};
 pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use handover::Succession;
-pub use report::{BootFailure, Report};
+pub use report::{BootFailure, Report, TemplateNews};
 pub use retirement::RetireReason;
-pub use role::{Fork, Observer, WorkerStart};
+pub use role::{Fork, Observer, Roles, WorkerStart};
+pub use template_start::{TemplateEnd, TemplateStart};
 
 /// What `ps` and `top` call the process of a supervisor.
 const SUPERVISOR_NAME: &str = "tapster";

@@ -50,6 +50,13 @@ pub enum Report {
         /// How long after its start.
         lived: Duration,
     },
+    /// Something about a template.
+    Template {
+        /// Its number.
+        template: u64,
+        /// What.
+        news: TemplateNews,
+    },
     /// A worker that does not live is tried again after a while.
     Retrying(Duration),
     /// The first worker cannot boot, so the server ends.
@@ -111,6 +118,38 @@ pub enum Report {
     Stopped,
 }
 
+/// What there is to say about a template (`--preload`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TemplateNews {
+    /// It has imported the application; it took this long.
+    Ready(Duration),
+    /// It did not come to fork workers.
+    NotBooted(BootFailure),
+    /// It ended and nobody had told it to.
+    Died {
+        /// How.
+        status: Status,
+        /// How long after its start.
+        lived: Duration,
+    },
+    /// It ended as it was told to.
+    Gone {
+        /// How.
+        status: Status,
+        /// How long after its start.
+        lived: Duration,
+    },
+    /// It is still there after its time and is killed.
+    Overdue {
+        /// What it was to do.
+        task: Task,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// It does not fork when it is told to, and is killed.
+    Stuck,
+}
+
 /// What an overdue worker was to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Task {
@@ -144,6 +183,7 @@ impl Report {
             Report::WorkerReady { .. } => Level::Debug,
             // The driver has said why.
             Report::NotBooted { failure: BootFailure::NotStarted, .. } => Level::Debug,
+            Report::Template { news, .. } => news.level(),
             Report::Gone { .. }
             | Report::AllReady { .. }
             | Report::Retrying(_)
@@ -169,6 +209,14 @@ impl Report {
             | Report::NotBooted { .. }
             | Report::GivingUp
             | Report::ReloadAborted { .. } => Level::Error,
+        }
+    }
+
+    /// The template it is about.
+    pub fn template(&self) -> Option<u64> {
+        match self {
+            Report::Template { template, .. } => Some(*template),
+            _ => None,
         }
     }
 
@@ -200,6 +248,7 @@ impl Display for Report {
                 write!(f, "{status} unasked, {} after its start", Seconds(*lived))
             }
             Report::Gone { status, lived, .. } => write!(f, "{status}, {} after its start", Seconds(*lived)),
+            Report::Template { news, .. } => news.fmt(f),
             Report::Retrying(delay) => write!(f, "trying again in {}", Seconds(*delay)),
             Report::GivingUp => f.write_str("the application cannot be served; stopping"),
             Report::Overdue { task, limit, .. } => write!(f, "{task} within {}: killed", Seconds(*limit)),
@@ -230,6 +279,34 @@ impl Display for Report {
             Report::Leaving(delay) => write!(f, "accepting for {} more (--drain-delay)", Seconds(*delay)),
             Report::StoppingNow => f.write_str("stopping at once"),
             Report::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl TemplateNews {
+    fn level(self) -> Level {
+        match self {
+            TemplateNews::Ready(_) | TemplateNews::Gone { .. } => Level::Debug,
+            TemplateNews::Overdue { .. } => Level::Warning,
+            TemplateNews::Died { .. } | TemplateNews::NotBooted(_) | TemplateNews::Stuck => Level::Error,
+        }
+    }
+}
+
+/// The text, to be put behind the name of the template.
+impl Display for TemplateNews {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            TemplateNews::Ready(took) => write!(f, "ready after {}", Seconds(*took)),
+            TemplateNews::NotBooted(failure) => failure.fmt(f),
+            TemplateNews::Died { status, lived } => {
+                write!(f, "{status} unasked, {} after its start; the workers serve on", Seconds(*lived))
+            }
+            TemplateNews::Gone { status, lived } => write!(f, "{status}, {} after its start", Seconds(*lived)),
+            TemplateNews::Overdue { task, limit } => write!(f, "{task} within {}: killed", Seconds(*limit)),
+            TemplateNews::Stuck => f.write_str(
+                "does not fork a worker within --boot-timeout; does a callback of os.register_at_fork hang? Killed",
+            ),
         }
     }
 }

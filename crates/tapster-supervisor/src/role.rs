@@ -9,9 +9,7 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
-use crate::Report;
-
-use crate::BootFailure;
+use crate::{BootFailure, Report, TemplateStart};
 
 /// How this process forks: plainly, or with the hooks of the language runtime it carries.
 pub trait Fork {
@@ -28,6 +26,26 @@ impl<F: FnMut() -> io::Result<Forked>> Fork for F {
 /// Who hears every report, with the process that it is about. Called between other work: it must be quick.
 pub type Observer<'a> = Box<dyn FnMut(&Report, Option<Pid>) + 'a>;
 
+/// What each process does that the supervisor makes; the results are exit codes.
+pub trait Roles {
+    /// Serves.
+    fn worker(&mut self, start: WorkerStart) -> i32;
+
+    /// Imports the application and forks workers, for servers with `--preload`.
+    fn template(&mut self, start: TemplateStart) -> i32;
+}
+
+/// A server without `--preload` needs no more than this.
+impl<F: FnMut(WorkerStart) -> i32> Roles for F {
+    fn worker(&mut self, start: WorkerStart) -> i32 {
+        self(start)
+    }
+
+    fn template(&mut self, _start: TemplateStart) -> i32 {
+        crate::worker_start::BROKEN
+    }
+}
+
 /// What a new worker process has. It is called with no signal blocked; INT, QUIT, HUP, USR1 and USR2 do nothing
 /// (they are for the supervisor, and a terminal sends them to everybody); TERM ends it until it catches TERM, which
 /// it should do before it says Ready, and take as the order to drain.
@@ -39,7 +57,7 @@ pub struct WorkerStart {
     /// If set there is no application: requests are to be answered with this reason, after saying StandsIn. It is why
     /// the worker before did not boot.
     pub stands_in_for: Option<BootFailure>,
-    /// The supervisor, which was its parent a moment ago.
+    /// The supervisor, which is its parent.
     pub supervisor: Pid,
     /// Where it gets orders and connections, and says Ready or BootFailed.
     pub inbox: Inbox,

@@ -1,10 +1,13 @@
-//! The first steps of a worker process, between the fork and the worker's own code.
+//! The first steps of a child process, between the fork and its own code.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use tapster_observe::{Log, Scoreboard, WorkerState};
 use tapster_sys::identity::Privileges;
+use tapster_sys::inbox::Message;
+use tapster_sys::poll::{self, Interest};
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
@@ -33,6 +36,9 @@ const NOT_FOR_WORKERS: [Signal; 5] =
 /// Exit code of a worker that could not take its first steps, or panicked (`EX_SOFTWARE`).
 pub const BROKEN: i32 = 70;
 
+/// How long a worker waits for the supervisor to become its parent, which takes the end of one process.
+const ADOPTION: Duration = Duration::from_secs(10);
+
 /// When memory ends, a worker is to be killed rather than the supervisor, which can replace it.
 const BEFORE_THE_SUPERVISOR: i32 = 300;
 
@@ -54,8 +60,7 @@ pub struct Inheritance {
 /// Runs a worker in this child process, which ends with it. Called with all signals blocked and everything that is
 /// the supervisor's alone closed.
 pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32) -> ! {
-    let number = inheritance.slot + 1;
-    let (name, title) = (format!("tapster-w{number}"), format!("tapster: worker {number}"));
+    let (name, title) = names(&inheritance);
     let child = Child {
         supervisor: inheritance.supervisor,
         name: &name,
@@ -64,6 +69,25 @@ pub fn run(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32)
         log: &inheritance.log.clone(),
     };
     become_child(child, || prepare(inheritance).map_or(BROKEN, worker))
+}
+
+/// As [`run`], for a worker that a template forked: what the template set up stays.
+pub fn run_adopted(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart) -> i32) -> ! {
+    end_with(|| {
+        await_adoption(&inheritance)?;
+        follow(inheritance.supervisor)?;
+        let (name, title) = names(&inheritance);
+        take_name(&name, &title);
+        let start = prepare(inheritance)?;
+        // The process that was to announce it may have been killed before it did.
+        start.inbox.send(Message::Born { pid: Pid::current().as_raw() }, None).ok()?;
+        Some(worker(start))
+    })
+}
+
+fn names(inheritance: &Inheritance) -> (String, String) {
+    let number = inheritance.slot + 1;
+    (format!("tapster-w{number}"), format!("tapster: worker {number}"))
 }
 
 /// What makes a child of the supervisor a process of its own.
@@ -77,11 +101,15 @@ pub struct Child<'a> {
 
 /// Makes this child process one of its own, runs `role` in it and ends it. Called with all signals blocked.
 pub fn become_child(child: Child<'_>, role: impl FnOnce() -> i32) -> ! {
-    let code = match part_from(child) {
-        // Whatever happens, the stack below is the supervisor's and must not be returned to.
-        Some(()) => catch_unwind(AssertUnwindSafe(role)).unwrap_or(BROKEN),
-        None => BROKEN,
-    };
+    end_with(|| {
+        part_from(child)?;
+        Some(role())
+    })
+}
+
+/// Runs the whole of a child's life. Whatever happens, the stack below is its parent's and must not be returned to.
+fn end_with(life: impl FnOnce() -> Option<i32>) -> ! {
+    let code = catch_unwind(AssertUnwindSafe(life)).ok().flatten().unwrap_or(BROKEN);
     process::exit_now(code)
 }
 
@@ -92,13 +120,34 @@ fn part_from(child: Child<'_>) -> Option<()> {
     let _ = process::offer_to_out_of_memory_killer(BEFORE_THE_SUPERVISOR);
     give_up(privileges, log)?;
     // After that, which resets it.
-    process::set_parent_death_signal(Signal::Terminate).ok()?;
-    if Pid::parent() != supervisor {
-        return None; // It died before its death could be noticed.
-    }
+    follow(supervisor)?;
+    take_name(name, title);
+    Some(())
+}
+
+fn take_name(name: &str, title: &str) {
     // A name is a convenience.
     let _ = process::set_name(name);
     title::set_title(title);
+}
+
+/// Sees to it that this process ends when the supervisor does, which must be its parent.
+fn follow(supervisor: Pid) -> Option<()> {
+    process::set_parent_death_signal(Signal::Terminate).ok()?;
+    // It may have died before its death could be noticed.
+    (Pid::parent() == supervisor).then_some(())
+}
+
+/// Waits until the process between a template and its worker has ended.
+fn await_adoption(inheritance: &Inheritance) -> Option<()> {
+    let start = Instant::now();
+    while Pid::parent() != inheritance.supervisor {
+        let pause = Some(Duration::from_micros(200));
+        let orphaned = poll::wait(&[(inheritance.alive.as_fd(), Interest::Readable)], pause).ok()?;
+        if orphaned[0] || start.elapsed() > ADOPTION {
+            return None;
+        }
+    }
     Some(())
 }
 

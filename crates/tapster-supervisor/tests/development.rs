@@ -27,6 +27,7 @@ impl World {
             slots: slots_for(workers),
             boot_timeout: Duration::from_secs(60),
             graceful_timeout: Duration::from_secs(25),
+            preload: false,
         };
         let fleet = Fleet::new(plan).for_development(true);
         let mut world = World { fleet, now: Duration::ZERO, reports: Vec::new() };

@@ -29,6 +29,7 @@ impl World {
             slots: slots_for(most_workers),
             boot_timeout: Duration::from_secs(60),
             graceful_timeout: GRACE,
+            preload: false,
         };
         World { fleet: Fleet::new(plan), now: Duration::ZERO }
     }

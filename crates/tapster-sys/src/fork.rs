@@ -1,4 +1,5 @@
-//! fork(2), made safe by a proof that the process has one thread. Called by the supervisor (through CPython's hooks).
+//! fork(2), made safe by a proof that the process has one thread. Called by the supervisor and by a template (through
+//! CPython's hooks).
 
 use std::io;
 use std::marker::PhantomData;
@@ -7,7 +8,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
-use crate::process::Pid;
+use crate::process::{self, Pid};
+use crate::wait::{self, Status};
 
 /// This process has forked since it was asked to watch.
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -91,6 +93,53 @@ pub unsafe fn fork_any() -> io::Result<Forked> {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),
         child => Ok(Forked::Parent(Pid::from_raw(child))),
+    }
+}
+
+/// Which side of [`fork_orphan`] this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The process that asked for another one, and is not its parent.
+    Origin,
+    /// The new process.
+    Orphan,
+}
+
+/// Forks a process that has another parent: a child forks it and ends, which makes it a child of the nearest ancestor
+/// that is a [subreaper](crate::process::become_subreaper), soon after it begins to run.
+///
+/// `announce` runs in the child between, with the number of the new process, and always before that has its new
+/// parent: who reaps it can know it by then. It may do only what is async-signal-safe (signal-safety(7)).
+///
+/// # Errors
+/// When the system refuses one of the two forks. When something killed the child between, there may be an orphan
+/// nevertheless.
+///
+/// # Safety
+/// When there are other threads the orphan may do only what is async-signal-safe, and what it knows that none of them
+/// can have been doing when it was forked.
+pub unsafe fn fork_orphan(announce: &dyn Fn(Pid)) -> io::Result<Side> {
+    // SAFETY: the child does nothing but fork, announce and end.
+    match unsafe { fork_any() }? {
+        Forked::Parent(between) => verdict(wait::await_end(between)?),
+        // SAFETY: the caller's promise holds for the orphan.
+        Forked::Child => match unsafe { fork_any() } {
+            Ok(Forked::Child) => Ok(Side::Orphan),
+            Ok(Forked::Parent(orphan)) => {
+                announce(orphan);
+                process::exit_now(0)
+            }
+            Err(error) => process::exit_now(error.raw_os_error().unwrap_or(libc::EAGAIN)),
+        },
+    }
+}
+
+/// What the end of the process between says; its exit code is the number of an error.
+fn verdict(end: Option<Status>) -> io::Result<Side> {
+    match end {
+        Some(Status::Exited(0)) | None => Ok(Side::Origin),
+        Some(Status::Exited(number)) => Err(io::Error::from_raw_os_error(number)),
+        Some(killed) => Err(io::Error::other(format!("the process that was to fork it {killed}"))),
     }
 }
 

@@ -29,6 +29,21 @@ pub enum Message {
     Stacks,
     /// Worker to supervisor: it serves on, and should be replaced.
     Retire(Retire),
+    /// Supervisor to template: fork the worker of this slot.
+    Fork {
+        /// Its place on the scoreboard.
+        slot: u16,
+    },
+    /// From a worker that a template forked, before all else: this is the process in the slot of this inbox.
+    Born {
+        /// Its number.
+        pid: i32,
+    },
+    /// Template to supervisor: the worker of this slot could not be forked; the reason is in the log.
+    NotForked {
+        /// Its place on the scoreboard.
+        slot: u16,
+    },
     /// Worker to supervisor: the application cannot be loaded, and requests are answered with the reason (`--reload`).
     StandsIn,
     /// Supervisor to worker: as [`Message::Drain`], but this code answers nothing new. Clients that are between
@@ -69,6 +84,9 @@ impl Message {
             Message::Stacks => (20, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
+            Message::Fork { slot } => (50, u32::from(slot)),
+            Message::Born { pid } => (51, pid.cast_unsigned()),
+            Message::NotForked { slot } => (52, u32::from(slot)),
         };
         let [a, b, c, d] = tag.to_ne_bytes();
         let [e, f, g, h] = value.to_ne_bytes();
@@ -91,6 +109,9 @@ impl Message {
             20 => Some(Message::Stacks),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
+            50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
+            51 => Some(Message::Born { pid: value.cast_signed() }),
+            52 => u16::try_from(value).ok().map(|slot| Message::NotForked { slot }),
             _ => None,
         }
     }
@@ -115,6 +136,9 @@ mod tests {
             Message::Stacks,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
+            Message::Fork { slot: 3 },
+            Message::Born { pid: i32::MAX },
+            Message::NotForked { slot: u16::MAX },
         ] {
             assert_eq!(Message::decode(message.encode()), Some(message));
         }

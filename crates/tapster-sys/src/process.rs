@@ -125,6 +125,17 @@ pub fn offer_to_out_of_memory_killer(more: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes this process the parent of all descendants whose own parents end. It has to reap them.
+///
+/// # Errors
+/// `Unsupported` where there is no such thing (macOS).
+pub fn become_subreaper() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?);
+    #[cfg(not(target_os = "linux"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Names the calling thread, and with it the process when it is the first, as `ps -o comm` and `top` show it.
 /// At most 15 bytes are kept. Does nothing on macOS.
 pub fn set_name(name: &str) -> io::Result<()> {

@@ -50,6 +50,31 @@ pub fn reap(child: Pid) -> io::Result<Option<Status>> {
     Ok(wait_without_blocking(child.as_raw())?.map(|(_, status)| status))
 }
 
+/// Whether this is a child that was not reaped, so that its number cannot belong to a stranger. Takes no status.
+pub fn is_child(pid: Pid) -> bool {
+    // SAFETY: all zero is a valid value of this plain structure.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is writable for the call.
+    unsafe { libc::waitid(libc::P_PID, pid.as_raw().cast_unsigned(), &raw mut info, options) == 0 }
+}
+
+/// Waits for the end of a child; none when its status went to nobody (SIGCHLD is ignored).
+pub fn await_end(child: Pid) -> io::Result<Option<Status>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is writable for the call.
+        match unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) } {
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+                error => return Err(error),
+            },
+            _ => return Ok(Some(Status::from_raw(status))),
+        }
+    }
+}
+
 /// Takes the status of any one child that has ended, known or not (orphans become children of PID 1). None when no
 /// child has ended or there is none.
 pub fn reap_any() -> io::Result<Option<(Pid, Status)>> {
@@ -119,8 +144,18 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         assert_eq!(reap(pid).unwrap(), None);
+        assert!(is_child(pid) && !is_child(Pid::parent()));
         send_signal(pid, Signal::Kill).unwrap();
         child.wait().unwrap();
-        assert!(reap(pid).is_err());
+        assert!(reap(pid).is_err() && !is_child(pid));
+    }
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "reaped by the function under test")]
+    fn an_end_can_be_awaited_and_is_told_once() {
+        let child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        assert_eq!(await_end(pid).unwrap(), Some(Status::Exited(7)));
+        assert_eq!(await_end(pid).unwrap(), None);
     }
 }

@@ -52,6 +52,7 @@ impl Shared<'_> {
             }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
+            Message::Fork { .. } | Message::Born { .. } | Message::NotForked { .. } => {}
         }
     }
 

@@ -13,6 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
 use pyo3::types::{PyBytes, PyString, PyType};
 use tapster_gateway::{Chunk, Kept, Respond};
+use tapster_sys::fork::Side;
+use tapster_sys::process::Pid;
 
 /// A str of the bytes as latin-1 (PEP 3333 "Unicode Issues").
 pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
@@ -236,4 +238,12 @@ pub(crate) fn after_fork_in_parent(_py: Python<'_>) {
 pub(crate) fn after_fork_in_child(_py: Python<'_>) {
     // SAFETY: attached, in the thread that called `before_fork`, which is the child's only one.
     unsafe { ffi::PyOS_AfterFork_Child() }
+}
+
+/// Forks a process that becomes the child of another one.
+pub(crate) fn fork_orphan(_py: Python<'_>, announce: &dyn Fn(Pid)) -> io::Result<Side> {
+    // SAFETY: attached, so no other thread is inside the interpreter, whose own locks `before_fork` and
+    // `after_fork_in_child` take care of; the C library sees to its own. What a native thread of another library may
+    // hold is that library's: its handlers of pthread_atfork are for this.
+    unsafe { tapster_sys::fork::fork_orphan(announce) }
 }

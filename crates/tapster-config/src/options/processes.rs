@@ -37,6 +37,19 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "preload",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.preload = on),
+        fallback: Fallback::Value("off"),
+        group: Group::Processes,
+        help: "Import the application once, in a process that forks the workers: they share its memory",
+        details: "Saves most of the memory of each further worker , and workers start at once. \
+                  The application must start no threads and should open no connections while it is imported: threads are \
+                  refused by name, connections are named in a warning. A reload imports the new code in a new process. \
+                  Linux only.",
+        ..ROW
+    },
+    OptionSpec {
         name: "worker-connections",
         metavar: "NUMBER",
         kind: Kind::Integer {

@@ -26,6 +26,7 @@ fn defaults_are_those_of_the_design() {
         proxy_allow_from: Peers { explicit: false, ..Peers::parse("127.0.0.0/8,::1,unix").unwrap() },
         workers: Count::Fixed(1),
         threads: 4,
+        preload: false,
         worker_connections: None,
         user: None,
         group: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tapster_sys::wait::Status;
 
-use crate::Report;
+use crate::{Report, TemplateNews};
 
 /// Time since the supervisor started.
 type Time = Duration;
@@ -45,10 +45,18 @@ pub struct History {
     reasons: BTreeMap<usize, String>,
 }
 
+/// What a template said has no slot.
+const TEMPLATE: usize = usize::MAX;
+
 impl History {
     /// Keeps what a worker said of the application that it cannot load.
     pub fn note_reason(&mut self, slot: usize, reason: String) {
         self.reasons.insert(slot, reason);
+    }
+
+    /// Keeps what a template said of the application that it cannot load.
+    pub fn note_template_reason(&mut self, reason: String) {
+        self.reasons.insert(TEMPLATE, reason);
     }
 
     /// Whether a reload runs.
@@ -64,6 +72,11 @@ impl History {
                 self.count("boot failure");
                 let said = self.reasons.remove(slot).filter(|said| !said.trim().is_empty());
                 self.boot_failure = Some(said.unwrap_or_else(|| format!("a new worker {failure}")));
+            }
+            Report::Template { news: TemplateNews::NotBooted(failure), .. } => {
+                self.count("boot failure");
+                let said = self.reasons.remove(&TEMPLATE).filter(|said| !said.trim().is_empty());
+                self.boot_failure = Some(said.unwrap_or_else(|| format!("the template {failure}")));
             }
             Report::Died { status, .. } => self.died(*status),
             Report::Reloading | Report::ReloadingFurther | Report::Renewing => {

@@ -18,6 +18,10 @@ impl Fleet {
     #[must_use]
     pub fn for_development(mut self, is_wanted: bool) -> Fleet {
         self.is_for_development = is_wanted;
+        if is_wanted {
+            // The newest code is wanted, and it is imported once for each change anyway.
+            self.templates = None;
+        }
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::member::State;
 use crate::{Action, Order, Outcome, Report};
 
+use super::templates::Templates;
 use super::{Fleet, KILL_GRACE, Phase, Turn};
 
 /// How long somebody at a terminal is made to wait.
@@ -35,6 +36,9 @@ impl Fleet {
                 self.phase = Phase::Stopping { outcome, at_once: true };
                 for slot in 0..self.slots.len() {
                     self.hasten(slot, turn);
+                }
+                if let Some(templates) = &mut self.templates {
+                    templates.hasten(turn);
                 }
             }
             Phase::Finished => {}
@@ -82,10 +86,13 @@ impl Fleet {
         for slot in 0..self.slots.len() {
             self.release(slot, turn);
         }
+        if let Some(templates) = &mut self.templates {
+            templates.stop(turn);
+        }
     }
 
     pub(super) fn finish_if_empty(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
-        if self.slots.iter().all(Option::is_none) {
+        if self.slots.iter().all(Option::is_none) && self.templates.as_ref().is_none_or(Templates::is_empty) {
             self.phase = Phase::Finished;
             turn.report(Report::Stopped);
             turn.act(Action::Finish(outcome));

@@ -1,0 +1,169 @@
+"""What `--preload` does in Python: make the process that imported the application fit to be forked.
+
+Called by the native module, in the template process and in each worker that it forks. No public API.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tapster.loading import AppError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+_PATIENCE = 0.5
+"""Seconds that threads which are about to end are given for it."""
+
+_NATIVE_POOLS = re.compile(
+    r"[^/]*(?:openblas|mkl_|gomp|iomp|libomp|grpc|tensorflow|libtorch|rdkafka)[^/]*$", re.I
+)
+"""Libraries that are known to start threads of their own."""
+
+
+def descriptors() -> set[int]:
+    """The numbers of all open descriptors."""
+    return {int(name) for name in os.listdir("/proc/self/fd")}
+
+
+def prepare(before: set[int]) -> list[str]:
+    """Make ready for forks; return what the operator should be warned of.
+
+    `before` are the descriptors that were open before the application was imported. Raises
+    `tapster.loading.AppError` when the import left Python threads running.
+    """
+    _refuse_threads()
+    warnings = [*_native_threads(), *_connections(before)]
+    # What lives now lives as long as the process: collections in the workers leave it alone, so that its memory
+    # stays shared.
+    gc.collect()
+    gc.freeze()
+    return warnings
+
+
+def in_worker() -> None:
+    """In a new worker: leave what the template made for all to the template.
+
+    `tempfile.TemporaryDirectory` and others remove at exit what they made: the first worker to end would take
+    it from its peers.
+    """
+    for finalizer in _finalizers():
+        finalizer.atexit = False
+
+
+def end() -> None:
+    """At the end of a template whose workers have all gone: remove what it made for them."""
+    for finalizer in reversed(_finalizers()):
+        if finalizer.atexit:
+            # Nobody is left to be told.
+            with suppress(Exception):
+                finalizer()
+
+
+def _finalizers() -> list[weakref.finalize[..., object]]:
+    registry: dict[object, object] = getattr(weakref.finalize, "_registry", {})
+    return [cast("weakref.finalize[..., object]", finalizer) for finalizer in registry]
+
+
+def _refuse_threads() -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while (threads := _python_threads()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if not threads:
+        return
+    count = "a thread" if len(threads) == 1 else f"{len(threads)} threads"
+    raise AppError(
+        f"importing the application left {count} running, and none of them would be in a forked worker:\n"
+        + "\n".join(f"  {thread}" for thread in threads),
+        hint="start threads in each worker, from os.register_at_fork(after_in_child=…) or at the first request, "
+        "or leave --preload out",
+    )
+
+
+def _python_threads() -> list[str]:
+    """Name and place of each thread but this one."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+    own = threading.get_ident()
+    return [
+        f"{names.get(ident, 'a thread without a name')}, {_place(frame)}"
+        for ident, frame in frames.items()
+        if ident != own
+    ]
+
+
+def _place(frame: FrameType) -> str:
+    """Where the thread began, which says more than where it waits."""
+    outermost = frame
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if not frame.f_code.co_filename.endswith("threading.py"):
+            outermost = frame
+    code = outermost.f_code
+    return f"in {code.co_name}() of {code.co_filename}, line {outermost.f_lineno}"
+
+
+def _native_threads() -> Iterable[str]:
+    """The warning about threads that libraries started without Python."""
+    names: list[str] = []
+    for task in os.listdir("/proc/self/task"):
+        if int(task) != os.getpid():
+            with suppress(OSError):
+                names.append(Path(f"/proc/self/task/{task}/comm").read_text(encoding="utf-8").strip())
+    if not names:
+        return
+    libraries = _mapped_pools()
+    by = f", perhaps of {', '.join(libraries)}" if libraries else ""
+    counted = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
+    yield (
+        f"importing the application started native threads ({counted}{by}) that forked workers do not have; "
+        "if workers hang, leave --preload out, or keep that library from starting threads "
+        "(OPENBLAS_NUM_THREADS=1, for example)"
+    )
+
+
+def _mapped_pools() -> list[str]:
+    with suppress(OSError):
+        paths = {
+            line.split()[-1] for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        }
+        return sorted({found[0] for path in paths if (found := _NATIVE_POOLS.search(path))})
+    return []
+
+
+def _connections(before: set[int]) -> Iterable[str]:
+    """The warning about connections that all workers would share."""
+    peers = [peer for number in sorted(descriptors() - before) if (peer := _peer(number))]
+    if peers:
+        yield (
+            f"importing the application opened connections that all workers would share: {', '.join(peers)}; "
+            "close them after the import (engine.dispose(), connections.close_all()), or open them in each worker, "
+            "from os.register_at_fork(after_in_child=…) or at the first request"
+        )
+
+
+def _peer(number: int) -> str | None:
+    """Who is at the other end of a socket, if somebody is."""
+    try:
+        with socket.socket(fileno=os.dup(number)) as connection:
+            family, address = connection.family, connection.getpeername()
+    except OSError:
+        return None
+    if family == socket.AF_INET:
+        return f"{address[0]}:{address[1]}"
+    if family == socket.AF_INET6:
+        return f"[{address[0]}]:{address[1]}"
+    if family == socket.AF_UNIX and address:
+        return os.fsdecode(address).replace("\0", "@")
+    return None

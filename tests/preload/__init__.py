@@ -1,0 +1,1 @@
+"""`--preload`: a template process that imports the application once and forks the workers."""
