@@ -96,6 +96,18 @@ def test_workers_are_the_user_before_the_application_is_loaded(app: Path) -> Non
         assert server.stop() == 0
 
 
+def test_the_template_is_the_user_too(app: Path) -> None:
+    """It imports the application."""
+    with start("--user", "www-data", "--preload", "--workers", "2", cwd=app) as server:
+        assert told(server)["at-import"] == [WEB.pw_uid] * 3
+        children = server.worker_pids()
+        assert len(children) == 3
+        for pid in children:
+            assert status(pid)["Uid"] == " ".join([str(WEB.pw_uid)] * 4)
+            assert status(pid)["CapEff"] == "0" * 16
+        assert server.stop() == 0
+
+
 def test_numbers_that_no_user_has(app: Path) -> None:
     with start("--user", str(STRANGER), "--group", str(STRANGER + 1), "--threads", "1", cwd=app) as server:
         answer = told(server)
