@@ -161,8 +161,11 @@ def test_options_that_have_no_effect_are_told(site: Site) -> None:
         for word in ("include", "exclude", "poll"):
             assert server.log.find(f"--reload-{word} has no effect without --reload")
         assert server.log.find("reload with `kill -HUP")
-    site.start("app:app", *words)
-    assert not site.running.log.find("has no effect|kill -HUP")
+    site.start("app:app", "--preload", *words)
+    site.wait_for("--preload has no effect with --reload")
+    site.write("two")
+    until_answered(site, "two")
+    assert not site.running.log.find("no effect without|kill -HUP")
     assert site.running.log.find("every save reloads")
 
 

@@ -21,8 +21,13 @@ pub(crate) fn setup(settings: &Settings) -> Result<Setup, PatternError> {
     })
 }
 
-/// Says what was given for nothing.
-pub(crate) fn warn_of_what_has_no_effect(settings: &Settings, log: &Log) {
+/// Says what was given for nothing, and leaves out what does not go with `--reload`.
+pub(crate) fn prepare(settings: &mut Settings, log: &Log) {
+    if settings.reload && std::mem::take(&mut settings.preload) {
+        log.warning(format_args!(
+            "--preload has no effect with --reload: every worker loads what was saved last"
+        ));
+    }
     let given = [
         ("--reload-include", !settings.reload_include.is_empty()),
         ("--reload-exclude", !settings.reload_exclude.is_empty()),

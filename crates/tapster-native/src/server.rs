@@ -71,6 +71,7 @@ fn serve(
     // Before anything changes what the next server is to find as this one found it.
     let program = host::start_directory().and_then(|directory| original::program(py, directory));
     host::prepare(&mut settings, log)?;
+    development::prepare(&mut settings, log);
     let hooks = Hooks::start(py, &settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
@@ -117,7 +118,6 @@ fn supervise(
     hooks: &Hooks,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workers = strength::of(py, settings);
-    development::warn_of_what_has_no_effect(settings, log);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
     let slots = slots_for(workers.most);
