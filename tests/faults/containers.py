@@ -32,7 +32,7 @@ CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount
 )
 def process_one(play: Play) -> None:
     """Their exit codes, which are 3, mean nothing to it."""
-    with play.server(Wish(graceful=2), wrapper=CONTAINER) as victim:
+    with play.server(Wish(graceful=2), wrapper=CONTAINER, own_numbers=True) as victim:
         (master,) = children(victim.pid)
         for _ in range(play.size("grandchildren") // 50):
             assert victim.get("/orphans?count=50", 30).body == b"50"

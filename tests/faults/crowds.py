@@ -47,7 +47,7 @@ def idle_connections(play: Play) -> None:
     count = play.size("connections")
     with room_for_clients(count), play.server(Wish()) as victim:
         with play.probing(victim) as prober:
-            prober.wait_for(300)
+            prober.wait_for(150)
         before, memory = prober.tally.p99(), own_memory(victim)
         with ExitStack() as stack:
             kept = 0
@@ -64,7 +64,7 @@ def idle_connections(play: Play) -> None:
             share = max(0.0, cpu_seconds(victim) - used - 0.02) / seconds
             play.at_most("share of a core when idle", round(share, 4))
             with play.probing(victim) as prober:
-                prober.wait_for(300)
+                prober.wait_for(150)
             after = prober.tally.p99()
     # Differences of less than some milliseconds are the machine's.
     allowed = max(play.limit("p99 against before") * before, 0.01 * play.patience)
@@ -75,7 +75,7 @@ def idle_connections(play: Play) -> None:
 @fault(
     "F25",
     "twice the capacity",
-    sizes={"seconds": (4, 60)},
+    sizes={"seconds": (2, 60)},
     limits={"share of the peak that is answered": 0.9, "recovery": 1.0},
 )
 def overload(play: Play) -> None:

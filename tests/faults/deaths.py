@@ -79,7 +79,7 @@ def crash(play: Play) -> None:
     "F01b",
     "workers crash again and again",
     needs=[WORKERS],
-    sizes={"crashes": (12, 100), "seconds": (0, 60)},
+    sizes={"crashes": (8, 100), "seconds": (0, 60)},
     limits={"answers again": 5.0},
 )
 def crash_loop(play: Play) -> None:

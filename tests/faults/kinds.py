@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: What a server has to have before a fault can be played to it.
-WORKERS, RELOAD, UNIX, RECYCLING, RSS, REQUEST_TIMEOUT, PRELOAD, ACCESS_LOG, USER, BOOT_TIMEOUT = (
+WORKERS, RELOAD, UNIX, RECYCLING, RSS, REQUEST_TIMEOUT, PRELOAD, ACCESS_LOG, LOG_FILE, USER, BOOT_TIMEOUT = (
     "several workers",
     "reload by HUP",
     "unix sockets",
@@ -22,6 +22,7 @@ WORKERS, RELOAD, UNIX, RECYCLING, RSS, REQUEST_TIMEOUT, PRELOAD, ACCESS_LOG, USE
     "a time-out of requests",
     "preloading",
     "an access log",
+    "a log file that USR1 opens anew",
     "a change of user",
     "a time-out of loading",
 )
@@ -44,6 +45,7 @@ class Wish:
     request_timeout: int | None = None
     preload: bool = False
     access_log: bool = False
+    log_file: str = ""
     user: str = ""
     #: Further arguments, for ours alone.
     more: tuple[str, ...] = ()
@@ -90,6 +92,7 @@ def _tapster(wish: Wish) -> list[str]:
         *_given("--request-timeout", wish.request_timeout),
         *(["--preload"] if wish.preload else []),
         *(["--access-log", "on"] if wish.access_log else []),
+        *_given("--log-file", wish.log_file),
         *_given("--user", wish.user),
         *wish.more,
     ]
@@ -103,7 +106,7 @@ def _gunicorn(wish: Wish) -> list[str]:
         *_given("--timeout", wish.request_timeout or wish.boot_timeout),
         *_given("--max-requests", wish.max_requests),
         *(["--preload"] if wish.preload else []),
-        *(["--access-logfile", "-"] if wish.access_log else []),
+        *(["--access-logfile", wish.log_file or "-"] if wish.access_log else []),
         *_given("--user", wish.user),
     ]
 
@@ -125,7 +128,7 @@ def _uwsgi(wish: Wish) -> list[str]:
         # Not --http11-socket: each connection that it keeps holds a thread.
         *(_bin("uwsgi"), "--http-socket", wish.unix or wish.address, "--module", "victim:application"),
         *("--master", "--lazy-apps", "--need-app", "--die-on-term", "--no-orphans", "--enable-threads"),
-        *("--listen", "1024"),
+        *("--listen", "1024", "--min-worker-lifetime", "1"),
         *("--workers", str(wish.workers), "--threads", str(wish.threads), "--vacuum"),
         *("--worker-reload-mercy", str(wish.graceful), "--reload-mercy", str(wish.graceful)),
         *_given("--max-requests", wish.max_requests),
@@ -157,6 +160,7 @@ KINDS: dict[str, Kind] = {
                     REQUEST_TIMEOUT,
                     PRELOAD,
                     ACCESS_LOG,
+                    LOG_FILE,
                     USER,
                     BOOT_TIMEOUT,
                     OURS,
@@ -168,7 +172,7 @@ KINDS: dict[str, Kind] = {
             "gunicorn",
             _gunicorn,
             # Its --timeout is a worker's, not a request's; it bounds loading as well.
-            frozenset({WORKERS, RELOAD, UNIX, RECYCLING, PRELOAD, ACCESS_LOG, USER, BOOT_TIMEOUT}),
+            frozenset({WORKERS, RELOAD, UNIX, RECYCLING, PRELOAD, ACCESS_LOG, LOG_FILE, USER, BOOT_TIMEOUT}),
         ),
         Kind("granian", _granian, frozenset({WORKERS, RELOAD, UNIX, RSS, ACCESS_LOG})),
         Kind(

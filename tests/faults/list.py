@@ -11,6 +11,7 @@ from tests.faults import (
     machine,
     recycling,
     reloads,
+    rotation,
     rules,
     storms,
     stuck,
@@ -28,6 +29,7 @@ _GROUPS = (
     crowds,
     rules,
     machine,
+    rotation,
     storms,
 )
 

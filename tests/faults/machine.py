@@ -171,7 +171,7 @@ def upload(victim: Victim, size: int) -> str:
 @fault(
     "F43",
     "the clock jumps an hour, forth and back",
-    sizes={"seconds": (1, 10)},
+    sizes={"seconds": (0, 10)},
     limits={"Date is wrong by": 2.0},
 )
 def clock_jumps(play: Play) -> None:
@@ -211,7 +211,7 @@ def date_error(victim: Victim, shift: float) -> float:
     return abs(parsedate_to_datetime(date).timestamp() - time.time() - shift) if date else 0.0
 
 
-@fault("F45", "the master is stopped and goes on", needs=[WORKERS], sizes={"seconds": (2, 60)})
+@fault("F45", "the master is stopped and goes on", needs=[WORKERS], sizes={"seconds": (1, 60)})
 def master_stopped(play: Play) -> None:
     """Workers serve meanwhile, and nobody is killed afterwards."""
     with play.server(Wish()) as victim, play.probing(victim) as prober:

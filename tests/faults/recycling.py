@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     "F12",
     "workers recycled after so many requests, under kept connections",
     needs=[RECYCLING],
-    sizes={"requests": (1500, 100_000), "each": (150, 1000)},
+    sizes={"requests": (800, 100_000), "each": (100, 1000)},
 )
 def recycled(play: Play) -> None:
     """No client sees more of it than `Connection: close`."""
@@ -41,6 +41,7 @@ def recycled(play: Play) -> None:
     "an application that leaks memory",
     needs=[RSS],
     sizes={"MiB": (250, 1000), "seconds": (30, 90)},
+    daily=False,
 )
 def leaking(play: Play) -> None:
     """A worker that is too large is replaced, and nobody fails."""

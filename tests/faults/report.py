@@ -77,6 +77,8 @@ def _mark(result: Result | None) -> str:
 
 
 def _missed(result: Result) -> str:
-    told = [f"{check.what}: {check.found}" for check in result.checks if not check.passed]
+    # The last of those that are checked again and again.
+    last = {check.what: check.found for check in result.checks if not check.passed}
+    told = [f"{what}: {found}" for what, found in last.items()]
     text = "; ".join([*told, *([result.why] if result.why else [])])
     return text.replace("|", "/").replace("\n", " ")[:300]

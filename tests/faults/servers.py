@@ -60,10 +60,13 @@ class Project:
         new.write_text(text)
         new.rename(self.directory / "victim.py")
 
+    def noted(self) -> list[int]:
+        """Processes that have imported the application, by the numbers that they know themselves by."""
+        return [int(path.name) for path in (self.directory / "workers").iterdir()]
+
     def loaded(self) -> list[int]:
         """Living processes that have imported the application."""
-        pids = [int(path.name) for path in (self.directory / "workers").iterdir()]
-        return sorted(pid for pid in pids if is_alive(pid))
+        return sorted(pid for pid in self.noted() if is_alive(pid))
 
     def events(self, word: str) -> list[list[str]]:
         """What requests noted under this word."""
@@ -83,8 +86,11 @@ class Victim:
         wrapper: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         output: int | None = None,
+        own_numbers: bool = False,
     ) -> None:
         self.kind, self.wish, self.project = kind, wish, project
+        # In a PID namespace of its own: what workers call themselves says nothing here.
+        self._own_numbers = own_numbers
         self.address = (
             Address(path=wish.unix) if wish.unix else Address(host="127.0.0.1", port=wish.port or free_port())
         )
@@ -112,10 +118,11 @@ class Victim:
 
     def wait_ready(self, timeout: float = BOOT) -> None:
         """Until all workers have the application and answer."""
-        if self.kind.ready and self._logs:
+        if self.kind.ready and self._logs and not self.wish.log_file:
             self.log.wait_for(self.kind.ready, timeout=timeout)
         wanted = self.wish.workers if WORKERS in self.kind.features else 1
-        eventually(lambda: len(self.workers()) >= wanted or self._ended(), timeout, "workers boot")
+        booted = self.project.noted if self._own_numbers else self.workers
+        eventually(lambda: len(booted()) >= wanted or self._ended(), timeout, "workers boot")
         eventually(lambda: self.answers() or self._ended(), timeout, "an answer comes")
         assert not self._ended(), f"{self.kind.name} ended at its start:\n{self.log.text()}"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.address import Address
     from tests.conftest import Serve
     from tests.process.conftest import Gates
+    from tests.server import Server
 
 APP = "steps:application"
 
@@ -97,6 +98,7 @@ def test_a_busy_interpreter_is_shared(serve: Serve) -> None:
 def test_connections_are_spread_evenly(serve: Serve) -> None:
     """400 kept connections on four workers: 100 each, give or take 25."""
     server = serve(APP, "--workers", "4", "--threads", "2")
+    wait_until_all_serve(server)
     with ExitStack() as stack:
         clients = [stack.enter_context(Connection(server.address)) for _ in range(400)]
         for client in clients:
@@ -114,6 +116,18 @@ def test_five_hundred_connections_on_two_threads(serve: Serve) -> None:
         for connection in idle:
             connection.send(http_request(target="/pid"))
         assert {connection.read_response().status for connection in idle} == {200}
+
+
+def wait_until_all_serve(server: Server, timeout: float = 20.0) -> None:
+    """Until each worker has answered: one whose threads do not run yet leaves clients to its peers."""
+    silent, deadline = set(server.worker_pids()), time.monotonic() + timeout
+    while silent:
+        assert time.monotonic() < deadline, f"workers {silent} do not serve"
+        with ExitStack() as stack:
+            clients = [stack.enter_context(Connection(server.address)) for _ in range(40)]
+            for client in clients:
+                client.send(http_request(target="/pid"))
+            silent -= {int(client.read_response().body) for client in clients}
 
 
 def timed(address: Address) -> float:

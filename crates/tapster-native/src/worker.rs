@@ -262,10 +262,7 @@ fn serve(
     install_fork_hooks(&python, &worker)?;
     worker.end_orphan_with(end_orphan);
     worker.start_monitors(block_signals)?;
-    if !inline {
-        // Before it counts as ready: a worker whose threads do not run yet leaves clients to its peers.
-        start_threads(&python, &worker, settings.threads)?;
-    }
+    // Before a thread can take a request: one that ends the process is no failure to boot.
     board.set_state(WorkerState::Ready);
     match hello {
         Hello::Ready => inbox.send(Message::Ready, None)?,
@@ -276,6 +273,7 @@ fn serve(
     if inline {
         worker.serve(0);
     } else {
+        start_threads(&python, &worker, settings.threads)?;
         wait_for_end(py, &worker, &woken, log);
     }
     leave(&python, &worker, log);
