@@ -65,8 +65,9 @@ pub struct Control {
     clients: Clients,
     waiting: Vec<(ClientId, Wish)>,
     stacks: Option<Collection>,
-    /// Whether a client was answered outside of [`Control::serve`] and may have sent its next request already.
-    answered: bool,
+    /// Whether [`Control::serve`] has work of its own: a client that was answered may have sent its next request already,
+    /// and a reload that was ordered is to be followed.
+    has_work: bool,
     admin: Admin,
     history: History,
     identity: Identity,
@@ -75,7 +76,7 @@ pub struct Control {
 /// What a client waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
-    /// A reload that was ordered for it, which the fleet has not begun yet.
+    /// A reload that was ordered for it, of which the fleet may not know yet: one that ends now is another.
     ReloadOrdered,
     /// The end of the reload that runs.
     ReloadEnd,
@@ -111,7 +112,7 @@ impl Control {
             clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
             waiting: Vec::new(),
             stacks: None,
-            answered: false,
+            has_work: false,
             admin: Admin::new(admin),
             history: History::default(),
             identity,
@@ -160,7 +161,7 @@ impl Control {
     /// When [`Control::serve`] is to be called at the latest, if ever.
     pub fn deadline(&self) -> Option<Time> {
         let door = self.socket.as_ref().and_then(|(_, door)| door.deadline());
-        let now = self.answered.then_some(Time::ZERO);
+        let now = self.has_work.then_some(Time::ZERO);
         let stacks = self.stacks.as_ref().map(Collection::deadline);
         [self.clients.deadline(), self.admin.deadline(), self.retry, door, stacks, now]
             .into_iter()
@@ -170,6 +171,7 @@ impl Control {
 
     /// Serves those of [`Control::sources`] that were `found` to be ready. Gives what operators order.
     pub fn serve(&mut self, found: &[bool], scene: &Scene<'_>) -> Vec<Command> {
+        self.follow_reloads(scene.now);
         let ready = self.watched().zip(found).filter(|(_, found)| **found).map(|((which, _), _)| which);
         for source in ready.collect::<Vec<_>>() {
             match source {
@@ -184,6 +186,28 @@ impl Control {
         let health = status::health(scene, &self.history);
         self.admin.answer(health, scene.now);
         self.answer_requests(scene)
+    }
+
+    /// The fleet knows of every order by now. One that it folded into a reload before was not reported.
+    fn follow_reloads(&mut self, now: Time) {
+        self.begin_reloads();
+        if let Some(last) = self.history.last_reload.clone().filter(|_| !self.history.is_reloading()) {
+            self.tell_reload(last, now);
+        }
+    }
+
+    fn begin_reloads(&mut self) {
+        for (_, wish) in self.waiting.iter_mut().filter(|(_, wish)| *wish == Wish::ReloadOrdered) {
+            *wish = Wish::ReloadEnd;
+        }
+    }
+
+    fn tell_reload(&mut self, ReloadEnd { error, took, .. }: ReloadEnd, now: Time) {
+        let answer = match error {
+            None => success(Reloaded { seconds: took.as_secs_f64() }),
+            Some(error) => failure(error),
+        };
+        self.fulfil(Wish::ReloadEnd, &answer, now);
     }
 
     fn pass_time(&mut self, now: Time) {
@@ -223,7 +247,7 @@ impl Control {
     }
 
     fn answer_requests(&mut self, scene: &Scene<'_>) -> Vec<Command> {
-        self.answered = false;
+        self.has_work = false;
         let mut commands = Vec::new();
         for id in self.clients.ids() {
             while let Some(line) = self.clients.take_request(id, length_of_line) {
@@ -265,6 +289,7 @@ impl Control {
             Request::Reload => {
                 self.note_order("reload");
                 self.waiting.push((id, Wish::ReloadOrdered));
+                self.has_work = true;
                 Some(Command::Reload)
             }
             Request::Scale { workers } => {
@@ -315,11 +340,7 @@ impl Control {
     /// Learns from what the fleet reports, and answers those who wait for it.
     pub fn note(&mut self, report: &Report, now: Time) {
         match report {
-            Report::Reloading | Report::ReloadingFurther | Report::Renewing => {
-                for (_, wish) in self.waiting.iter_mut().filter(|(_, wish)| *wish == Wish::ReloadOrdered) {
-                    *wish = Wish::ReloadEnd;
-                }
-            }
+            Report::Reloading | Report::ReloadingFurther | Report::Renewing => self.begin_reloads(),
             Report::Resized(workers) => {
                 self.fulfil(Wish::Scaled, &success(Scaled { workers: *workers }), now);
             }
@@ -328,12 +349,8 @@ impl Control {
             }
             _ => {}
         }
-        if let Some(ReloadEnd { error, took, .. }) = self.history.note(report, now) {
-            let answer = match error {
-                None => success(Reloaded { seconds: took.as_secs_f64() }),
-                Some(error) => failure(error),
-            };
-            self.fulfil(Wish::ReloadEnd, &answer, now);
+        if let Some(end) = self.history.note(report, now) {
+            self.tell_reload(end, now);
         }
         if self.history.stopping {
             for wish in [Wish::ReloadOrdered, Wish::ReloadEnd, Wish::Scaled] {
@@ -348,7 +365,7 @@ impl Control {
         self.waiting = still;
         for (id, _) in ready {
             self.clients.answer(id, answer, After::Next, now);
-            self.answered = true;
+            self.has_work = true;
         }
     }
 

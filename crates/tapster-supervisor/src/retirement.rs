@@ -36,6 +36,17 @@ pub enum RetireReason {
 }
 
 impl RetireReason {
+    /// The reason in two words, for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            RetireReason::MaxRequests { .. } => "max requests",
+            RetireReason::Lifetime { .. } => "max lifetime",
+            RetireReason::Memory { .. } => "max rss",
+            RetireReason::Stuck { .. } => "stuck",
+            RetireReason::Asked => "recycled",
+        }
+    }
+
     /// Whether the worker fails, and is not only due.
     pub fn is_urgent(self) -> bool {
         matches!(self, RetireReason::Stuck { .. })

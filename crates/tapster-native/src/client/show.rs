@@ -33,6 +33,16 @@ pub(super) fn status(status: &Status) -> String {
             count(usize::try_from(totals.connections).unwrap_or(usize::MAX), "connection")
         ),
     );
+    let lost = [
+        ("timed out", totals.timed_out),
+        ("waited too long", totals.queued_too_long),
+        ("given up by their clients", totals.abandoned),
+    ];
+    let lost: Vec<String> =
+        lost.iter().filter(|(_, times)| *times > 0).map(|(why, times)| format!("{times} {why}")).collect();
+    if !lost.is_empty() {
+        line(&mut text, "", &lost.join(", "));
+    }
     let restarts: Vec<String> =
         status.restarts.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
     if !restarts.is_empty() {

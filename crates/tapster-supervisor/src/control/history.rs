@@ -79,6 +79,7 @@ impl History {
                 self.boot_failure = Some(said.unwrap_or_else(|| format!("the template {failure}")));
             }
             Report::Died { status, .. } => self.died(*status),
+            Report::Retiring { reason, .. } => self.count(reason.name()),
             Report::Reloading | Report::ReloadingFurther | Report::Renewing => {
                 self.boot_failure = None;
                 self.reload.get_or_insert(now);
@@ -133,7 +134,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use crate::BootFailure;
+    use crate::{BootFailure, RetireReason};
 
     use super::*;
 
@@ -175,6 +176,15 @@ mod tests {
         history.note(&Report::NotBooted { slot: 2, failure: BootFailure::TooSlow }, second(9));
         let end = history.note(&Report::ReloadAborted { serving: 1 }, second(9)).unwrap();
         assert!(end.error.unwrap().contains("--boot-timeout"));
+    }
+
+    #[test]
+    fn replaced_workers_are_counted_by_reason() {
+        let mut history = History::default();
+        for reason in [RetireReason::MaxRequests { requests: 5 }, RetireReason::Asked, RetireReason::Asked] {
+            history.note(&Report::Retiring { slot: 0, reason }, second(1));
+        }
+        assert_eq!(history.restarts, BTreeMap::from([("max requests", 1), ("recycled", 2)]));
     }
 
     #[test]

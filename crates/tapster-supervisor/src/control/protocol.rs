@@ -162,7 +162,7 @@ pub struct WorkerStatus {
     pub worker: usize,
     /// Its process; none while there is none.
     pub pid: Option<u32>,
-    /// `waiting`, `booting`, `failing`, `ready`, `draining` or `ending`.
+    /// `waiting`, `booting`, `failing`, `ready`, `standing in` (for development), `draining` or `ending`.
     pub state: String,
     /// How many reloads were ordered before it was started.
     pub generation: u64,
@@ -186,6 +186,12 @@ pub struct Totals {
     pub requests: u64,
     /// Answers without the application: 400, 408, 503 and others.
     pub refused: u64,
+    /// Requests that the application did not answer within `--request-timeout`.
+    pub timed_out: u64,
+    /// Requests that waited for a thread for longer than `--queue-timeout`.
+    pub queued_too_long: u64,
+    /// Requests that were not run because their client was gone.
+    pub abandoned: u64,
     /// All answers by class: 1xx, 2xx, 3xx, 4xx, 5xx.
     pub statuses: BTreeMap<String, u64>,
     /// Open connections.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tapster_observe::Lost;
 use tapster_sys::resident;
 
 use crate::member::{Member, State};
@@ -13,7 +14,8 @@ use super::protocol::{Health, Identity, LastReload, Reloads, Status, Totals, Wor
 
 /// Whether it serves.
 pub fn health(scene: &Scene<'_>, history: &History) -> Health {
-    let serves = scene.fleet.ready_slots().next().is_some();
+    let is_application = |slot: usize| scene.fleet.member(slot).is_some_and(|member| !member.stands_in);
+    let serves = scene.fleet.ready_slots().any(is_application);
     Health { ready: serves && !history.stopping, started: history.started }
 }
 
@@ -60,7 +62,7 @@ fn worker(scene: &Scene<'_>, slot: usize, member: &Member) -> WorkerStatus {
     WorkerStatus {
         worker: slot + 1,
         pid: pid.map(|pid| pid.as_raw().cast_unsigned()),
-        state: member_state(&member.state).to_owned(),
+        state: member_state(member).to_owned(),
         generation: member.generation,
         age: scene.now.saturating_sub(member.started).as_secs_f64(),
         requests: board.requests(),
@@ -70,11 +72,12 @@ fn worker(scene: &Scene<'_>, slot: usize, member: &Member) -> WorkerStatus {
     }
 }
 
-fn member_state(state: &State) -> &'static str {
-    match state {
+fn member_state(member: &Member) -> &'static str {
+    match member.state {
         State::Waiting { .. } => "waiting",
         State::Booting { .. } => "booting",
         State::Failing { .. } => "failing",
+        State::Ready { .. } if member.stands_in => "standing in",
         State::Ready { .. } => "ready",
         State::Draining { .. } => "draining",
         State::Ending { .. } => "ending",
@@ -87,6 +90,9 @@ fn totals(scene: &Scene<'_>) -> Totals {
     for board in scene.board.iter() {
         totals.requests += board.requests_total();
         totals.refused += board.refusals();
+        totals.timed_out += board.lost(Lost::TimedOut);
+        totals.queued_too_long += board.lost(Lost::Queued);
+        totals.abandoned += board.lost(Lost::Abandoned);
         totals.connections += board.connections();
         totals.spooled += board.spooled();
         classes.iter_mut().zip(board.statuses()).for_each(|(sum, count)| *sum += count);
