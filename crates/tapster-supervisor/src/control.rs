@@ -96,15 +96,15 @@ enum Source {
 }
 
 impl Control {
-    /// Opens the control socket, if that can be; `admin` are the listeners for health checks.
-    pub fn open(settings: &Settings, listeners: &[Listener], admin: Vec<Listener>, log: &Log) -> Control {
+    /// Listens to nobody yet; `admin` are the listeners for health checks.
+    pub fn new(settings: &Settings, listeners: &[Listener], admin: Vec<Listener>, log: &Log) -> Control {
         let identity = Identity {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             app: settings.app.clone().unwrap_or_default(),
             listeners: listeners.iter().map(|listener| listener.address().to_string()).collect(),
         };
-        let mut control = Control {
+        Control {
             wanted: settings.control_socket.clone(),
             log: log.clone(),
             socket: None,
@@ -116,15 +116,7 @@ impl Control {
             admin: Admin::new(admin),
             history: History::default(),
             identity,
-        };
-        if let Some(path) = control.open_socket(Time::ZERO) {
-            log.warning(format_args!(
-                "the control socket {} belongs to a server that runs; it is taken over when that one ends \
-                 (--control-socket)",
-                path.display()
-            ));
         }
-        control
     }
 
     /// Gives the path if somebody else has it.
@@ -366,6 +358,26 @@ impl Control {
         for (id, _) in ready {
             self.clients.answer(id, answer, After::Next, now);
             self.has_work = true;
+        }
+    }
+
+    /// Listens to operators and health checks from now on, or leaves them to the server before or after this one. Those
+    /// who are connected are served to their end.
+    pub fn answer_new_clients(&mut self, yes: bool, now: Time) {
+        self.admin.answer_new_clients(yes);
+        if !yes {
+            self.retry = None;
+            if let Some((socket, _)) = self.socket.take() {
+                socket.remove();
+            }
+        } else if self.socket.is_none()
+            && let Some(path) = self.open_socket(now)
+        {
+            self.log.warning(format_args!(
+                "the control socket {} belongs to a server that runs; it is taken over when that one ends \
+                 (--control-socket)",
+                path.display()
+            ));
         }
     }
 

@@ -180,7 +180,7 @@ impl<'a> Driver<'a> {
             own_pid: Pid::current(),
             fork,
             roles,
-            control: Control::open(settings, &listeners, admin, &log),
+            control: Control::new(settings, &listeners, admin, &log),
             listeners,
             board,
             privileges,
@@ -464,7 +464,7 @@ impl<'a> Driver<'a> {
         let Driver { fleet, children, board, channels, .. } = self;
         let scene = Scene { now: self.began.elapsed(), fleet, children, board, channels };
         let commands = self.control.serve(found, &scene);
-        self.events.extend(commands.into_iter().map(Event::Command));
+        commands.into_iter().for_each(|command| self.obey(command));
     }
 
     /// Those with a worker, for what it says; those without, if anybody can take the connections sent there.

@@ -42,10 +42,10 @@ pub enum Source {
 }
 
 impl Admin {
-    /// Answers at these.
+    /// Answers at these, once it is told to.
     pub fn new(listeners: Vec<Listener>) -> Admin {
         let clients = Clients::new(MOST_CLIENTS, LIMITS.head);
-        Admin { listeners, is_asked: true, door: Door::default(), clients, date: DateCache::default() }
+        Admin { listeners, is_asked: false, door: Door::default(), clients, date: DateCache::default() }
     }
 
     /// What is to be waited for.

@@ -168,7 +168,7 @@ impl Driver<'_> {
         }
         let pid = successor.pid();
         self.announce(pid);
-        self.control.admin().answer_new_clients(false);
+        self.control.answer_new_clients(false, self.began.elapsed());
         self.all_listeners().for_each(Listener::disown_file);
         if !self.upgrade.successor.as_mut().is_some_and(Successor::go) {
             self.take_back();
@@ -187,7 +187,7 @@ impl Driver<'_> {
     /// The new server did not get to take over.
     fn take_back(&mut self) {
         self.all_listeners().for_each(Listener::own_file);
-        self.control.admin().answer_new_clients(true);
+        self.control.answer_new_clients(true, self.began.elapsed());
         self.announce(self.own_pid);
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
             self.log.error(format_args!("{error}"));
@@ -268,10 +268,10 @@ impl Driver<'_> {
     /// The first step.
     pub(super) fn greet_predecessor(&mut self) {
         let limit = self.boot_timeout;
-        if let Some(predecessor) = &mut self.upgrade.given.predecessor {
-            // Until then health checks are about the old server.
-            self.control.admin().answer_new_clients(false);
-            predecessor.say(Word::Booting(limit));
+        match &mut self.upgrade.given.predecessor {
+            // Until it has gone, operators and health checks mean that one.
+            Some(predecessor) => predecessor.say(Word::Booting(limit)),
+            None => self.control.answer_new_clients(true, self.began.elapsed()),
         }
     }
 
@@ -341,7 +341,7 @@ impl Driver<'_> {
             return self.obey(Command::Stop);
         }
         self.all_listeners().for_each(Listener::own_file);
-        self.control.admin().answer_new_clients(true);
+        self.control.answer_new_clients(true, self.began.elapsed());
         self.manager = ServiceManager::from_environment();
         if let Some(ready) = self.upgrade.ready.take() {
             self.manager.note(&ready);
