@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["start"]
 
 
-def test_both_follow_the_server_in_charge(start: Start, project: Project, gates: Gates, tmp_path: Path) -> None:
+def test_both_follow_the_server_in_charge(
+    start: Start, project: Project, gates: Gates, tmp_path: Path
+) -> None:
     path = tmp_path / "control.sock"
     generations = start("--control-socket", str(path), "--admin-bind", "127.0.0.1:0")
     admin = admin_of(generations.server)
