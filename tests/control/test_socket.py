@@ -163,11 +163,13 @@ def sockets_at(path: Path) -> set[str]:
 def sockets_of(pid: int) -> set[str]:
     """The numbers of a process's sockets."""
     found: set[str] = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            target = os.readlink(link)
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
+    # Descriptors are closed meanwhile, and a worker that was replaced ends.
+    with suppress(FileNotFoundError):
+        for link in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):
+                target = os.readlink(f"/proc/{pid}/fd/{link}")
+                if target.startswith("socket:["):
+                    found.add(target[8:-1])
     return found
 
 
