@@ -34,7 +34,17 @@ _NATIVE_POOLS = re.compile(
 
 def descriptors() -> set[int]:
     """The numbers of all open descriptors."""
-    return {int(name) for name in os.listdir("/proc/self/fd")}
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    # The one that the list was read from is closed again.
+    return {number for number in listed if _is_open(number)}
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def prepare(before: set[int]) -> list[str]:

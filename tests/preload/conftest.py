@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
@@ -70,3 +70,11 @@ def template_of(server: Server) -> int:
 def workers_of(server: Server) -> list[int]:
     """The processes that serve."""
     return [pid for pid in server.worker_pids() if name_of(pid) not in (TEMPLATE, "")]
+
+
+def wait_until(holds: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+    """Asks again and again."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.load import Load
-from tests.preload.conftest import name_of, template_of, workers_of
+from tests.preload.conftest import name_of, template_of, wait_until, workers_of
 from tests.server import Server, run, wait_gone
 from tests.wire import exchange, http_request
 
@@ -27,13 +26,6 @@ def answer(server: Server) -> tuple[str, int, int]:
     """Version, importing process, answering process."""
     version, imported_by, pid = exchange(server.address, http_request()).body.decode().split()
     return version, int(imported_by), int(pid)
-
-
-def wait_until(holds: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def test_workers_are_children_of_the_supervisor_and_imported_nothing(serve: Serve, code: Code) -> None:
