@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +118,21 @@ def test_ten_thousand_requests_and_a_reload(serve: Serve) -> None:
     assert tally.right == 10_000
     wait_gone(old, 10.0)
     assert len(server.worker_pids()) == 2
+
+
+def test_idle_connections_go_to_the_new_worker(serve: Serve, project: Project) -> None:
+    """More of them than an inbox holds at once; whoever sends the next request is answered on the same connection."""
+    server = serve("versioned:app", cwd=project.directory)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Connection(server.address, timeout=30.0)) for _ in range(900)]
+        for client in clients:
+            client.send(http_request(target="/version"))
+            assert client.read_response().body == b"1"
+        project.write("2")
+        server.reload()
+        for client in clients:
+            client.send(http_request(target="/version"))
+            assert client.read_response().body == b"2"
 
 
 def wait_for_version(server: Server, wanted: str) -> None:

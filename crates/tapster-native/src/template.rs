@@ -43,7 +43,7 @@ pub(crate) fn run(
 fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, String> {
     let module = py.import("tapster._preload");
     let before = module.and_then(|module| module.call_method0("descriptors")?.extract::<HashSet<i32>>());
-    let application = worker::boot(py, settings, log, level, None, false)?;
+    let application = worker::boot(py, settings, None, log, level, None, false)?;
     let prepared = before.and_then(|before| {
         let found = py.import("tapster._preload")?.call_method1("prepare", (before,))?;
         found.extract::<Vec<String>>()
@@ -55,7 +55,7 @@ fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
             }
             Ok(application)
         }
-        Err(error) => Err(worker::say_boot_failure(py, &error, log)),
+        Err(error) => Err(worker::say_boot_failure(py, &error, None, log)),
     }
 }
 

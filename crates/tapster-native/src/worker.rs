@@ -1,5 +1,6 @@
 //! The role of a worker process, from the fork to its end: load the application, serve it, drain, leave.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use tapster_config::Settings;
-use tapster_observe::{Level, Log, WorkerState};
+use tapster_observe::{Level, Log, Scoreboard, WorkerState};
 use tapster_supervisor::{BootFailure, WorkerStart};
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
@@ -82,7 +83,7 @@ pub(crate) fn run_forked(
     });
     match begun {
         Ok(_) => run_loaded(py, settings, application, Hello::Ready, workers, start, &log),
-        Err(error) => fail(&start, &say_boot_failure(py, &error, &log), &log),
+        Err(error) => fail(&start, &say_boot_failure(py, &error, Some(&start.board), &log), &log),
     }
 }
 
@@ -127,7 +128,7 @@ fn load(
     let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.generation, log));
     let is_watched = watched.is_some();
     let booted = match start.stands_in_for {
-        None => boot(py, settings, log, level, watched, true),
+        None => boot(py, settings, Some(&start.board), log, level, watched, true),
         Some(failure) => Err(stand_in_text(py, failure, watched, log)),
     };
     let text = match booted {
@@ -160,6 +161,7 @@ fn stand_in_text(py: Python<'_>, failure: BootFailure, watched: Option<Watched>,
 pub(crate) fn boot(
     py: Python<'_>,
     settings: &Settings,
+    scoreboard: Option<&Scoreboard>,
     log: &Log,
     level: Level,
     watched: Option<Watched>,
@@ -190,18 +192,31 @@ pub(crate) fn boot(
             Ok(callable)
         }
         Err(error) => {
-            let reason = say_boot_failure(py, &error, log);
+            let reason = say_boot_failure(py, &error, scoreboard, log);
             identity::say_what_is_closed(py, settings, log);
             Err(reason)
         }
     }
 }
 
-/// Says in the log why the application cannot be served, and gives what was said.
-pub(crate) fn say_boot_failure(py: Python<'_>, error: &PyErr, log: &Log) -> String {
+/// Says in the log why the application cannot be served, and gives that. With a scoreboard the whole traceback is told once,
+/// and one line of it each further time: an application that stays broken is tried again and again, by all workers.
+pub(crate) fn say_boot_failure(
+    py: Python<'_>,
+    error: &PyErr,
+    scoreboard: Option<&Scoreboard>,
+    log: &Log,
+) -> String {
     let reason = boot_failure(py, error);
     let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
-    log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+    let mut digest = DefaultHasher::new();
+    reason.hash(&mut digest);
+    let is_new = scoreboard.is_none_or(|board| board.is_new_boot_failure(digest.finish()));
+    if rest.is_empty() || is_new {
+        log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+    } else {
+        log.error(format_args!("{first} (as before)"));
+    }
     reason
 }
 

@@ -14,8 +14,8 @@
 //!    5  words of a worker with its threads      5  refusals: answers without the app         4  … 3xx
 //!    6  words of a worker before its threads    6…10  of these, status 1xx…5xx               5  … 4xx
 //!    7  words of a thread                         11  1 while no thread is free              6  … 5xx
-//!  8…15 reserved                                 12  bytes in its temporary files           7  reserved
-//!                                              13  requests that ran into their time-out
+//!     8  digest of the last boot failure told     12  bytes in its temporary files           7  reserved
+//!  9…15 reserved                                 13  requests that ran into their time-out
 //!                                              14  requests that waited too long for a thread
 //!                                              15  requests not run: their client was gone
 //!                                              16  requests that wait for a thread
@@ -37,6 +37,8 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
 
 /// Version of the layout; changes whenever a word changes its meaning.
 pub const VERSION: u64 = 1;
+
+const BOOT_FAILURE: usize = 8;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
@@ -113,6 +115,17 @@ impl Scoreboard {
         assert!(slot < self.workers, "worker slot {slot} of a scoreboard for {}", self.workers);
         let first = HEAD_WORDS + slot * worker_stride(self.threads);
         WorkerBoard::new(Arc::clone(&self.words), first, self.threads)
+    }
+
+    /// Takes note of how an application could not be loaded. False when that, by its digest, was the last one noted: then
+    /// it was told already, by this worker or another one.
+    pub fn is_new_boot_failure(&self, digest: u64) -> bool {
+        self.words[BOOT_FAILURE].swap(digest, Relaxed) != digest
+    }
+
+    /// The next boot failure is to be told, whatever was told before.
+    pub fn forget_boot_failure(&self) {
+        self.words[BOOT_FAILURE].store(0, Relaxed);
     }
 
     /// The counters of all workers, by slot.

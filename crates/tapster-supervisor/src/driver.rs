@@ -45,6 +45,9 @@ use templates::{Child, Templates};
 /// How long to wait for room in a full inbox before the next attempt.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long the system's refusal of a process is not told again.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
+
 /// What a supervisor is given to work with.
 pub struct Supervision<'a> {
     /// The time-outs.
@@ -108,6 +111,8 @@ struct Driver<'a> {
     watcher: Watcher<'a>,
     /// Why the next reload is ordered, as far as it is known.
     cause: Option<String>,
+    /// When it was last told that the system gives no process.
+    refusal: Option<Instant>,
     vitals: Vitals,
     load: Option<LoadWatch>,
     templates: Templates,
@@ -185,6 +190,7 @@ impl<'a> Driver<'a> {
             board,
             privileges,
             observer,
+            refusal: None,
             vitals: Vitals::new(settings, slots, log.clone()),
             log,
             log_file: settings.log_file.clone(),
@@ -285,7 +291,11 @@ impl<'a> Driver<'a> {
     }
 
     fn not_started(&mut self, slot: usize, error: &io::Error) -> Done {
-        self.log.error(format_args!("cannot start a worker process: {error}"));
+        // Each worker is tried again and again.
+        if self.refusal.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.refusal = Some(Instant::now());
+            self.log.error(format_args!("cannot start a worker process, and will try again: {error}"));
+        }
         self.events.push_back(Event::NotStarted { slot });
         Done::Yes
     }
@@ -384,6 +394,11 @@ impl<'a> Driver<'a> {
 
     /// Puts a report into the log.
     fn write(&self, report: Report) {
+        if let Report::Reloading | Report::ReloadingFurther | Report::Renewing | Report::WorkerReady { .. } =
+            report
+        {
+            self.board.forget_boot_failure();
+        }
         let level = match report {
             // With every save, and so of no interest.
             Report::Gone { status: Status::Exited(0), .. } if self.watcher.is_there() => Level::Debug,
@@ -420,7 +435,10 @@ impl<'a> Driver<'a> {
     /// Sends what is to be sent, sleeps until something happens, and turns it into events.
     fn wait(&mut self) -> io::Result<()> {
         let ready: Vec<usize> = self.fleet.ready_slots().collect();
-        let held_back = self.outbox.flush(&self.channels, &self.log, &ready);
+        // Whoever sends a connection counts it for the worker that gets it.
+        let board = &self.board;
+        let mut count = |slot| board.worker(slot).connections_changed(1);
+        let held_back = self.outbox.flush(&self.channels, &self.log, &ready, &mut count);
         let slots = self.slots_to_watch(!ready.is_empty() && self.outbox.has_room());
         let sources = slots.iter().map(|slot| match self.children.is_taken(*slot) {
             true => self.channels.incoming(*slot),

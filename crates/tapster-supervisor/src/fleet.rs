@@ -29,6 +29,9 @@ use templates::Templates;
 /// The longest wait for the replacement of a worker that was ready, however many such ended before it.
 const AFTER_READY: Duration = Duration::from_millis(500);
 
+/// The longest wait after the system refused a process: to ask again costs little.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
+
 /// How long after its grace a worker is given to exit before it is killed.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 /// How long a worker that cannot load the application may take to exit.
@@ -330,13 +333,17 @@ impl Fleet {
 
     fn died(&mut self, slot: usize, member: Member, stable: bool, turn: &mut Turn<'_>) {
         if stable {
-            return self.replace(slot, 0, Duration::ZERO, turn);
+            self.replace(slot, 0, Duration::ZERO, turn);
+            return;
         }
         self.abort_reload(member, turn);
         let failures = member.failures.saturating_add(1);
         // It can boot, so a request ended it, and the next one may be a good one: the first that did not live is
         // replaced at once, and none waits for long.
-        self.replace(slot, failures, backoff::delay(failures - 1).min(AFTER_READY), turn);
+        let delay = backoff::delay(failures - 1).min(AFTER_READY);
+        if self.replace(slot, failures, delay, turn) {
+            turn.report(Report::Retrying(delay));
+        }
     }
 
     /// A wake-up that the kernel gave to the dead worker would otherwise be lost.
@@ -357,23 +364,29 @@ impl Fleet {
             Phase::Serving => {
                 self.abort_reload(member, turn);
                 let failures = member.failures.saturating_add(1);
-                self.replace(slot, failures, backoff::delay(failures), turn);
+                let delay = backoff::delay(failures);
+                if failure == BootFailure::NotStarted {
+                    self.replace(slot, failures, delay.min(AFTER_REFUSAL), turn);
+                } else if self.replace(slot, failures, delay, turn) {
+                    turn.report(Report::Retrying(delay));
+                }
             }
             Phase::Stopping { .. } | Phase::Finished => {}
         }
     }
 
-    /// Fills the place of a worker that ended, if its place is wanted.
-    fn replace(&mut self, slot: usize, failures: u32, delay: Duration, turn: &mut Turn<'_>) {
+    /// Fills the place of a worker that ended, if its place is wanted. True if that has to wait.
+    fn replace(&mut self, slot: usize, failures: u32, delay: Duration, turn: &mut Turn<'_>) -> bool {
         if self.phase != Phase::Serving || self.active() >= self.wanted + usize::from(self.has_retiring()) {
-            return;
+            return false;
         }
         if delay.is_zero() {
-            return self.start(slot, failures, turn);
+            self.start(slot, failures, turn);
+            return false;
         }
-        turn.report(Report::Retrying(delay));
         let state = State::Waiting { until: turn.now + delay };
         self.place(slot, failures, state, turn.now);
+        true
     }
 
     /// Puts a new member of the newest generation into a slot.

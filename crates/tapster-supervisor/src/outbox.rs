@@ -8,6 +8,9 @@ use tapster_sys::inbox::Message;
 
 use crate::channels::{Adoption, Channels};
 
+/// Told of each connection that is sent to a slot.
+pub type Sent<'a> = &'a mut dyn FnMut(usize);
+
 /// Connections held at most; what is beyond stays in the inboxes of the slots without a worker.
 const MAX_ADOPTIONS: usize = 256;
 
@@ -51,7 +54,7 @@ impl Outbox {
 
     /// Sends what can be sent; `ready` are the slots whose workers take connections, the best first. Tells whether
     /// something is left that a full inbox keeps back.
-    pub fn flush(&mut self, channels: &Channels, log: &Log, ready: &[usize]) -> bool {
+    pub fn flush(&mut self, channels: &Channels, log: &Log, ready: &[usize], sent: Sent<'_>) -> bool {
         self.flush_orders(channels, log);
         if ready.is_empty() {
             return !self.orders.is_empty();
@@ -59,7 +62,9 @@ impl Outbox {
         let mut turns = ready.iter().cycle();
         self.adoptions.retain(|(message, connection)| {
             let mut attempts = turns.by_ref().take(ready.len());
-            !attempts.any(|slot| channels.send(*slot, *message, Some(connection.as_fd())).is_ok())
+            let send = |slot: &&usize| channels.send(**slot, *message, Some(connection.as_fd())).is_ok();
+            let taker = attempts.find(send);
+            taker.inspect(|slot| sent(**slot)).is_none()
         });
         !self.orders.is_empty() || !self.adoptions.is_empty()
     }
@@ -77,8 +82,10 @@ mod tests {
         let (_reader, writer) = std::io::pipe().unwrap();
         let adoption = || (Message::Adopt { listener: 0 }, writer.try_clone().unwrap().into());
         outbox.adopt(vec![adoption(), adoption(), adoption()]);
-        assert!(!outbox.flush(&channels, &log, &[]));
-        assert!(!outbox.flush(&channels, &log, &[2, 0]));
+        let mut counts = [0; 3];
+        assert!(!outbox.flush(&channels, &log, &[], &mut |slot| counts[slot] += 1));
+        assert!(!outbox.flush(&channels, &log, &[2, 0], &mut |slot| counts[slot] += 1));
+        assert_eq!(counts, [1, 0, 2]);
         let counts = [0, 1, 2].map(|slot| channels.unread(slot).len());
         assert_eq!(counts, [1, 0, 2]);
     }
@@ -89,9 +96,9 @@ mod tests {
         while channels.send(0, Message::Poke, None).is_ok() {}
         let (mut outbox, log) = (Outbox::default(), Log::new(LogOptions::default()));
         outbox.order(0, Message::Stop);
-        assert!(outbox.flush(&channels, &log, &[]));
+        assert!(outbox.flush(&channels, &log, &[], &mut |_| {}));
         channels.unread(0);
-        assert!(!outbox.flush(&channels, &log, &[]));
+        assert!(!outbox.flush(&channels, &log, &[], &mut |_| {}));
         outbox.order(0, Message::Stop);
         outbox.forget(0);
         assert!(outbox.orders.is_empty());

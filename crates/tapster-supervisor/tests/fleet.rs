@@ -531,3 +531,15 @@ fn the_number_of_workers_follows_the_load_until_somebody_sets_it() {
     );
     assert_eq!(world.event(wish(2)), [], "one thing after the other");
 }
+
+#[test]
+fn a_system_without_processes_is_asked_each_second() {
+    let mut world = World::serving(2);
+    assert_eq!(world.exit(0, CRASHED), [poke(1), start(0, 0)]);
+    for pause in [100, 200, 400, 800, 1_000, 1_000] {
+        let told = world.event(Event::NotStarted { slot: 0 });
+        assert_eq!(told.len(), 1, "one line, for debugging: {told:?}");
+        assert_eq!((world.pass(pause - 1), world.pass(1)), (vec![], vec![start(0, 0)]));
+    }
+    assert_eq!(world.ready(0), []);
+}

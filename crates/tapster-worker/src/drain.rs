@@ -84,7 +84,7 @@ impl Shared<'_> {
             self.lane.has_left.store(true, Ordering::SeqCst);
         }
         let late = context.now >= drain.deadline;
-        self.end_idle(context, late || context.now >= drain.since + GRACE);
+        self.end_idle(context, context.now >= drain.since + GRACE, late);
         if late {
             self.end_waiting(context, true);
         }
@@ -114,18 +114,18 @@ impl Shared<'_> {
         if self.handing_over.load(Ordering::SeqCst) { self.peers.next() } else { self.peers.ready() }
     }
 
-    /// Gives idle connections to workers that stay, so that their clients notice nothing; closes those that none
-    /// takes, if their time is over.
-    fn end_idle(&self, context: &mut Context, is_over: bool) {
+    /// Gives idle connections to workers that stay, so that their clients notice nothing; closes those that none may
+    /// take, if their time is over. An inbox has room for some hundred, so that many leave in several steps.
+    fn end_idle(&self, context: &mut Context, is_over: bool, is_late: bool) {
         let peers = self.successors();
-        if peers.is_empty() && !is_over {
+        if peers.is_empty() && !is_over && !is_late {
             return;
         }
         let idle = self.lane.core().take_idle();
         for connection in idle {
             if peers.iter().any(|peer| self.give_to(peer, &connection)) {
                 continue;
-            } else if is_over {
+            } else if is_late || is_over && (peers.is_empty() || !self.may_move(&connection)) {
                 drive::close(self, connection, "idle when the worker drained");
             } else {
                 drive::requeue(self, context, connection);

@@ -118,12 +118,15 @@ impl Shared<'_> {
                 .is_some_and(|peer| self.free_lane().is_none() && self.give_to(peer, connection))
     }
 
+    /// Whether another worker can serve a connection: nobody introduces a client twice.
+    pub(crate) fn may_move(&self, connection: &Connection) -> bool {
+        connection.facts.introduction != Introduction::Made
+    }
+
     /// Gives a connection between requests to a peer, which finds in the socket whatever comes next. True if it took
     /// it: then it is this worker's no more.
     pub(crate) fn give_to(&self, peer: &Peer, connection: &Connection) -> bool {
-        // Nobody introduces a client twice.
-        let stays = connection.facts.introduction == Introduction::Made;
-        if stays || !peer.send(connection.listener, connection.stream.as_fd()) {
+        if !self.may_move(connection) || !peer.send(connection.listener, connection.stream.as_fd()) {
             return false;
         }
         // The peer keeps the socket open, so that the poller would go on telling of it.
