@@ -52,21 +52,25 @@ def server(workers: int, *options: str) -> Generator[tuple[int, str]]:
     """A ready server: its process number and its URL."""
     command = shlex.split(os.environ.get("TAPSTER_COMMAND", "tapster"))
     with tempfile.TemporaryDirectory() as directory:
-        env = {**os.environ, "DJANGO_DATABASE": f"{directory}/db.sqlite3", "PYTHONDONTWRITEBYTECODE": ""}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TAPSTER_")}
+        env = {**kept, "DJANGO_DATABASE": f"{directory}/db.sqlite3", "PYTHONDONTWRITEBYTECODE": ""}
         process = subprocess.Popen(
-            [*command, "--workers", str(workers), "--bind", "127.0.0.1:0", *options],
+            [*command, "mysite.wsgi", "--workers", str(workers), "--bind", "127.0.0.1:0", *options],
             cwd=PROJECT,
             env=env,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert process.stderr is not None
-        url = ""
+        url, said = "", ""
         try:
             for line in process.stderr:
+                said += line
                 url = url or (match[0] if (match := re.search(r"http://127\.0\.0\.1:\d+", line)) else "")
                 if re.search(r"\] (all \d+ workers )?ready after", line):
                     break
+            else:
+                raise RuntimeError(f"the server did not start:\n{said}")
             yield process.pid, url
         finally:
             process.send_signal(signal.SIGTERM)
