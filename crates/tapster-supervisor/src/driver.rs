@@ -304,6 +304,7 @@ impl<'a> Driver<'a> {
     fn become_watcher(self) -> ! {
         let Driver { own_pid, watcher, alive: (alive, writer), privileges, log, .. } = self;
         drop((self.signals, writer, self.outbox, self.touch, self.control, self.listeners, self.channels));
+        drop(self.upgrade);
         watcher.run(own_pid, alive, &privileges, &log)
     }
 

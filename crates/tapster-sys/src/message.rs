@@ -52,6 +52,11 @@ pub enum Message {
         /// Milliseconds until what still runs is given up.
         timeout_ms: u32,
     },
+    /// Supervisor to worker: in the drain that follows, clients between requests may stay this long for one more.
+    KeepIdle {
+        /// Milliseconds from the beginning of the drain.
+        grace_ms: u32,
+    },
 }
 
 /// Why a worker asks for a successor.
@@ -75,6 +80,7 @@ impl Message {
             Message::Ready => (1, 0),
             Message::BootFailed => (2, 0),
             Message::Drain { timeout_ms } => (3, timeout_ms),
+            Message::KeepIdle { grace_ms } => (53, grace_ms),
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
@@ -100,6 +106,7 @@ impl Message {
             1 => Some(Message::Ready),
             2 => Some(Message::BootFailed),
             3 => Some(Message::Drain { timeout_ms: value }),
+            53 => Some(Message::KeepIdle { grace_ms: value }),
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
@@ -127,6 +134,7 @@ mod tests {
             Message::Ready,
             Message::BootFailed,
             Message::Drain { timeout_ms: u32::MAX },
+            Message::KeepIdle { grace_ms: 2_000 },
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },

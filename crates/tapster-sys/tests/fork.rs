@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 
+use tapster_sys::exec::{self, Program};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
 use tapster_sys::identity::{Identity, Privileges, may_change};
 use tapster_sys::inbox::{Inbox, Message};
@@ -14,7 +15,7 @@ use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal, Signals};
 use tapster_sys::wait::{self, Status};
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 fn main() {
     a_child_shares_memory_and_inboxes();
@@ -22,8 +23,10 @@ fn main() {
     signals_arrive_while_a_process_sleeps();
     a_blocked_signal_is_kept_for_the_child();
     unknown_children_are_reaped();
+    a_program_starts_clean_and_with_what_it_is_given();
+    a_program_that_cannot_start_says_why();
     nobody_becomes_root_again();
-    println!("fork: 6 tests passed");
+    println!("fork: 8 tests passed");
 }
 
 /// Runs a closure in a child, which exits with its result.
@@ -160,4 +163,52 @@ fn nobody_becomes_root_again() {
     let privileges = Privileges { identity: Some(stays).filter(|_| !may), no_new: true };
     let pid = child(|| i32::from(privileges.give_up().is_err()));
     assert_eq!(status_of(pid, &signals), Status::Exited(0));
+}
+
+fn program(words: &[&str], directory: &str) -> Program {
+    Program {
+        file: words[0].into(),
+        arguments: words.iter().map(Into::into).collect(),
+        environment: vec![("NAME".into(), "value".into())],
+        directory: directory.into(),
+        ignored: vec![Signal::Hangup],
+    }
+}
+
+/// Nothing of what this process blocks, catches or has open, but what is passed on; what was ignored stays so.
+fn a_program_starts_clean_and_with_what_it_is_given() {
+    let signals = Signals::catch(&[Signal::Child, Signal::Terminate, Signal::Hangup]).unwrap();
+    signal::ignore_broken_pipes().unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let script = format!(
+        "pwd; env | grep NAME; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd | wc -l >&{0}",
+        writer.as_raw_fd()
+    );
+    let script = format!("exec >&{}; {script}", writer.as_raw_fd());
+    let shell = program(&["/bin/sh", "-c", &script], "/usr");
+    let pid = exec::spawn(&shell, &[writer.as_fd()]).unwrap();
+    drop(writer);
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..2], ["/usr", "NAME=value"], "{said}");
+    let mask = |name: &str| {
+        let line = lines.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_eq!(mask("SigBlk:"), 0, "{said}");
+    // SIGHUP is the first signal. What else is ignored here was so before.
+    assert_eq!(mask("SigIgn:") & 0xFFFF, 1, "{said}");
+    assert_eq!(mask("SigCgt:") & (1 << 14), 0, "{said}");
+}
+
+fn a_program_that_cannot_start_says_why() {
+    let refusal =
+        |words: &[&str], directory| exec::spawn(&program(words, directory), &[]).unwrap_err().to_string();
+    assert!(refusal(&["/nowhere/python"], "/").contains("cannot execute /nowhere/python: No such file"));
+    assert!(refusal(&["/etc/passwd"], "/").contains("Permission denied"));
+    assert!(refusal(&["/bin/sh"], "/nowhere").contains("cannot change to /nowhere"));
+    assert!(refusal(&["/bin/sh", "a\0b"], "/").contains("nul byte"));
+    while wait::reap_any().unwrap().is_some() {}
 }

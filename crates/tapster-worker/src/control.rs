@@ -42,6 +42,7 @@ impl Shared<'_> {
         match message {
             Message::Drain { timeout_ms } => self.start_drain(Duration::from_millis(timeout_ms.into())),
             Message::HandOver { timeout_ms } => self.hand_over(Duration::from_millis(timeout_ms.into())),
+            Message::KeepIdle { grace_ms } => self.idle_grace_ms.store(grace_ms, Ordering::Relaxed),
             Message::Stop => self.stop(),
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),

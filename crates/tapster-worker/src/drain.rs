@@ -16,8 +16,9 @@ use crate::worker::{Engine, Shared};
 /// How often a draining worker looks at what is left.
 const STEP: Duration = Duration::from_millis(50);
 
-/// How long an idle connection that no peer takes stays open: a request may be on its way.
-const GRACE: Duration = Duration::from_millis(50);
+/// Milliseconds that an idle connection which no peer takes stays open, if nothing else is said: a request may be on its
+/// way.
+pub(crate) const IDLE_GRACE_MS: u32 = 50;
 
 /// What is known of a drain.
 #[derive(Clone, Copy)]
@@ -84,7 +85,8 @@ impl Shared<'_> {
             self.lane.has_left.store(true, Ordering::SeqCst);
         }
         let late = context.now >= drain.deadline;
-        self.end_idle(context, context.now >= drain.since + GRACE, late);
+        let grace = Duration::from_millis(self.idle_grace_ms.load(Ordering::Relaxed).into());
+        self.end_idle(context, context.now >= drain.since + grace, late);
         if late {
             self.end_waiting(context, true);
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use tapster_sys::socket::Listener;
 
 use crate::budget::Budget;
 use crate::capacity::Capacity;
-use crate::drain::Drain;
+use crate::drain::{Drain, IDLE_GRACE_MS};
 use crate::lane::Lane;
 use crate::monitor::Watched;
 use crate::parker::Parker;
@@ -101,6 +101,8 @@ pub(crate) struct Engine {
     pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
+    /// How long a drain leaves idle connections open that no peer takes.
+    pub(crate) idle_grace_ms: AtomicU32,
     /// What drains answers nothing new: clients between requests go to whoever serves next.
     pub(crate) handing_over: AtomicBool,
     pub(crate) capacity: Capacity,
@@ -174,6 +176,7 @@ impl Worker {
             has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
+            idle_grace_ms: AtomicU32::new(IDLE_GRACE_MS),
             handing_over: AtomicBool::new(false),
             capacity: Capacity::new(settings.worker_connections),
             quota: Quota::new(settings),

@@ -4,6 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::socket::Listener;
 use tapster_sys::wait::Status;
@@ -19,6 +20,9 @@ use crate::{Command, Order, Outcome, Report};
 
 /// How long a new server may take to end beyond the grace of its requests.
 const END: Duration = Duration::from_secs(5);
+
+/// How long idle connections stay open in a server whose place another one has taken.
+const IDLE_GRACE: Duration = Duration::from_secs(2);
 
 /// What a driver knows of the servers before and after its own.
 pub(super) struct Upgrade {
@@ -210,6 +214,12 @@ impl Driver<'_> {
         self.upgrade.heir = Some(pid);
         // What this server has to say is no news of the service any more.
         self.manager = ServiceManager::default();
+        // Clients between requests cannot go to a worker of this server. Those who send one more in this time are told with
+        // its answer that the connection ends, and do not find it closed.
+        let grace_ms = u32::try_from(IDLE_GRACE.as_millis()).unwrap_or(u32::MAX);
+        for slot in self.fleet.ready_slots() {
+            self.outbox.order(slot, Message::KeepIdle { grace_ms });
+        }
         self.obey(Command::MakeWay);
     }
 
