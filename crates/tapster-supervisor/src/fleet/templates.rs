@@ -9,7 +9,7 @@ use std::time::Duration;
 use tapster_sys::wait::Status;
 
 use crate::backoff;
-use crate::member::Time;
+use crate::member::{State, Time};
 use crate::report::Task;
 use crate::template::{Origin, Template, TemplateState};
 use crate::{Action, BootFailure, Outcome, Report, TemplateDeed, TemplateEvent, TemplateNews};
@@ -188,6 +188,7 @@ impl Fleet {
 
     /// Tells the current template to fork those that wait for it.
     fn ask(&mut self, turn: &mut Turn<'_>) {
+        let boot_timeout = self.plan.boot_timeout;
         let Some(templates) = &mut self.templates else { return };
         let Some(Template { id, generation, .. }) = templates.current() else { return };
         for (slot, origin) in templates.origins.iter_mut().enumerate() {
@@ -195,6 +196,10 @@ impl Fleet {
                 *origin = Some(Origin::Asked(id));
                 if let Some(member) = &mut self.slots[slot] {
                     member.generation = generation;
+                    // Its time begins now: to wait for a template is no fault of its own.
+                    if let State::Booting { deadline } = &mut member.state {
+                        *deadline = turn.now + boot_timeout;
+                    }
                 }
                 turn.act(Action::Template { template: id, deed: TemplateDeed::Fork { slot, generation } });
             }
