@@ -82,10 +82,11 @@ def shrinking(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
 
 
 def closed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """`1 True` if `close()` ran once, on the thread of the call."""
+    """`1 True` if `close()` ran once, on the thread of the call; `0 True` if there was no call."""
     name = query(environ)["id"]
     threads = _closed.get(name, [])
-    return answer(start_response, f"{len(threads)} {threads == [_called.get(name)]}".encode())
+    calls = [_called[name]] if name in _called else []
+    return answer(start_response, f"{len(threads)} {threads == calls}".encode())
 
 
 _closed: dict[str, list[int]] = {}

@@ -20,7 +20,7 @@ APP = "steps:application"
 def shown(pid: int, column: str) -> str:
     """What ps shows of a process."""
     found = subprocess.run(
-        ["ps", "-o", f"{column}=", "-p", str(pid)], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-o", f"{column}=", "-p", str(pid)], capture_output=True, text=True, check=True
     )
     return found.stdout.strip()
 

@@ -84,7 +84,7 @@ def test_an_application_that_takes_too_long(start: Start, project: Project, gate
 
 def test_a_new_server_that_hangs(start: Start, project: Project) -> None:
     """Stopped before it can say anything: the old server's own time-out ends it."""
-    server = start("--boot-timeout", "2s")
+    server = start("--boot-timeout", "2s", PYTHONPATH=str(project.directory))
     (project.directory / "sitecustomize.py").write_text(
         "import os, signal\nif 'TAPSTER_PREDECESSOR' in os.environ:\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
     )

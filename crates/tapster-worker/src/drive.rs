@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tapster_gateway::Body;
 use tapster_http1::encode::RefusalFields;
 
 use crate::answer;
@@ -40,7 +41,11 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
         };
         let next = match step {
             Step::Rest => rest(shared, context, connection),
-            Step::Dispatch(_) if connection.gone => return shared.abandon(connection),
+            Step::Dispatch(_) if connection.gone => {
+                // It may be a file.
+                context.scratch.request.body = Body::Empty;
+                return shared.abandon(connection);
+            }
             Step::Dispatch(exchange) if context.may_call() => {
                 answered += 1;
                 answer::answer(shared, context, connection, exchange)
