@@ -67,7 +67,7 @@ def test_auto_says_why(serve: Serve) -> None:
     wait_for_workers(server, int(found[1]))
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU only")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="not on this system: a second CPU")
 def test_auto_follows_the_affinity() -> None:
     cpu = min(os.sched_getaffinity(0))
     with Server.start(APP, "--workers", "auto", wrapper=("taskset", "-c", str(cpu))) as server:

@@ -329,11 +329,9 @@ impl<'a> Responder<'a> {
         Some(burst.take(self.out))
     }
 
-    /// Leaves a whole answer to the end of the call, or to the monitor if that is long in coming.
+    /// Leaves a whole answer to the end of the call, or to the monitor if that is long in coming: the application may be
+    /// at work behind its last byte, or close what it gave.
     fn entrust(&mut self) -> bool {
-        if !matches!(self.framing, Framing::Length(0)) {
-            return false;
-        }
         let Some(bytes) = self.take_whole() else { return false };
         let lane = &self.shared.lane;
         match lane.burst.entrust(self.connection.stream.clone(), bytes) {
@@ -464,7 +462,9 @@ impl<'a> Responder<'a> {
         if count > 0 {
             self.put(chunk, count);
         }
-        if (flush == Flush::Now || self.out.len() >= SEND_FROM) && !self.entrust() {
+        if (flush == Flush::Now || self.out.len() >= SEND_FROM)
+            && !(self.framing == Framing::Length(0) && self.entrust())
+        {
             self.send();
         }
         if flush == Flush::Now {
@@ -503,9 +503,8 @@ impl<'a> Responder<'a> {
             self.out.extend_from_slice(encode::LAST_CHUNK);
         }
         self.progress = Progress::Finished;
-        match self.take_whole() {
-            Some(bytes) => self.connection.unsent = bytes,
-            None => self.send(),
+        if !self.entrust() {
+            self.send();
         }
     }
 

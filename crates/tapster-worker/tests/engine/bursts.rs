@@ -13,7 +13,7 @@ const ROUNDS: usize = 10;
 const CLIENTS: usize = 16;
 
 /// `/busy` computes for so long that a burst gathers behind it, `/held` waits at the gate, `/whole` does so behind the
-/// last byte of its answer.
+/// last byte of its answer, `/finished` when that is over, as a `close()` does.
 fn serve(threads: usize, gate: &Gate) -> Server {
     let gate = gate.clone();
     Wanted::threads(threads).serve(move |request, respond| match &*path(request) {
@@ -32,6 +32,10 @@ fn serve(threads: usize, gate: &Gate) -> Server {
             write_at_once(respond, b"whole");
             gate.pass();
             respond.finish();
+        }
+        "/finished" => {
+            ok(respond, b"finished");
+            gate.pass();
         }
         _ => ok(respond, b"fast"),
     })
@@ -86,9 +90,9 @@ fn answers_of_a_burst_do_not_wait_for_a_call_that_blocks() {
 
 #[test]
 fn a_whole_answer_does_not_wait_for_the_end_of_its_call() {
-    for threads in [1, 4] {
-        let (gate, _server, mut clients) = burst_with("/whole", threads);
-        assert_eq!(clients.last_mut().unwrap().answer().text(), "whole");
+    for (threads, last) in [(1, "whole"), (4, "whole"), (1, "finished"), (4, "finished")] {
+        let (gate, _server, mut clients) = burst_with(&format!("/{last}"), threads);
+        assert_eq!(clients.last_mut().unwrap().answer().text(), last);
         gate.open();
         assert_eq!(clients[0].get("/fast").text(), "fast");
     }
