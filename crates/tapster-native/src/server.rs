@@ -159,7 +159,7 @@ struct Children<'a> {
 
 impl Roles for Children<'_> {
     fn worker(&mut self, start: WorkerStart) -> i32 {
-        self.hooks.post_fork(self.py, start.slot);
+        self.hooks.post_fork(self.py, start.place.slot);
         worker::run(self.py, self.settings, self.workers, self.log, start)
     }
 

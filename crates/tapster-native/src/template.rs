@@ -29,7 +29,7 @@ pub(crate) fn run(
         }
     };
     let mut worker = |start: WorkerStart| {
-        hooks.post_fork(py, start.slot);
+        hooks.post_fork(py, start.place.slot);
         call(py, "in_worker", log);
         worker::run_forked(py, settings, application.clone_ref(py), workers, log, start)
     };

@@ -47,10 +47,10 @@ pub(crate) fn run(
     mut start: WorkerStart,
 ) -> i32 {
     let log = log.threaded(block_signals);
-    let level = if start.slot == 0 && start.generation == 0 { Level::Info } else { Level::Debug };
+    let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
-        py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.slot + 1,)));
+        py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.place.slot + 1,)));
     match load(py, settings, &log, level, &mut start) {
         Ok((application, hello)) => run_loaded(py, settings, application, hello, workers, start, &log),
         Err(reason) => fail(&start, &reason, &log),
@@ -62,7 +62,7 @@ fn fail(start: &WorkerStart, reason: &str, log: &Log) -> i32 {
     // The supervisor hears of the exit anyway; the message says that it was the application, and why.
     let letter = letter::write(reason.as_bytes()).ok();
     let _gone = start.inbox.send(Message::BootFailed, letter.as_ref().map(AsFd::as_fd));
-    start.board.worker(start.slot).set_state(WorkerState::Gone);
+    start.board.worker(start.place.slot).set_state(WorkerState::Gone);
     log.flush(FLUSH);
     EXIT_BOOT_FAILED
 }
@@ -78,7 +78,7 @@ pub(crate) fn run_forked(
 ) -> i32 {
     let log = log.threaded(block_signals);
     let begun = py.import("tapster._worker").and_then(|module| {
-        module.call_method1("begin", (start.slot + 1,))?;
+        module.call_method1("begin", (start.place.slot + 1,))?;
         module.call_method0("run_fork_functions")
     });
     match begun {
@@ -96,7 +96,7 @@ fn run_loaded(
     start: WorkerStart,
     log: &Log,
 ) -> i32 {
-    let board = start.board.worker(start.slot);
+    let board = start.board.worker(start.place.slot);
     let status = match serve(py, settings, application, hello, workers, start, log) {
         Ok(()) => 0,
         Err(error) => {
@@ -125,9 +125,9 @@ fn load(
     level: Level,
     start: &mut WorkerStart,
 ) -> Result<(Py<PyAny>, Hello), String> {
-    let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.generation, log));
+    let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.place.generation, log));
     let is_watched = watched.is_some();
-    let booted = match start.stands_in_for {
+    let booted = match start.place.stands_in_for {
         None => boot(py, settings, Some(&start.board), log, level, watched, true),
         Some(failure) => Err(stand_in_text(py, failure, watched, log)),
     };
@@ -256,7 +256,7 @@ fn serve(
     python.call_method1("install_wakeup_fd", (woken.as_raw_fd(), wake.as_raw_fd()))?;
     let inline = settings.threads == 1;
     let inbox = start.inbox.try_clone()?;
-    let board = start.board.worker(start.slot);
+    let board = start.board.worker(start.place.slot);
     let worker = Worker::new(
         settings,
         workers,
@@ -264,7 +264,7 @@ fn serve(
             app: Arc::new(application),
             listeners: start.listeners,
             inbox: start.inbox,
-            peers: Peers::new(start.slot, start.peers, start.board),
+            peers: Peers::new(start.place.slot, start.peers, start.board),
             alive: Some(start.alive),
             signals: if inline { Some(woken.try_clone()?) } else { None },
             ended: Some(wake.try_clone()?),

@@ -41,7 +41,7 @@ pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use handover::Succession;
 pub use report::{BootFailure, Report, TemplateNews};
 pub use retirement::RetireReason;
-pub use role::{Fork, Observer, Roles, WorkerStart};
+pub use role::{Fork, Observer, Place, Roles, WorkerStart};
 pub use template_start::{TemplateEnd, TemplateStart};
 
 /// What `ps` and `top` call the process of a supervisor.

@@ -46,10 +46,9 @@ impl<F: FnMut(WorkerStart) -> i32> Roles for F {
     }
 }
 
-/// What a new worker process has. It is called with no signal blocked; INT, QUIT, HUP, USR1 and USR2 do nothing
-/// (they are for the supervisor, and a terminal sends them to everybody); TERM ends it until it catches TERM, which
-/// it should do before it says Ready, and take as the order to drain.
-pub struct WorkerStart {
+/// What a new worker is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
     /// Its place on the scoreboard.
     pub slot: usize,
     /// How many reloads were ordered before it was started.
@@ -57,6 +56,14 @@ pub struct WorkerStart {
     /// If set there is no application: requests are to be answered with this reason, after saying StandsIn. It is why
     /// the worker before did not boot.
     pub stands_in_for: Option<BootFailure>,
+}
+
+/// What a new worker process has. It is called with no signal blocked; INT, QUIT, HUP, USR1 and USR2 do nothing
+/// (they are for the supervisor, and a terminal sends them to everybody); TERM ends it until it catches TERM, which
+/// it should do before it says Ready, and take as the order to drain.
+pub struct WorkerStart {
+    /// What it is.
+    pub place: Place,
     /// The supervisor, which is its parent.
     pub supervisor: Pid,
     /// Where it gets orders and connections, and says Ready or BootFailed.

@@ -48,7 +48,7 @@ pub fn run(orders: Inbox, inheritance: Inheritance, roles: &mut dyn Roles) -> ! 
 impl TemplateStart {
     /// How many reloads were ordered before it was started.
     pub fn generation(&self) -> u64 {
-        self.inheritance.generation
+        self.inheritance.place.generation
     }
 
     /// Says that the application cannot be imported, and why; that is in the log already.
@@ -76,7 +76,7 @@ impl TemplateStart {
                         Ok(Side::Origin) => {}
                         Ok(Side::Orphan) => {
                             drop(orders);
-                            inheritance.slot = place;
+                            inheritance.place.slot = place;
                             worker_start::run_adopted(inheritance, worker)
                         }
                         Err(error) => {

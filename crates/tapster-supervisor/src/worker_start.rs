@@ -13,8 +13,9 @@ use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
 use tapster_sys::title;
 
+use crate::WorkerStart;
 use crate::channels::Channels;
-use crate::{BootFailure, WorkerStart};
+use crate::role::Place;
 
 /// What the supervisor catches.
 pub const CAUGHT: [Signal; 9] = [
@@ -44,9 +45,7 @@ const BEFORE_THE_SUPERVISOR: i32 = 300;
 
 /// What a child inherits and a worker needs.
 pub struct Inheritance {
-    pub slot: usize,
-    pub generation: u64,
-    pub stands_in_for: Option<BootFailure>,
+    pub place: Place,
     pub supervisor: Pid,
     pub channels: Channels,
     pub alive: OwnedFd,
@@ -86,7 +85,7 @@ pub fn run_adopted(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart)
 }
 
 fn names(inheritance: &Inheritance) -> (String, String) {
-    let number = inheritance.slot + 1;
+    let number = inheritance.place.slot + 1;
     (format!("tapster-w{number}"), format!("tapster: worker {number}"))
 }
 
@@ -152,34 +151,12 @@ fn await_adoption(inheritance: &Inheritance) -> Option<()> {
 }
 
 fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
-    let Inheritance {
-        slot,
-        generation,
-        stands_in_for,
-        supervisor,
-        channels,
-        alive,
-        listeners,
-        board,
-        modules,
-        ..
-    } = inheritance;
-    let own = board.worker(slot);
+    let Inheritance { place, supervisor, channels, alive, listeners, board, modules, .. } = inheritance;
+    let own = board.worker(place.slot);
     own.reset(Pid::current().as_raw().cast_unsigned());
     own.set_state(WorkerState::Booting);
-    let (inbox, peers) = channels.into_worker(slot)?;
-    Some(WorkerStart {
-        slot,
-        generation,
-        stands_in_for,
-        supervisor,
-        inbox,
-        peers,
-        alive,
-        listeners,
-        board,
-        modules,
-    })
+    let (inbox, peers) = channels.into_worker(place.slot)?;
+    Some(WorkerStart { place, supervisor, inbox, peers, alive, listeners, board, modules })
 }
 
 /// A worker that is more than it was to be must not run a line of the application's.

@@ -10,7 +10,8 @@ use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::wait::{self, Status};
 
-use super::{Done, Driver, Place};
+use super::{Done, Driver};
+use crate::role::Place;
 use crate::{Event, TemplateDeed, TemplateEvent};
 
 /// What a child of the supervisor becomes.

@@ -58,7 +58,9 @@ pub fn an_application_that_cannot_be_loaded_ends_the_server() {
 
 pub fn a_crashed_worker_is_replaced_and_its_peers_are_poked() {
     let mut server = Server::start(Setup::default(), |start, writer| {
-        serve(start, writer, |start, message| say(writer, &format!("slot {} got {message:?}", start.slot)))
+        serve(start, writer, |start, message| {
+            say(writer, &format!("slot {} got {message:?}", start.place.slot))
+        })
     });
     let first = server.expect(&["slot 0", "serves"]);
     server.expect(&["ready after", "2 workers"]);
@@ -82,7 +84,7 @@ pub fn a_reload_loses_no_connection() {
 }
 
 pub fn a_broken_reload_leaves_the_old_workers_serving() {
-    let mut server = Server::start(Setup::default(), |start, writer| match start.generation {
+    let mut server = Server::start(Setup::default(), |start, writer| match start.place.generation {
         0 | 2 => serve(start, writer, |_, _| {}),
         _ => {
             start.inbox.send(Message::BootFailed, None).unwrap();
@@ -115,7 +117,7 @@ pub fn connections_sent_to_a_dead_worker_reach_another() {
     let mut server = Server::start(Setup::default(), |start, writer| {
         let terminate = Signals::catch(&[Signal::Terminate]).unwrap();
         become_ready(&start, writer);
-        if start.slot == 1 {
+        if start.place.slot == 1 {
             hang();
         }
         let client = accept_one(&start);
@@ -187,7 +189,7 @@ pub fn strangers_are_reaped() {
 
 pub fn a_panic_ends_the_worker_and_not_more() {
     let mut server = Server::start(Setup { workers: 1, ..Setup::default() }, |start, writer| {
-        if start.generation == 1 {
+        if start.place.generation == 1 {
             std::panic::resume_unwind(Box::new("without a message"));
         }
         serve(start, writer, |_, _| {})

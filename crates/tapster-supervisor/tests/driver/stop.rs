@@ -13,7 +13,7 @@ use crate::worker::{become_ready, hang, say, serve};
 pub fn a_worker_that_does_not_finish_is_killed() {
     let setup = Setup { workers: 1, graceful_timeout: Duration::from_millis(50), ..Setup::default() };
     let mut server = Server::start(setup, |start, writer| {
-        start.board.worker(start.slot).begin(0, 1);
+        start.board.worker(start.place.slot).begin(0, 1);
         become_ready(&start, writer);
         hang()
     });

@@ -21,11 +21,16 @@ pub fn say(mut writer: &PipeWriter, text: &str) {
 }
 
 pub fn become_ready(start: &WorkerStart, writer: &PipeWriter) {
-    start.board.worker(start.slot).set_state(WorkerState::Ready);
+    start.board.worker(start.place.slot).set_state(WorkerState::Ready);
     start.inbox.send(Message::Ready, None).unwrap();
     say(
         writer,
-        &format!("slot {} generation {} pid {} serves", start.slot, start.generation, Pid::current()),
+        &format!(
+            "slot {} generation {} pid {} serves",
+            start.place.slot,
+            start.place.generation,
+            Pid::current()
+        ),
     );
 }
 
@@ -49,7 +54,7 @@ pub fn obey(
         let sources: Vec<_> = sources.into_iter().map(|source| (source, Interest::Readable)).collect();
         let found = poll::wait(&sources, None).unwrap();
         if found[1] {
-            say(writer, &format!("slot {} lost its supervisor", start.slot));
+            say(writer, &format!("slot {} lost its supervisor", start.place.slot));
             return 0;
         }
         accept_all(&start);
@@ -70,7 +75,7 @@ pub fn obey(
 /// What waits in the listeners' queues was promised to clients.
 fn drain(start: &WorkerStart, writer: &PipeWriter) -> i32 {
     accept_all(start);
-    say(writer, &format!("slot {} drained", start.slot));
+    say(writer, &format!("slot {} drained", start.place.slot));
     0
 }
 
@@ -103,7 +108,7 @@ fn accept(listener: &Listener) -> Option<OwnedFd> {
 
 fn answer(start: &WorkerStart, connection: OwnedFd) {
     let mut connection = File::from(connection);
-    write!(connection, "{} {}", start.generation, Pid::current()).unwrap();
+    write!(connection, "{} {}", start.place.generation, Pid::current()).unwrap();
 }
 
 /// Sleeps for ever, deaf to everything.
