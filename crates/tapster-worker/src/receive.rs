@@ -1,5 +1,5 @@
 //! From bytes to a complete request: which protocol, the head, the body. Pure decisions over buffers; the reading
-//! is `connection.rs`'s.
+//! is done in `connection/advance.rs`.
 
 use std::fmt;
 use std::time::Instant;

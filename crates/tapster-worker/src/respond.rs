@@ -1,46 +1,30 @@
-//! The answer to one request: framing, the head and its body in as few writes as they fit, what the socket does
-//! not take at once into the connection's [`Outbound`]. Runs on the thread that calls the application.
+//! The answer to one request: what the application says of it, in order, and whose it is to give. How its end is told
+//! stands in `framing.rs`, how it leaves in `send.rs`. Runs on the thread that calls the application.
+
+mod framing;
+mod send;
 
 use std::fs::File;
-use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::time::Instant;
 
-use tapster_config::EarlyHints;
-use tapster_gateway::{App, BodySize, Chunk, Flush, Kept, Protocol, Respond, ResponseHead, WriteError};
-use tapster_http1::encode::{self, BodyField, RefusalFields, ServerFields};
+use tapster_gateway::{App, BodySize, Chunk, Flush, Respond, ResponseHead, WriteError};
+use tapster_http1::encode::{self, RefusalFields, ServerFields};
 
-use crate::backing::Backing;
-use crate::burst::{self, Pace};
+use crate::burst::Pace;
 use crate::connection::{Connection, Exchange};
-use crate::file::FileBody;
-use crate::outbound::{Flushed, Outbound};
 use crate::ownership::{Owner, Reply, Stage};
 use crate::policy::Policy;
 use crate::running::Running;
 use crate::worker::Shared;
 
-/// Body parts up to this size are copied behind the head: one write beats a saved copy.
-const COPY_BELOW: usize = 16 * 1024;
+use framing::Framing;
 
 /// Files up to this size are read: one write with the head beats a hand-over to the file thread.
 const READ_BELOW: u64 = 64 * 1024;
 
 /// Bytes gathered before they are sent although more is at hand.
 const SEND_FROM: usize = 64 * 1024;
-
-/// How the client will know where the body ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Framing {
-    /// HEAD, 204, 304: there is none (RFC 9110 §6.4.1).
-    NoBody,
-    /// So many bytes are missing.
-    Length(u64),
-    Chunked,
-    UntilClose,
-}
 
 /// Where the answer stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -191,259 +175,6 @@ impl<'a> Responder<'a> {
             _ => Stage::Nothing,
         };
         owner.go_on(stage, self.shared.micros(Instant::now()));
-    }
-
-    fn choose_framing(&mut self, head: &ResponseHead, size: BodySize) -> BodyField {
-        let bodiless = matches!(head.status(), 204 | 304);
-        let known = match size {
-            BodySize::Known(length) => Some(length),
-            BodySize::Unknown => None,
-        };
-        let has_no_body = bodiless || self.exchange.head_only;
-        self.framing = match head.content_length().or(known) {
-            _ if has_no_body => Framing::NoBody,
-            Some(length) => Framing::Length(length),
-            None if self.exchange.protocol == Protocol::Uwsgi || self.exchange.http10 => Framing::UntilClose,
-            None => Framing::Chunked,
-        };
-        match (self.framing, known) {
-            (Framing::Chunked, _) => BodyField::Chunked,
-            // To HEAD an application may give no body at all: that says nothing of GET's (RFC 9110 §8.6).
-            (_, Some(0)) if self.exchange.head_only => BodyField::None,
-            (_, Some(length)) if head.content_length().is_none() && !bodiless => BodyField::Length(length),
-            _ => BodyField::None,
-        }
-    }
-
-    /// `Connection` where it differs from the version's default (RFC 9112 §9.3); uwsgi answers have none.
-    fn connection_field(&mut self) -> encode::Connection {
-        if self.framing == Framing::UntilClose {
-            self.exchange.keep_alive = false;
-        }
-        match (self.exchange.keep_alive, self.exchange.http10) {
-            _ if self.exchange.protocol == Protocol::Uwsgi => encode::Connection::Default,
-            (false, _) => encode::Connection::Close,
-            (true, true) => encode::Connection::KeepAlive,
-            (true, false) => encode::Connection::Default,
-        }
-    }
-
-    /// Whether whoever reads the answer knows what a 103 is. Many a proxy takes it for the answer, and waits for its body.
-    fn may_hint(&self) -> bool {
-        let Exchange { protocol, http10, proxied, .. } = self.exchange;
-        protocol == Protocol::Http
-            && !http10
-            && match self.policy.early_hints {
-                EarlyHints::On => true,
-                EarlyHints::Auto => !proxied,
-                EarlyHints::Off => false,
-            }
-    }
-
-    /// How many of `wanted` bytes the framing has room for.
-    fn admit(&mut self, wanted: u64) -> u64 {
-        match &mut self.framing {
-            Framing::NoBody => 0,
-            Framing::Length(missing) => {
-                let count = wanted.min(*missing);
-                *missing -= count;
-                count
-            }
-            Framing::Chunked | Framing::UntilClose => wanted,
-        }
-    }
-
-    fn put(&mut self, chunk: &dyn Chunk, count: usize) {
-        let chunked = self.framing == Framing::Chunked;
-        if chunked {
-            encode::chunk_header(self.out, count);
-        }
-        if count <= COPY_BELOW {
-            self.out.extend_from_slice(&chunk.bytes()[..count]);
-        } else {
-            self.send_with(chunk, count);
-        }
-        if chunked {
-            self.out.extend_from_slice(encode::CHUNK_END);
-        }
-        self.bytes += count as u64;
-    }
-
-    /// Sends what is gathered.
-    fn send(&mut self) {
-        if self.out.is_empty() || self.gone {
-            self.out.clear();
-            return;
-        }
-        self.left = true;
-        let sent = match self.pending() {
-            Some(_) => 0,
-            None => self.took(self.connection.stream.write(self.out)),
-        };
-        if sent < self.out.len() && !self.gone {
-            let rest = self.out[sent..].to_vec();
-            self.queue(Box::new(rest), 0);
-        }
-        self.out.clear();
-    }
-
-    /// Sends what is gathered and `count` bytes of a large part, without copying the part.
-    fn send_with(&mut self, chunk: &dyn Chunk, count: usize) {
-        if self.gone {
-            return;
-        }
-        self.left = true;
-        let bytes = &chunk.bytes()[..count];
-        let sent = match self.pending() {
-            Some(_) => 0,
-            None => {
-                let parts = [IoSlice::new(self.out), IoSlice::new(bytes)];
-                self.took(self.connection.stream.write_parts(&parts))
-            }
-        };
-        if self.gone {
-            return;
-        }
-        let gathered = self.out.len();
-        if sent < gathered {
-            let rest = self.out[sent..].to_vec();
-            self.queue(Box::new(rest), 0);
-        }
-        let sent = sent.saturating_sub(gathered);
-        if sent < count {
-            let kept = if count == chunk.bytes().len() { chunk.keep() } else { Box::new(bytes.to_vec()) };
-            self.queue(kept, sent);
-        }
-        self.out.clear();
-    }
-
-    /// Takes a whole small answer to be written with others; none if that is not to be.
-    fn take_whole(&mut self) -> Option<Vec<u8>> {
-        let burst = self.burst.as_mut()?;
-        let is_whole = !self.left && !self.gone && !matches!(self.framing, Framing::Length(1..));
-        let goes_on = self.exchange.keep_alive && self.framing != Framing::UntilClose;
-        if !is_whole || !goes_on || !burst::is_small(self.out.len()) || !self.connection.only_waits() {
-            return None;
-        }
-        self.left = true;
-        Some(burst.take(self.out))
-    }
-
-    /// Leaves a whole answer to the end of the call, or to the monitor if that is long in coming: the application may be
-    /// at work behind its last byte, or close what it gave.
-    fn entrust(&mut self) -> bool {
-        let Some(bytes) = self.take_whole() else { return false };
-        let lane = &self.shared.lane;
-        match lane.burst.entrust(self.connection.stream.clone(), bytes) {
-            Err(bytes) => *self.out = bytes,
-            Ok(()) if self.burst.as_mut().is_some_and(|burst| burst.still_leads(&lane.token)) => return true,
-            // The next leader may have looked before it was there.
-            Ok(()) => {
-                lane.burst.give_back(self.connection);
-                *self.out = std::mem::take(&mut self.connection.unsent);
-            }
-        }
-        false
-    }
-
-    fn took(&mut self, written: io::Result<usize>) -> usize {
-        match written {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(_) => {
-                self.gone = true;
-                0
-            }
-        }
-    }
-
-    /// The queue, if it holds anything: what comes next must wait behind it.
-    fn pending(&mut self) -> Option<u64> {
-        let queued = self.connection.outbound.as_ref()?.queued();
-        if queued.is_none() {
-            self.gone = true;
-        }
-        queued.filter(|&bytes| bytes > 0)
-    }
-
-    /// The queue; made at the first byte that the socket did not take, and from then on flushed by the loop too.
-    fn outbound(&mut self) -> Arc<Outbound> {
-        if let Some(outbound) = &self.connection.outbound {
-            return outbound.clone();
-        }
-        if let Some(incoming) = &self.connection.incoming {
-            incoming.begin_answer();
-        }
-        let backing = Backing::of(self.shared, self.connection.key);
-        let outbound = Outbound::new(self.connection.stream.clone(), self.bytes, backing);
-        self.connection.outbound = Some(outbound.clone());
-        self.shared.lane.core().share_outbound(self.connection.key, outbound.clone());
-        outbound
-    }
-
-    /// Leaves bytes that the socket did not take to the loop.
-    fn queue(&mut self, part: Box<dyn Kept>, sent: usize) {
-        let outbound = self.outbound();
-        if outbound.push(part, sent) {
-            match outbound.flush() {
-                Flushed::Empty => {}
-                Flushed::Gone => self.gone = true,
-                Flushed::Progress | Flushed::Stuck => self.watch_writes(),
-            }
-        }
-    }
-
-    /// Leaves a part of a file to the file thread, behind what was gathered.
-    fn queue_file(&mut self, file: File, offset: u64, count: u64) {
-        let chunked = self.framing == Framing::Chunked;
-        if chunked {
-            encode::chunk_header(self.out, usize::try_from(count).unwrap_or(usize::MAX));
-        }
-        self.send();
-        let outbound = self.outbound();
-        self.watch_writes();
-        if self.gone {
-            return;
-        }
-        self.left = true;
-        let subject = self.connection.facts.connection.peer().to_string();
-        self.gone |= outbound.push_file(FileBody { file, subject }, offset, count) == Flushed::Gone;
-        self.bytes += count;
-        if chunked {
-            self.out.extend_from_slice(encode::CHUNK_END);
-        }
-    }
-
-    /// Reads a small part of a file and writes it. A file that is shorter ends the body early, which `finish` then shows.
-    fn write_file(&mut self, file: &File, offset: u64, length: u64) -> Result<(), WriteError> {
-        let mut bytes = vec![0; length as usize];
-        let mut read = 0;
-        self.app.unlocked(&mut || {
-            while let Ok(count @ 1..) = file.read_at(&mut bytes[read..], offset + read as u64) {
-                read += count;
-            }
-        });
-        bytes.truncate(read);
-        if bytes.is_empty() { Ok(()) } else { self.put_chunk(&bytes, Flush::Later) }
-    }
-
-    /// Asks the poller for room to write.
-    fn watch_writes(&mut self) {
-        self.gone |= self.connection.watch_writes(&self.shared.lane.registry).is_err();
-    }
-
-    /// Makes an application that streams faster than its client reads wait, without the interpreter's lock.
-    fn hold_back(&mut self) {
-        let Some(outbound) = self.connection.outbound.clone() else { return };
-        if outbound.has_room() {
-            return;
-        }
-        let mut room = false;
-        self.app.unlocked(&mut || room = outbound.wait_for_room(&self.policy.pace));
-        if !room {
-            self.gone = true;
-            outbound.give_up();
-        }
     }
 
     /// Does what needs the answer to be this thread's; none if it is not.

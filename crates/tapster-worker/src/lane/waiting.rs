@@ -1,0 +1,61 @@
+//! Whole requests that found no free thread, oldest first. Part of a lane's connections, under the same lock.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::connection::{Connection, State};
+
+use super::connections::{Core, Place, Slot};
+
+impl Core {
+    fn note_waiting(&self) {
+        let before = self.load.waiting.swap(self.waiting.len(), Ordering::SeqCst);
+        self.board.waiting_changed(self.waiting.len() as i64 - before as i64);
+    }
+
+    /// The oldest whole request that waits for a thread.
+    pub(crate) fn next_waiting(&mut self) -> Option<Box<Connection>> {
+        while let Some(key) = self.waiting.pop_front() {
+            self.note_waiting();
+            if let Some(connection) = self.take(key) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// The whole request that has waited for the longest, if it has since `before` or longer.
+    pub(crate) fn take_waiting_since(&mut self, before: Instant) -> Option<Box<Connection>> {
+        (self.waits_since()? <= before).then(|| self.next_waiting()).flatten()
+    }
+
+    /// Since when the oldest of the whole requests waits.
+    pub(crate) fn waits_since(&mut self) -> Option<Instant> {
+        while let Some(key) = self.waiting.front() {
+            if let Some(Slot { place: Place::Resting(connection), .. }) = self.slots.get(*key)
+                && matches!(connection.state, State::Waiting(_))
+            {
+                return connection.since;
+            }
+            // Its client has left it.
+            self.waiting.pop_front();
+            self.note_waiting();
+        }
+        None
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Queues a whole request until a thread is free.
+    pub(crate) fn wait_for_thread(&mut self, connection: Box<Connection>) {
+        let key = connection.key;
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.wheel.set(key, &mut slot.timer, None);
+            slot.place = Place::Resting(connection);
+            self.waiting.push_back(key);
+            self.note_waiting();
+        }
+    }
+}
