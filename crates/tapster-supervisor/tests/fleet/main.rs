@@ -1,0 +1,7 @@
+//! The fleet on a clock of our own: one scenario after the other.
+
+mod reloading;
+mod replacing;
+mod starting;
+mod stopping;
+mod world;

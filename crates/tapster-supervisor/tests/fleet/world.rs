@@ -1,0 +1,91 @@
+//! A fleet on a clock of our own.
+
+use std::time::Duration;
+
+use tapster_supervisor::{Action, Command, Event, Fleet, Order, Plan, RetireReason, slots_for};
+use tapster_sys::wait::Status;
+
+pub const GRACE: Duration = Duration::from_secs(25);
+pub const KILLED: Status = Status::Signaled { signal: 9, core: false };
+pub const CRASHED: Status = Status::Signaled { signal: 11, core: true };
+pub const CLEAN: Status = Status::Exited(0);
+
+pub struct World {
+    pub fleet: Fleet,
+    pub now: Duration,
+}
+
+impl World {
+    pub fn new(workers: usize) -> World {
+        World::up_to(workers, workers)
+    }
+
+    pub fn up_to(workers: usize, most_workers: usize) -> World {
+        let plan = Plan {
+            workers,
+            most_workers,
+            slots: slots_for(most_workers),
+            boot_timeout: Duration::from_secs(60),
+            graceful_timeout: GRACE,
+            preload: false,
+        };
+        World { fleet: Fleet::new(plan), now: Duration::ZERO }
+    }
+
+    /// Workers in slots 0.., all ready for ten seconds.
+    pub fn serving(workers: usize) -> World {
+        let mut world = World::new(workers);
+        world.order(Command::Start);
+        for slot in 0..workers {
+            world.ready(slot);
+        }
+        world.pass(10_000);
+        world
+    }
+
+    pub fn event(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.fleet.handle(self.now, event, &mut actions);
+        actions
+    }
+
+    /// What is done about it, without what is only said about it.
+    pub fn deeds(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = self.event(event);
+        actions.retain(|action| !matches!(action, Action::Report(_)));
+        actions
+    }
+
+    pub fn order(&mut self, command: Command) -> Vec<Action> {
+        self.deeds(Event::Command(command))
+    }
+
+    pub fn ready(&mut self, slot: usize) -> Vec<Action> {
+        self.deeds(Event::Ready { slot })
+    }
+
+    pub fn exit(&mut self, slot: usize, status: Status) -> Vec<Action> {
+        self.deeds(Event::Exited { slot, status })
+    }
+
+    pub fn retire(&mut self, slot: usize, reason: RetireReason) -> Vec<Action> {
+        self.deeds(Event::Retire { slot, reason })
+    }
+
+    pub fn pass(&mut self, milliseconds: u64) -> Vec<Action> {
+        self.now += Duration::from_millis(milliseconds);
+        self.deeds(Event::Tick)
+    }
+}
+
+pub fn start(slot: usize, generation: u64) -> Action {
+    Action::Start { slot, generation }
+}
+
+pub fn drain(slot: usize) -> Action {
+    Action::Tell { slot, order: Order::Drain(GRACE) }
+}
+
+pub fn poke(slot: usize) -> Action {
+    Action::Tell { slot, order: Order::Poke }
+}

@@ -1,0 +1,123 @@
+//! The fleet under random schedules: whatever workers and operators do, its promises hold. TAPSTER_SCHEDULES says how
+//! many there are for each promise; `make test-long` takes 100,000.
+
+mod steps;
+mod world;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tapster_supervisor::{Command, Event, Outcome, Report};
+
+use steps::{Step, quiet_step, step};
+use world::{GRACE, MouldState, Process, World};
+
+fn world_after(workers: usize, preload: bool, steps: &[Step]) -> Option<World> {
+    let mut world = World::new(workers, preload);
+    world.event(Event::Command(Command::Start));
+    for step in steps {
+        world.take(*step);
+        if world.stopping && world.outcome.is_none() {
+            // It gave up, and the template is about to end.
+            world.pass_until(world.now + Duration::from_secs(5));
+        }
+        if let Some(outcome) = world.outcome {
+            assert_eq!(outcome, Outcome::BootFailed);
+            assert!(!world.reports.iter().any(|report| matches!(report, Report::WorkerReady { .. })));
+            return None;
+        }
+    }
+    Some(world)
+}
+
+/// Some hundred schedules for each promise, or as many as the environment says.
+fn config() -> ProptestConfig {
+    let given = std::env::var("TAPSTER_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: given.unwrap_or(500), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_fleet_recovers_from_everything(
+        workers in 1..5_usize,
+        preload in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        let Some(mut world) = world_after(workers, preload, &steps) else { return Ok(()) };
+        world.settle();
+        prop_assert_eq!(world.count(Process::Ready), world.fleet.wanted());
+        prop_assert_eq!(world.processes.iter().flatten().count(), world.fleet.wanted());
+        prop_assert_eq!(world.fleet.next_deadline(), None);
+        let forking = world.templates.iter().filter(|one| one.state == MouldState::Ready).count();
+        prop_assert_eq!(forking, usize::from(preload));
+    }
+
+    #[test]
+    fn a_reload_ends_with_new_workers_only(
+        workers in 1..5_usize,
+        preload in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let Some(mut world) = world_after(workers, preload, &steps) else { return Ok(()) };
+        world.reports.clear();
+        world.fork_fails = false;
+        world.event(Event::Command(Command::Reload));
+        world.settle();
+        let ended = world.reports.iter().filter(|report| matches!(report, Report::Reloaded(_))).count();
+        prop_assert_eq!(ended, 1);
+        let mut generations: Vec<_> = world.processes.iter().flatten().map(|(_, generation)| *generation).collect();
+        generations.dedup();
+        prop_assert_eq!(generations.len(), 1);
+        let left: Vec<_> = world.templates.iter().map(|one| one.generation).collect();
+        prop_assert_eq!(left, if preload { generations } else { Vec::new() });
+    }
+
+    #[test]
+    fn workers_that_are_due_go_one_at_a_time(
+        workers in 1..6_usize,
+        preload in any::<bool>(),
+        steps in prop::collection::vec(quiet_step(), 0..80),
+    ) {
+        let mut world = World::new(workers, preload);
+        world.event(Event::Command(Command::Start));
+        world.settle();
+        for step in steps {
+            world.take(step);
+            prop_assert!(world.count(Process::Draining) <= 1);
+        }
+        world.settle();
+        prop_assert_eq!(world.count(Process::Ready), workers);
+        // Nobody who was due is still there: whoever is told to go gets a slot, and each has a successor.
+        let due = world.reports.iter().filter(|report| matches!(report, Report::Retiring { .. })).count();
+        let gone = world.reports.iter().filter(|report| matches!(report, Report::Gone { .. })).count();
+        prop_assert!(gone <= due);
+        prop_assert!(gone + world.crashes >= due);
+    }
+
+    #[test]
+    fn a_stop_always_ends(
+        workers in 1..5_usize,
+        preload in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..60),
+        after in prop::collection::vec(step(), 0..20),
+    ) {
+        let Some(mut world) = world_after(workers, preload, &steps) else { return Ok(()) };
+        let order = world.now;
+        world.event(Event::Command(Command::Stop));
+        for step in after {
+            if world.outcome.is_none() {
+                world.take(step);
+            }
+        }
+        // Nobody obeys; only what is killed ends.
+        if world.outcome.is_none() {
+            world.reap_killed();
+        }
+        if world.outcome.is_none() {
+            world.pass_until(world.now.max(order + GRACE + Duration::from_secs(5)));
+        }
+        prop_assert_eq!(world.outcome, Some(Outcome::Stopped));
+    }
+}
