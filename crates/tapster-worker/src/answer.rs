@@ -14,6 +14,7 @@ use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
 use crate::incoming::Incoming;
 use crate::respond::{Answer, Responder};
+use crate::routes::Route;
 use crate::serve::Context;
 use crate::token::View;
 use crate::worker::Shared;
@@ -33,10 +34,11 @@ pub(crate) fn answer(
         // If that fails the connection ends after its answer, for the same reason.
         let _later = connection.watch(&shared.lane.registry);
     }
-    let inside = before_call(shared, context);
-    let start = context.now;
     let blocking = &shared.home.blocking;
-    let measured = blocking.wants_usage();
+    let route = blocking.routes.suspect(&context.scratch.request.vars);
+    let inside = before_call(shared, context, route);
+    let start = context.now;
+    let measured = blocking.wants_usage() || route.is_some();
     let usage = if measured { Usage::current() } else { None };
     if measured {
         blocking.begin();
@@ -56,7 +58,7 @@ pub(crate) fn answer(
     if measured {
         blocking.end(wall);
     }
-    blocking.note(wall, usage);
+    blocking.note(&context.scratch.request.vars, route, wall, usage);
     context.burst.note(wall);
     if std::mem::take(&mut context.burst.has_entrusted) {
         shared.lane.burst.give_back(&mut connection);
@@ -88,14 +90,15 @@ fn wake_overseer(shared: &Shared) {
 
 /// The leader passes the token on if calls usually block, and somebody has to be woken for it; else it goes in with it,
 /// watched by the monitor.
-fn before_call(shared: &Shared, context: &mut Context) -> Option<View> {
+fn before_call(shared: &Shared, context: &mut Context, route: Option<Route>) -> Option<View> {
     if !context.leads {
         return None;
     }
     let lane = shared.home;
-    if lane.blocking.is_usual() {
+    let is_usual = lane.blocking.is_usual();
+    if is_usual || route.is_some_and(|route| lane.blocking.routes.is_usual(route)) {
         let mut core = lane.core();
-        let is_needed = lane.blocking.needs_successor(core.queued());
+        let is_needed = !is_usual || lane.blocking.needs_successor(core.queued());
         let next = if is_needed { core.parked.pop() } else { None };
         drop(core);
         if let Some(next) = next {

@@ -4,7 +4,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tapster_gateway::Vars;
 use tapster_sys::thread::Usage;
+
+use crate::routes::{Route, Routes};
 
 /// A call shorter than this is never worth a second look.
 const SLOW: Duration = Duration::from_micros(200);
@@ -32,8 +35,9 @@ const QUEUED_OF_RUNNING: usize = 20;
 /// gains nothing from a second thread and would pay in fights for the interpreter's lock.
 #[derive(Default)]
 pub(crate) struct Blocking {
-    /// 0 to 1024: none to all.
-    score: AtomicU32,
+    score: Score,
+    /// The same, route by route.
+    pub(crate) routes: Routes,
     /// Microseconds, a moving mean over measured calls.
     mean: AtomicU32,
     /// Calls while only some are measured.
@@ -45,13 +49,13 @@ pub(crate) struct Blocking {
 impl Blocking {
     /// Whether to pass the token on before calling the application.
     pub(crate) fn is_usual(&self) -> bool {
-        self.score.load(Ordering::Relaxed) > EAGER
+        self.score.is_usual()
     }
 
     /// Whether the next call's use of time should be read too (two system calls): of each where calls seem to block, of
     /// some where a slow one was seen.
     pub(crate) fn wants_usage(&self) -> bool {
-        match self.score.load(Ordering::Relaxed) {
+        match self.score.get() {
             0 => false,
             1..=SUSPECT => {
                 let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
@@ -64,7 +68,7 @@ impl Blocking {
 
     /// Whether a slow call was seen lately.
     pub(crate) fn is_suspect(&self) -> bool {
-        self.score.load(Ordering::Relaxed) > 0
+        self.score.is_suspect()
     }
 
     /// Whether so many calls run that one of them is likely to end in a moment.
@@ -94,21 +98,49 @@ impl Blocking {
         self.mean.store(mean - mean / 8 + wall / 8, Ordering::Relaxed);
     }
 
-    /// Notes a call: how long it took, and what its thread had used before it, if that was read.
-    pub(crate) fn note(&self, wall: Duration, before: Option<Usage>) {
-        let waited = before.map(|before| wall > SLOW && before.mostly_waited(wall));
-        self.add(wall, waited);
+    /// Notes a call: its route if that was suspect, how long it took, and what its thread had used before it, if that
+    /// was read.
+    pub(crate) fn note(&self, vars: &Vars, route: Option<Route>, wall: Duration, before: Option<Usage>) {
+        let is_slow = wall > SLOW;
+        let waited = before.map(|before| is_slow && before.mostly_waited(wall));
+        self.score.add(is_slow, waited);
+        match route {
+            Some(route) => self.routes.note(route, is_slow, waited),
+            None if is_slow => self.routes.note_slow(vars),
+            None => {}
+        }
+    }
+}
+
+/// How many of the recent calls blocked, the latest weigh most: 0 to 1024, none to all.
+#[derive(Default)]
+pub(crate) struct Score(AtomicU32);
+
+impl Score {
+    /// Whether most did.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.get() > EAGER
     }
 
-    fn add(&self, wall: Duration, waited: Option<bool>) {
-        let score = self.score.load(Ordering::Relaxed);
+    /// Whether one may have.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.get() > 0
+    }
+
+    /// Notes a call: whether it was slow, and whether it waited, if that was read. Gives the score before and after.
+    pub(crate) fn add(&self, is_slow: bool, waited: Option<bool>) -> (u32, u32) {
+        let score = self.get();
         let next = match waited {
             Some(true) => score + (FULL - score) / 8,
-            None if wall > SLOW => score.max(SUSPECT),
-            _ if score == 0 => return,
+            None if is_slow => score.max(SUSPECT),
+            _ if score == 0 => return (0, 0),
             _ => score - (score / 8).max(1),
         };
-        self.score.store(next, Ordering::Relaxed);
+        (self.0.swap(next, Ordering::Relaxed), next)
+    }
+
+    fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -122,7 +154,7 @@ mod tests {
     fn after(calls: impl IntoIterator<Item = (Duration, Option<bool>)>) -> Blocking {
         let blocking = Blocking::default();
         for (wall, waited) in calls {
-            blocking.add(wall, waited);
+            blocking.score.add(wall > SLOW, waited);
         }
         blocking
     }
@@ -159,7 +191,7 @@ mod tests {
         let blocking = after([(Duration::from_millis(1), None)]);
         assert_eq!((0..SAMPLE).filter(|_| blocking.wants_usage()).count(), 1);
         for _ in 0..80 {
-            blocking.add(Duration::from_micros(5), Some(false));
+            blocking.score.add(false, Some(false));
         }
         assert!(!blocking.is_suspect());
     }

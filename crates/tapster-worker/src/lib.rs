@@ -52,6 +52,7 @@ mod receive;
 mod reports;
 mod reserve;
 mod respond;
+mod routes;
 mod running;
 mod serve;
 mod spool;
