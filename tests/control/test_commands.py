@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from tests.server import run
 from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.control.conftest import Operate
     from tests.control.operator import Operator
     from tests.process.conftest import Gates, Project
@@ -220,3 +223,26 @@ def test_restarts_are_counted_by_reason(operate: Operate) -> None:
     wait_for_workers(operator, ["ready"])
     assert operator.status()["restarts"] == {"killed by a signal": 1}
     assert "killed by a signal 1" in operator.say("status")
+
+
+def test_status_counts_clients_for_whom_there_was_no_room(operate: Operate) -> None:
+    operator = operate("plain:application", "--backlog", "1")
+    (worker,) = operator.server.worker_pids()
+    assert operator.status()["sockets"] == [{"backlog": 1, "overflows": 0}]
+    os.kill(worker, signal.SIGSTOP)
+    with ExitStack() as stack:
+        with suppress(OSError):
+            for _ in range(5):
+                stack.enter_context(operator.server.address.connect(0.1))
+        os.kill(worker, signal.SIGCONT)
+    assert operator.status()["sockets"][0]["overflows"] > 0
+    assert "connections dropped by the system (listen queue full)" in operator.say("status")
+
+
+def test_status_counts_panics_of_extensions(operate: Operate, tmp_path: Path) -> None:
+    """PyO3 raises them as an exception of this name."""
+    operator = operate("faulty:application", env={"EVENTS": str(tmp_path)})
+    for _ in range(3):
+        assert exchange(operator.server.address, http_request(target="/panics")).status == 500
+    assert operator.status()["totals"]["panics"] == 3
+    assert "3 panics caught" in operator.say("status")

@@ -29,6 +29,12 @@ BROKEN = {
     "exits": "import sys\nsys.exit('planned')\n",
     "exits-zero": "import sys\nsys.exit(0)\n",
     "hard-exit": "import os\nos._exit(3)\n",
+    # As where a limit on processes is reached: the third of four threads is refused.
+    "no-threads": (
+        "import threading\nstart = threading.Thread.start\n"
+        "def refused(self):\n    if self.name == 'tapster-3':\n        raise RuntimeError('planned')\n    start(self)\n"
+        "threading.Thread.start = refused\napp = lambda environ, start_response: []\n"
+    ),
     "crashes": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
 }
 

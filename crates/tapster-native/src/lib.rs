@@ -13,6 +13,7 @@ mod identity;
 mod inheritance;
 mod interpreter;
 mod listeners;
+mod opening;
 mod original;
 mod server;
 mod start_lines;

@@ -21,6 +21,7 @@ use tapster_wsgi::{Application, Options};
 use crate::development::{self, Watched};
 use crate::identity;
 use crate::interpreter::parallelism;
+use crate::opening::Opening;
 
 /// The application cannot be loaded; trying again without a change is of no use.
 pub(crate) const EXIT_BOOT_FAILED: i32 = 3;
@@ -46,7 +47,7 @@ pub(crate) fn run(
     log: &Log,
     mut start: WorkerStart,
 ) -> i32 {
-    let log = log.threaded(block_signals);
+    let log = log.threaded(block_signals, Some(start.board.worker(start.place.slot)));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
@@ -76,7 +77,7 @@ pub(crate) fn run_forked(
     log: &Log,
     start: WorkerStart,
 ) -> i32 {
-    let log = log.threaded(block_signals);
+    let log = log.threaded(block_signals, Some(start.board.worker(start.place.slot)));
     let begun = py.import("tapster._worker").and_then(|module| {
         module.call_method1("begin", (start.place.slot + 1,))?;
         module.call_method0("run_fork_functions")
@@ -245,7 +246,12 @@ fn serve(
     start: WorkerStart,
     log: &Log,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let options = Options { multithread: settings.threads > 1, multiprocess: workers > 1, log: log.clone() };
+    let options = Options {
+        multithread: settings.threads > 1,
+        multiprocess: workers > 1,
+        log: log.clone(),
+        board: start.board.worker(start.place.slot),
+    };
     let application = Application::new(py, callable, options)?;
     let lanes = parallelism(py, workers).min(settings.threads);
     if lanes > 1 {
@@ -276,8 +282,13 @@ fn serve(
     install_signal_handlers(&python, &worker, settings)?;
     install_fork_hooks(&python, &worker)?;
     worker.end_orphan_with(end_orphan);
+    let opening = Opening::default();
+    if !inline {
+        start_threads(&python, &worker, &opening, settings.threads)?;
+    }
     worker.start_monitors(block_signals)?;
-    // Before a thread can take a request: one that ends the process is no failure to boot.
+    // Before a thread can take a request: one that ends the process is no failure to boot. After all threads were
+    // started: what the system refuses here is one, and no worker that serves makes room for this one.
     board.set_state(WorkerState::Ready);
     match hello {
         Hello::Ready => inbox.send(Message::Ready, None)?,
@@ -288,7 +299,7 @@ fn serve(
     if inline {
         worker.serve(0);
     } else {
-        start_threads(&python, &worker, settings.threads)?;
+        opening.open();
         wait_for_end(py, &worker, &woken, log);
     }
     leave(&python, &worker, log);
@@ -325,15 +336,21 @@ fn install_fork_hooks(python: &Bound<'_, PyModule>, worker: &Worker) -> PyResult
     Ok(())
 }
 
-/// Starts the pool: the interpreter's own threads, each calling back to serve.
-fn start_threads(python: &Bound<'_, PyModule>, worker: &Worker, count: usize) -> PyResult<()> {
-    let worker = worker.clone();
+/// Starts the pool: the interpreter's own threads, each calling back to serve, from the opening on.
+fn start_threads(
+    python: &Bound<'_, PyModule>,
+    worker: &Worker,
+    opening: &Opening,
+    count: usize,
+) -> PyResult<()> {
+    let (worker, opening) = (worker.clone(), opening.clone());
     let serve = PyCFunction::new_closure(
         python.py(),
         None,
         None,
         move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
             let (index,): (usize,) = arguments.extract()?;
+            arguments.py().detach(|| opening.wait());
             worker.serve(index);
             Ok(())
         },

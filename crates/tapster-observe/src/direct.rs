@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::WorkerBoard;
 use crate::hand::{Hand, Written, count_lines};
 use crate::line::{Record, Style};
 use crate::log::Stream;
@@ -16,12 +17,14 @@ pub(crate) struct Direct {
     /// Lines lost since it was last said.
     unsaid: AtomicU64,
     dropped: AtomicU64,
+    /// Where they are counted for others to see.
+    board: Option<WorkerBoard>,
 }
 
 impl Direct {
-    pub(crate) fn new(outputs: [Output; 2], style: Style) -> Direct {
+    pub(crate) fn new(outputs: [Output; 2], style: Style, board: Option<WorkerBoard>) -> Direct {
         let (unsaid, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Direct { outputs, style, hands: Mutex::default(), unsaid, dropped }
+        Direct { outputs, style, hands: Mutex::default(), unsaid, dropped, board }
     }
 
     /// Writes one record, or drops what cannot be written of it. Never waits.
@@ -29,7 +32,8 @@ impl Direct {
         // Whoever finds it taken is in a process forked in the middle of a line, or one of several threads that have
         // no writer: dropping a line is better than waiting for ever.
         let Ok(mut hands) = self.hands.try_lock() else {
-            self.count(count_lines(record));
+            self.unsaid.fetch_add(count_lines(record), Relaxed);
+            self.count(count_lines(record).cast_signed());
             return;
         };
         self.say_dropped(&mut hands[Stream::Messages as usize]);
@@ -46,7 +50,7 @@ impl Direct {
         if unsaid > 0 && self.write(hand, Stream::Messages, Record::dropped(self.style, unsaid)) > 0 {
             // The notice itself is no line that was lost.
             self.unsaid.store(unsaid, Relaxed);
-            self.dropped.fetch_sub(1, Relaxed);
+            self.count(-1);
         }
     }
 
@@ -57,12 +61,15 @@ impl Direct {
             Written::Blocked => hand.give_up(),
             Written::Failed(lost) => lost,
         };
-        self.count(lost);
+        self.unsaid.fetch_add(lost, Relaxed);
+        self.count(lost.cast_signed());
         lost
     }
 
-    fn count(&self, lines: u64) {
-        self.unsaid.fetch_add(lines, Relaxed);
-        self.dropped.fetch_add(lines, Relaxed);
+    fn count(&self, lines: i64) {
+        self.dropped.fetch_add(lines as u64, Relaxed);
+        if let Some(board) = &self.board {
+            board.lines_dropped_changed(lines);
+        }
     }
 }

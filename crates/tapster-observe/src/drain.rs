@@ -4,6 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::WorkerBoard;
 use crate::hand::{Hand, Written, count_lines};
 use crate::line::{Record, Style};
 use crate::log::Stream;
@@ -23,6 +24,8 @@ pub(crate) struct Queue {
     /// Bytes that may wait for each of the two outputs.
     capacity: usize,
     on_start: fn(),
+    /// Where lost lines are counted for others to see.
+    board: Option<WorkerBoard>,
     state: Mutex<State>,
     /// Wakes the writer.
     work: Condvar,
@@ -59,9 +62,15 @@ enum Writer {
 pub(crate) struct NoWriter;
 
 impl Queue {
-    pub(crate) fn new(outputs: [Output; 2], style: Style, capacity: usize, on_start: fn()) -> Arc<Queue> {
+    pub(crate) fn new(
+        outputs: [Output; 2],
+        style: Style,
+        capacity: usize,
+        on_start: fn(),
+        board: Option<WorkerBoard>,
+    ) -> Arc<Queue> {
         let (state, work, drained) = (Mutex::default(), Condvar::new(), Condvar::new());
-        Arc::new(Queue { outputs, style, capacity, on_start, state, work, drained })
+        Arc::new(Queue { outputs, style, capacity, on_start, board, state, work, drained })
     }
 
     /// Adds one record, or counts its lines as dropped. Never waits for an output.
@@ -78,7 +87,7 @@ impl Queue {
         }
         let waiting = &mut state.waiting[stream as usize];
         if waiting.len() + record.len() > self.capacity {
-            state.drop_lines(count_lines(record), 0);
+            self.drop_lines(&mut state, count_lines(record), 0);
             return Ok(());
         }
         waiting.extend_from_slice(record);
@@ -175,10 +184,20 @@ impl Queue {
             match written {
                 Written::All => {}
                 Written::Blocked => blocked.push(output),
-                Written::Failed(lost) => self.lock().drop_lines(lost, unheard),
+                Written::Failed(lost) => self.drop_lines(&mut self.lock(), lost, unheard),
             }
         }
         blocked
+    }
+
+    /// With them went a notice that `unheard` lines were lost: it came last, and is no line that was lost.
+    fn drop_lines(&self, state: &mut State, count: u64, unheard: u64) {
+        let lost = count.saturating_sub(u64::from(unheard > 0));
+        state.unsaid += lost + unheard;
+        state.dropped += lost;
+        if let Some(board) = &self.board {
+            board.lines_dropped_changed(lost.cast_signed());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -193,12 +212,5 @@ impl State {
 
     fn is_drained(&self) -> bool {
         !self.in_hand && self.nothing_waits()
-    }
-
-    /// With them went a notice that `unheard` lines were lost: it came last, and is no line that was lost.
-    fn drop_lines(&mut self, count: u64, unheard: u64) {
-        let lost = count.saturating_sub(u64::from(unheard > 0));
-        self.unsaid += lost + unheard;
-        self.dropped += lost;
     }
 }

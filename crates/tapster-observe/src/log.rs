@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::direct::Direct;
 use crate::drain::Queue;
 use crate::line::{Record, Style};
-use crate::{AccessEvent, AccessMode, AccessPolicy, Level, Output};
+use crate::{AccessEvent, AccessMode, AccessPolicy, Level, Output, WorkerBoard};
 
 /// Which of the two outputs a line goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,20 +66,22 @@ struct Shared {
 impl Log {
     /// A log without a thread, for the supervisor: a line is written at once if its output takes it without waiting.
     pub fn new(options: LogOptions) -> Log {
-        Log::with_queue(options, |_, _| None)
+        Log::with_queue(options, None, |_, _| None)
     }
 
     /// A log with the same options for this process, usually a forked worker, whose lines are written by a thread of
     /// its own. The thread starts with the first line and runs `on_start` first (to block signals: a thread
-    /// inherits the mask of the one that logs first).
-    pub fn threaded(&self, on_start: fn()) -> Log {
-        Log::with_queue(self.shared.options.clone(), |options, style| {
-            Some((Queue::new(outputs(options), style, options.capacity, on_start), std::process::id()))
+    /// inherits the mask of the one that logs first). Dropped lines are counted on the `board` too.
+    pub fn threaded(&self, on_start: fn(), board: Option<WorkerBoard>) -> Log {
+        Log::with_queue(self.shared.options.clone(), board.clone(), |options, style| {
+            let queue = Queue::new(outputs(options), style, options.capacity, on_start, board);
+            Some((queue, std::process::id()))
         })
     }
 
     fn with_queue(
         options: LogOptions,
+        board: Option<WorkerBoard>,
         queue: impl FnOnce(&LogOptions, Style) -> Option<(Arc<Queue>, u32)>,
     ) -> Log {
         let outputs = outputs(&options);
@@ -87,7 +89,7 @@ impl Log {
         let policy = AccessPolicy::new(options.access, styles[Stream::Requests as usize] == Style::Short);
         let style = styles[Stream::Messages as usize];
         let queue = queue(&options, style);
-        let direct = Direct::new(outputs, style);
+        let direct = Direct::new(outputs, style, board);
         Log { shared: Arc::new(Shared { options, styles, policy, direct, queue }) }
     }
 

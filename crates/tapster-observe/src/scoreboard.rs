@@ -19,7 +19,9 @@
 //!                                              14  requests that waited too long for a thread
 //!                                              15  requests not run: their client was gone
 //!                                              16  requests that wait for a thread
-//!                                            17…23  reserved
+//!                                              17  log lines that were dropped
+//!                                              18  panics of the server that were caught
+//!                                            19…23  reserved
 //! ```
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.

@@ -16,6 +16,8 @@ const REFUSALS: usize = 5;
 const FULL: usize = 11;
 const SPOOLED: usize = 12;
 const WAITING: usize = 16;
+const LINES_DROPPED: usize = 17;
+const PANICS: usize = 18;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -151,6 +153,26 @@ impl WorkerBoard {
     /// Requests that were lost for this reason, in all processes of this slot.
     pub fn lost(&self, why: Lost) -> u64 {
         self.worker()[why as usize].load(Relaxed)
+    }
+
+    /// Counts log lines that nobody will read (negative: what was counted, and is no line). Any thread may call it.
+    pub fn lines_dropped_changed(&self, delta: i64) {
+        self.worker()[LINES_DROPPED].fetch_add(delta as u64, Relaxed);
+    }
+
+    /// Log lines that were dropped, in all processes of this slot.
+    pub fn lines_dropped(&self) -> u64 {
+        self.worker()[LINES_DROPPED].load(Relaxed)
+    }
+
+    /// Counts a panic, of the server or of an extension, that ended one request and nothing else. Any thread may call it.
+    pub fn count_panic(&self) {
+        self.worker()[PANICS].fetch_add(1, Relaxed);
+    }
+
+    /// Panics that were caught, in all processes of this slot.
+    pub fn panics(&self) -> u64 {
+        self.worker()[PANICS].load(Relaxed)
     }
 
     /// Counts connections opened (positive) or closed (negative). Any thread may call it.

@@ -4,12 +4,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tapster_observe::{AccessEvent, AccessMode, Level, Log, LogOptions, Output};
+use tapster_observe::{
+    AccessEvent, AccessMode, Level, Log, LogOptions, Output, Scoreboard, WorkerBoard, words_needed,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -20,6 +24,20 @@ fn pipe() -> (File, Output) {
 
 fn options(messages: Output, requests: Output) -> LogOptions {
     LogOptions { messages, requests, access: AccessMode::On, level: Level::Info, capacity: 64 * 1024 }
+}
+
+/// A worker's counters in plain memory.
+fn board() -> WorkerBoard {
+    struct Words([AtomicU64; words_needed(1, 1)]);
+    impl Deref for Words {
+        type Target = [AtomicU64];
+
+        fn deref(&self) -> &[AtomicU64] {
+            &self.0
+        }
+    }
+    let words = Words(std::array::from_fn(|_| AtomicU64::new(0)));
+    Scoreboard::new(Arc::new(words), 1, 1).unwrap().worker(0)
 }
 
 fn request(target: &[u8]) -> AccessEvent<'_> {
@@ -99,7 +117,8 @@ fn without_a_thread_a_stopped_reader_costs_lines_and_no_time() {
 #[test]
 fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
     let ((reader, messages), (_access, requests)) = (pipe(), pipe());
-    let log = Log::new(options(messages, requests)).threaded(|| {});
+    let board = board();
+    let log = Log::new(options(messages, requests)).threaded(|| {}, Some(board.clone()));
     let began = Instant::now();
     for number in 0..20_000 {
         log.info(format_args!("line {number} {:060}", 0));
@@ -121,6 +140,7 @@ fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
         }
     }
     assert_eq!((told, written), (lost, 20_000 - lost), "each line is written or counted");
+    assert_eq!(board.lines_dropped(), lost, "for others to see");
     log.info(format_args!("after"));
     assert!(log.flush(PATIENCE));
 }
@@ -128,7 +148,7 @@ fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
 #[test]
 fn a_blocked_access_log_does_not_hold_up_messages() {
     let ((errors, messages), (_access, requests)) = (pipe(), pipe());
-    let log = Log::new(options(messages, requests)).threaded(|| {});
+    let log = Log::new(options(messages, requests)).threaded(|| {}, None);
     for _ in 0..5000 {
         log.access(&request(b"/"));
     }
@@ -145,7 +165,7 @@ fn lines_of_many_threads_and_logs_on_one_pipe_are_never_torn() {
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let options = LogOptions { capacity: 64 << 20, ..options(output.clone(), output.clone()) };
-            let log = Log::new(options).threaded(|| {});
+            let log = Log::new(options).threaded(|| {}, None);
             thread::spawn(move || {
                 for number in 0..EACH {
                     log.info(format_args!("{writer} {number} <{}>", "x".repeat(number % 900)));
@@ -175,10 +195,11 @@ fn a_closed_reader_is_counted_and_survived() {
     direct.info(format_args!("lost"));
     direct.info(format_args!("lost"));
     assert_eq!(direct.dropped(), 2);
-    let threaded = direct.threaded(|| {});
+    let board = board();
+    let threaded = direct.threaded(|| {}, Some(board.clone()));
     threaded.info(format_args!("lost"));
     assert!(threaded.flush(PATIENCE));
-    assert_eq!(threaded.dropped(), 1);
+    assert_eq!((threaded.dropped(), board.lines_dropped()), (1, 1));
 }
 
 #[cfg(target_os = "linux")]
@@ -187,7 +208,7 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
     let (reader, writer): (OwnedFd, OwnedFd) = rustix::pipe::pipe().unwrap();
     let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
     let output = Output::Descriptor(Arc::new(writer));
-    let log = Log::new(options(output.clone(), output)).threaded(|| {});
+    let log = Log::new(options(output.clone(), output)).threaded(|| {}, None);
     drop(reader);
     for _ in 0..3 {
         log.error(format_args!("lost"));
@@ -203,7 +224,7 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
 #[test]
 fn a_log_that_nobody_used_has_no_thread() {
     let ((mut reader, messages), (_access, requests)) = (pipe(), pipe());
-    let log = Log::new(options(messages, requests)).threaded(|| panic!("started"));
+    let log = Log::new(options(messages, requests)).threaded(|| panic!("started"), None);
     assert!(log.flush(PATIENCE));
     drop(log);
     assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);

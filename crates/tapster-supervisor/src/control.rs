@@ -52,6 +52,10 @@ pub struct Scene<'a> {
     pub board: &'a Scoreboard,
     /// The ways to the workers.
     pub channels: &'a Channels,
+    /// Where clients come.
+    pub listeners: &'a [Listener],
+    /// The supervisor's log.
+    pub log: &'a Log,
 }
 
 /// Everything that listens to operators and health checks.

@@ -29,6 +29,7 @@ use crate::load::LoadWatch;
 use crate::outbox::Outbox;
 use crate::role::Place;
 use crate::service_manager::ServiceManager;
+use crate::stopped::Stopped;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
 use crate::watcher::{Watcher, WatcherRole};
@@ -103,6 +104,7 @@ struct Driver<'a> {
     /// When it was last told that the system gives no process.
     refusal: Option<Instant>,
     vitals: Vitals,
+    stopped: Stopped,
     load: Option<LoadWatch>,
     templates: Templates,
     fleet: Fleet,
@@ -172,6 +174,7 @@ impl<'a> Driver<'a> {
             observer,
             refusal: None,
             vitals: Vitals::new(settings, slots, log.clone()),
+            stopped: Stopped::new(settings.request_timeout, slots),
             log,
             log_file: settings.log_file.clone(),
             manager: upgrade.service_manager(),

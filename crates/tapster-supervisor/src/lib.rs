@@ -26,6 +26,7 @@ mod report;
 mod retirement;
 mod role;
 pub mod service_manager;
+mod stopped;
 mod template;
 mod template_start;
 mod touch;

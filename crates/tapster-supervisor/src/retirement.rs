@@ -31,6 +31,11 @@ pub enum RetireReason {
         /// Whole seconds since the request began.
         seconds: u32,
     },
+    /// A signal stopped it and it does not go on. Goes before all other reasons, too.
+    Stopped {
+        /// For how long.
+        since: Duration,
+    },
     /// The operator wants it.
     Asked,
 }
@@ -43,13 +48,14 @@ impl RetireReason {
             RetireReason::Lifetime { .. } => "max lifetime",
             RetireReason::Memory { .. } => "max rss",
             RetireReason::Stuck { .. } => "stuck",
+            RetireReason::Stopped { .. } => "stopped",
             RetireReason::Asked => "recycled",
         }
     }
 
     /// Whether the worker fails, and is not only due.
     pub fn is_urgent(self) -> bool {
-        matches!(self, RetireReason::Stuck { .. })
+        matches!(self, RetireReason::Stuck { .. } | RetireReason::Stopped { .. })
     }
 }
 
@@ -77,6 +83,9 @@ impl Display for RetireReason {
             }
             RetireReason::Stuck { seconds } => {
                 write!(f, "has a request that does not end, begun {seconds} s ago")
+            }
+            RetireReason::Stopped { since } => {
+                write!(f, "was stopped by a signal {} s ago and does not go on", since.as_secs())
             }
             RetireReason::Asked => f.write_str("is replaced as ordered"),
         }

@@ -38,6 +38,34 @@ fn queued(socket: BorrowedFd<'_>) -> io::Result<libc::c_int> {
     if result == 0 { Ok(bytes) } else { Err(io::Error::last_os_error()) }
 }
 
+/// How many packets, or for a listener connections, the system has dropped at this socket for want of room.
+///
+/// # Errors
+/// When the descriptor is not a socket, or the system does not tell (other systems than Linux 4.12 and later).
+#[cfg(target_os = "linux")]
+pub fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    use std::os::fd::AsRawFd;
+    /// The place of SK_MEMINFO_DROPS, which is the last.
+    const DROPS: usize = 8;
+    let mut values = [0_u32; DROPS + 1];
+    let mut size = size_of_val(&values) as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_MEMINFO);
+    // SAFETY: the pointers are to an array and to its size, which bounds what is written; the descriptor is open for the call.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, option, values.as_mut_ptr().cast(), &raw mut size)
+    };
+    if result == 0 { Ok(values[DROPS]) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many packets, or for a listener connections, the system has dropped at this socket for want of room.
+///
+/// # Errors
+/// Always: this system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub fn drops(_: BorrowedFd<'_>) -> io::Result<u32> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Has a TCP connection end with a reset when its last descriptor is closed, and what the peer did not take dropped.
 ///
 /// # Errors
@@ -66,6 +94,20 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn connections_that_find_no_room_are_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        assert_eq!(drops(listener.as_fd()).unwrap(), 0);
+        let address = listener.local_addr().unwrap();
+        // The system takes one more than it was told to.
+        let patience = Duration::from_millis(50);
+        let clients: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&address, patience)).collect();
+        assert!(clients.iter().any(Result::is_err));
+        assert!(drops(listener.as_fd()).unwrap() > 0);
     }
 
     #[test]

@@ -225,6 +225,15 @@ impl Listener {
         self.handed_file = self.handed_file.take().or(self.file.take());
     }
 
+    /// How many connections the system has dropped because its queue was full, ever; none where it does not tell
+    /// (unix sockets, where clients wait; other systems than Linux).
+    pub fn overflows(&self) -> Option<u32> {
+        match self.address {
+            Address::Inet(_) => crate::connected::drops(self.as_fd()).ok(),
+            Address::Unix(_) => None,
+        }
+    }
+
     /// Takes one connection: non-blocking, close-on-exec.
     ///
     /// # Errors

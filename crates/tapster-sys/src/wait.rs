@@ -30,6 +30,28 @@ impl Status {
     }
 }
 
+/// What became of a child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It ended, and was reaped.
+    Ended(Status),
+    /// A signal (SIGSTOP, SIGTSTP …) stopped it; it is there, and does nothing.
+    Stopped,
+    /// It goes on after it was stopped.
+    Continued,
+}
+
+impl Change {
+    /// From what waitpid(2) reports.
+    fn from_raw(status: i32) -> Change {
+        match status {
+            _ if libc::WIFSTOPPED(status) => Change::Stopped,
+            _ if libc::WIFCONTINUED(status) => Change::Continued,
+            _ => Change::Ended(Status::from_raw(status)),
+        }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,17 +106,34 @@ pub fn reap_any() -> io::Result<Option<(Pid, Status)>> {
     }
 }
 
+/// As [`reap_any`], and tells of children that were stopped or go on as well.
+///
+/// # Errors
+/// When the system refuses, which it does not.
+pub fn change_of_any() -> io::Result<Option<(Pid, Change)>> {
+    let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    match wait_with(-1, options) {
+        Ok(found) => Ok(found.map(|(pid, status)| (pid, Change::from_raw(status)))),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn wait_without_blocking(pid: i32) -> io::Result<Option<(Pid, Status)>> {
+    Ok(wait_with(pid, libc::WNOHANG)?.map(|(pid, status)| (pid, Status::from_raw(status))))
+}
+
+fn wait_with(pid: i32, options: libc::c_int) -> io::Result<Option<(Pid, libc::c_int)>> {
     let mut status = 0;
     loop {
         // SAFETY: `status` is writable for the call.
-        match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
+        match unsafe { libc::waitpid(pid, &raw mut status, options) } {
             0 => return Ok(None),
             -1 => match io::Error::last_os_error() {
                 error if error.kind() == io::ErrorKind::Interrupted => {}
                 error => return Err(error),
             },
-            child => return Ok(Some((Pid::from_raw(child), Status::from_raw(status)))),
+            child => return Ok(Some((Pid::from_raw(child), status))),
         }
     }
 }
@@ -148,6 +187,32 @@ mod tests {
         send_signal(pid, Signal::Kill).unwrap();
         child.wait().unwrap();
         assert!(reap(pid).is_err() && !is_child(pid));
+    }
+
+    #[test]
+    fn stops_are_told_apart_from_ends() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let kill = |signal| {
+            // SAFETY: the child is ours and not reaped, so the number is its.
+            assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        };
+        let change = || loop {
+            // Other tests of this process have children too, so this one is asked about alone.
+            if let Some((_, status)) =
+                wait_with(pid, libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED).unwrap()
+            {
+                return Change::from_raw(status);
+            }
+            std::thread::yield_now();
+        };
+        kill(libc::SIGSTOP);
+        assert_eq!(change(), Change::Stopped);
+        kill(libc::SIGCONT);
+        assert_eq!(change(), Change::Continued);
+        kill(libc::SIGKILL);
+        assert_eq!(change(), Change::Ended(Status::Signaled { signal: libc::SIGKILL, core: false }));
+        assert!(child.wait().is_err());
     }
 
     #[test]

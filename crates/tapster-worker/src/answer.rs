@@ -124,6 +124,7 @@ fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exc
     let request = &mut scratch.request;
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
     if called.is_err() {
+        shared.board.count_panic();
         shared.log.error(format_args!("a request panicked inside the server; it is answered with 500"));
     }
     responder.end()

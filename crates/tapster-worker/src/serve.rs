@@ -70,6 +70,7 @@ pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared<'
     if catch_unwind(AssertUnwindSafe(|| part(shared, context))).is_ok() {
         return;
     }
+    shared.board.count_panic();
     let lost = context.at_hand.take();
     shared.log.error(format_args!(
         "a thread panicked in the server's own loop and goes on; connections lost: {}. Please report this defect",

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 use tapster_gateway::{App, Request, Respond, Stacks};
-use tapster_observe::{Level, Log};
+use tapster_observe::{Level, Log, WorkerBoard};
 
 use crate::environ::Template;
 use crate::interrupt::Interrupter;
@@ -19,6 +19,8 @@ pub struct Options {
     pub multiprocess: bool,
     /// Where tracebacks and warnings about the application go.
     pub log: Log,
+    /// Where panics are counted.
+    pub board: WorkerBoard,
 }
 
 /// A WSGI callable with all that is the same for each of its requests.
@@ -26,6 +28,7 @@ pub struct Application {
     pub(crate) callable: Py<PyAny>,
     pub(crate) template: Template,
     pub(crate) log: Log,
+    pub(crate) board: WorkerBoard,
     pub(crate) interrupter: Interrupter,
     stacks: StackReader,
 }
@@ -37,7 +40,7 @@ impl Application {
         failure::prepare(py)?;
         let template = Template::new(py, options.multithread, options.multiprocess)?;
         let (interrupter, stacks) = (Interrupter::new(py)?, StackReader::new(py)?);
-        Ok(Application { callable, template, log: options.log, interrupter, stacks })
+        Ok(Application { callable, template, log: options.log, board: options.board, interrupter, stacks })
     }
 }
 

@@ -53,7 +53,7 @@ fn exchange(
     StartResponse::close(start);
     if let Some(Err(failure)) = iterable.map(|iterable| guarded(|| Ok(response::close(&iterable)?))) {
         let failure = failure.or_lost(py, &app.interrupter, &*respond);
-        failure.report(py, &app.log, &Subject::of(request), "close() failed, after the answer was sent");
+        failure.report(py, app, &Subject::of(request), "close() failed, after the answer was sent");
     }
 }
 
@@ -71,7 +71,7 @@ fn settle(
         true => "failed after its head was sent: connection closed",
         false => "failed: answered with 500",
     };
-    failure.report(py, &app.log, &Subject::of(request), consequence);
+    failure.report(py, app, &Subject::of(request), consequence);
     respond.abort();
 }
 

@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 use tapster_gateway::{Request, Respond, Variable};
-use tapster_observe::{Level, Log};
+use tapster_observe::Level;
 
+use crate::application::Application;
 use crate::environ::Environ;
 use crate::interrupt::Interrupter;
 
@@ -55,8 +56,24 @@ impl Failure {
         }
     }
 
-    /// Logs it as one block, unless it is a client that left.
-    pub(crate) fn report(&self, py: Python<'_>, log: &Log, subject: &Subject<'_>, consequence: &str) {
+    /// A panic of this server, or of an extension written in Rust: PyO3 raises that as an exception of this name, of
+    /// which each extension has its own.
+    fn is_panic(&self, py: Python<'_>) -> bool {
+        match self {
+            Failure::Panicked => true,
+            Failure::Raised(error) => {
+                error.get_type(py).name().is_ok_and(|name| name.to_string_lossy() == "PanicException")
+            }
+            Failure::Disconnected | Failure::NoBody | Failure::TimedOut => false,
+        }
+    }
+
+    /// Logs it as one block, unless it is a client that left; counts it if it is a panic.
+    pub(crate) fn report(&self, py: Python<'_>, app: &Application, subject: &Subject<'_>, consequence: &str) {
+        if self.is_panic(py) {
+            app.board.count_panic();
+        }
+        let log = &app.log;
         match self {
             Failure::Raised(error) => {
                 log.block(

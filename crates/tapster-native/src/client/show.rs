@@ -43,6 +43,7 @@ pub(super) fn status(status: &Status) -> String {
     if !lost.is_empty() {
         line(&mut text, "", &lost.join(", "));
     }
+    trouble(&mut text, status);
     let restarts: Vec<String> =
         status.restarts.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
     if !restarts.is_empty() {
@@ -51,6 +52,25 @@ pub(super) fn status(status: &Status) -> String {
     reloads(&mut text, status);
     workers(&mut text, status);
     text
+}
+
+/// What the server lost, caught or put aside, where there is any.
+fn trouble(text: &mut String, status: &Status) {
+    let totals = &status.totals;
+    let overflows: u64 = status.sockets.iter().filter_map(|socket| socket.overflows).map(u64::from).sum();
+    let found = [
+        ("connections dropped by the system (listen queue full)", overflows),
+        ("log lines dropped", totals.log_lines_dropped),
+        ("panics caught", totals.panics),
+    ];
+    let found: Vec<String> =
+        found.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+    if !found.is_empty() {
+        line(text, "trouble", &found.join(", "));
+    }
+    if totals.spooled > 0 {
+        line(text, "on disk", &format!("{} MiB of bodies and answers", totals.spooled.div_ceil(1 << 20)));
+    }
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

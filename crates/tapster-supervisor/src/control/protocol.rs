@@ -144,6 +144,8 @@ pub struct Status {
     pub threads: usize,
     /// Its workers.
     pub workers: Vec<WorkerStatus>,
+    /// The sockets of [`Identity::listeners`], in the same order.
+    pub sockets: Vec<SocketStatus>,
     /// Counters of all workers since the start.
     pub totals: Totals,
     /// How many reloads ended, and how.
@@ -178,6 +180,16 @@ pub struct WorkerStatus {
     pub rss: Option<u64>,
 }
 
+/// One listening socket.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SocketStatus {
+    /// How many connections wait at most for a worker.
+    pub backlog: u32,
+    /// Connections that the system dropped because as many waited, ever; none where it does not tell.
+    pub overflows: Option<u32>,
+}
+
 /// Counters of all workers since the start.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -198,6 +210,10 @@ pub struct Totals {
     pub connections: u64,
     /// Bytes in temporary files.
     pub spooled: u64,
+    /// Lines that the log lost, because nobody read it or its disk was full. The supervisor's too.
+    pub log_lines_dropped: u64,
+    /// Panics, of the server or of extensions written in Rust, that ended one request each.
+    pub panics: u64,
 }
 
 /// How many reloads ended, and how.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use tapster_observe::Lost;
 use tapster_sys::resident;
+use tapster_sys::socket::Listener;
 
 use crate::member::{Member, State};
 
 use super::Scene;
 use super::history::{History, ReloadEnd};
-use super::protocol::{Health, Identity, LastReload, Reloads, Status, Totals, WorkerStatus};
+use super::protocol::{Health, Identity, LastReload, Reloads, SocketStatus, Status, Totals, WorkerStatus};
 
 /// Whether it serves.
 pub fn health(scene: &Scene<'_>, history: &History) -> Health {
@@ -40,6 +41,7 @@ pub fn status(scene: &Scene<'_>, history: &History, identity: &Identity) -> Stat
         wanted: scene.fleet.wanted(),
         threads: scene.board.threads(),
         workers: members.map(|(slot, member)| worker(scene, slot, member)).collect(),
+        sockets: scene.listeners.iter().map(socket).collect(),
         totals: totals(scene),
         reloads: Reloads { ok: history.reloads, failed: history.failed_reloads },
         last_reload: history.last_reload.as_ref().map(|end| last_reload(scene, end)),
@@ -84,8 +86,12 @@ fn member_state(member: &Member) -> &'static str {
     }
 }
 
+fn socket(listener: &Listener) -> SocketStatus {
+    SocketStatus { backlog: listener.backlog().granted, overflows: listener.overflows() }
+}
+
 fn totals(scene: &Scene<'_>) -> Totals {
-    let mut totals = Totals::default();
+    let mut totals = Totals { log_lines_dropped: scene.log.dropped(), ..Totals::default() };
     let mut classes = [0; 5];
     for board in scene.board.iter() {
         totals.requests += board.requests_total();
@@ -95,6 +101,8 @@ fn totals(scene: &Scene<'_>) -> Totals {
         totals.abandoned += board.lost(Lost::Abandoned);
         totals.connections += board.connections();
         totals.spooled += board.spooled();
+        totals.log_lines_dropped += board.lines_dropped();
+        totals.panics += board.panics();
         classes.iter_mut().zip(board.statuses()).for_each(|(sum, count)| *sum += count);
     }
     let names = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);

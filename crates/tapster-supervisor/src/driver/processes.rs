@@ -9,7 +9,7 @@ use tapster_sys::fork::Forked;
 use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
-use tapster_sys::wait::{self, Status};
+use tapster_sys::wait::{self, Change, Status};
 
 use super::templates::Child;
 use super::{Done, Driver};
@@ -107,7 +107,11 @@ impl Driver<'_> {
     }
 
     pub(super) fn reap(&mut self) -> io::Result<()> {
-        while let Some((pid, status)) = wait::reap_any()? {
+        while let Some((pid, change)) = wait::change_of_any()? {
+            let Change::Ended(status) = change else {
+                self.stopped_or_goes_on(pid, change);
+                continue;
+            };
             match self.slot_of(pid) {
                 Some(slot) => self.ended(slot, status),
                 None if self.successor_ended(pid, status) => {}
@@ -120,10 +124,24 @@ impl Driver<'_> {
         Ok(())
     }
 
+    fn stopped_or_goes_on(&mut self, pid: Pid, change: Change) {
+        let Some(slot) = self.slot_of(pid) else { return };
+        let name = self.children.name(slot);
+        if change == Change::Stopped {
+            self.log
+                .warning(format_args!("{name} was stopped by a signal; until it goes on it serves nobody"));
+            self.stopped.stopped(slot, self.began.elapsed());
+        } else {
+            self.log.info(format_args!("{name} goes on after it was stopped"));
+            self.stopped.over(slot);
+        }
+    }
+
     fn ended(&mut self, slot: usize, status: Status) {
         // What it said last comes before its end.
         self.read(slot);
         self.children.remove(slot);
+        self.stopped.over(slot);
         self.board.worker(slot).set_state(WorkerState::Gone);
         self.poke_heir();
         self.events.push_back(Event::Exited { slot, status });

@@ -62,14 +62,15 @@ impl Driver<'_> {
         let serving: Vec<usize> = self.fleet.ready_slots().collect();
         let now = self.began.elapsed();
         self.events.extend(self.vitals.look(now, &serving, &self.children));
+        self.events.extend(self.stopped.look(now));
         if let Some(load) = self.load.as_mut().filter(|_| self.fleet.follows_load()) {
             self.events.extend(load.look(now, self.fleet.wanted(), &serving, &self.children, &self.board));
         }
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
-        let Driver { fleet, children, board, channels, .. } = self;
-        let scene = Scene { now: self.began.elapsed(), fleet, children, board, channels };
+        let Driver { fleet, children, board, channels, listeners, log, .. } = self;
+        let scene = Scene { now: self.began.elapsed(), fleet, children, board, channels, listeners, log };
         let commands = self.control.serve(found, &scene);
         commands.into_iter().for_each(|command| self.obey(command));
     }
@@ -82,7 +83,8 @@ impl Driver<'_> {
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
         let load = self.load.as_ref().filter(|_| self.fleet.follows_load()).map(LoadWatch::next);
-        let deadlines = [self.fleet.next_deadline(), self.vitals.next(ready), load, self.control.deadline()];
+        let (vitals, stopped) = (self.vitals.next(ready), self.stopped.next());
+        let deadlines = [self.fleet.next_deadline(), vitals, stopped, load, self.control.deadline()];
         let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
         let others = [self.touch.look_after(), self.upgrade.sleep(), held_back.then_some(RETRY)];
         left.chain(others.into_iter().flatten()).min()

@@ -197,5 +197,6 @@ fn a_panic_in_the_loop_ends_no_thread() {
             assert_eq!(client.get("/").status, 200);
         }
         assert!(server.log().contains("panicked"));
+        assert!(server.board.panics() > 0);
     }
 }
