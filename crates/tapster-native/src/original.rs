@@ -1,5 +1,5 @@
 //! How this server was started, for starting it again as something newer: its command, its directory by name, its
-//! environment. Noted in the process that becomes the supervisor, before anything changes them.
+//! environment, what its host grants it. Noted in the process that becomes the supervisor, before anything changes them.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
@@ -9,21 +9,37 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use tapster_sys::exec::Program;
-use tapster_sys::process::Pid;
+use tapster_sys::open_files::Limits;
+use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 
 /// Variables for one process alone, which the next one finds without the number of that process.
 const OWN_PID: [&str; 1] = ["WATCHDOG_PID"];
 
+/// What the host granted, and options change.
+#[derive(Clone, Copy)]
+pub(crate) struct Granted {
+    umask: u32,
+    open_files: Limits,
+}
+
+impl Granted {
+    /// As it is now.
+    pub(crate) fn now() -> Granted {
+        Granted { umask: process::umask(), open_files: Limits::now() }
+    }
+}
+
 /// The program that this process was started as; none when the system does not tell.
-pub(crate) fn program(py: Python<'_>, directory: PathBuf) -> Option<Program> {
+pub(crate) fn program(py: Python<'_>, directory: PathBuf, granted: Granted) -> Option<Program> {
     let arguments = arguments(py)?;
     let (file, arguments) = command(py, &directory, arguments)?;
     let own_pid = OsString::from(Pid::current().to_string());
     let is_stale = |name: &OsStr, value: &OsStr| OWN_PID.iter().any(|own| name == *own) && value == own_pid;
     let environment = std::env::vars_os().filter(|(name, value)| !is_stale(name, value)).collect();
     let ignored = Signal::CATCHABLE.into_iter().filter(|signal| signal::is_ignored(*signal)).collect();
-    Some(Program { file, arguments, environment, directory, ignored })
+    let Granted { umask, open_files } = granted;
+    Some(Program { file, arguments, environment, directory, umask, open_files, ignored })
 }
 
 /// The command line as the system has it, or else as Python does (from 3.10).

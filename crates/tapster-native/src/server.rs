@@ -23,6 +23,7 @@ use tapster_sys::socket::Access;
 use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
+use crate::original::Granted;
 use crate::{development, host, identity, listeners, original, start_lines, strength, template, worker};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -38,6 +39,7 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<In
         Some(Ok(init::Part::Init(code))) => return code,
         Some(Err(error)) => Err(error),
     };
+    let granted = Granted::now();
     host::set_umask(&settings);
     let log = match log(&settings) {
         Ok(log) => log,
@@ -51,7 +53,7 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<In
         log.warning(format_args!("an upgrade will end the container, because PID 1 cannot fork: {error}"));
         None
     });
-    match serve(py, settings, &log, inheritance, init) {
+    match serve(py, settings, granted, &log, inheritance, init) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             log.error(format_args!("{error}"));
@@ -64,12 +66,13 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<In
 fn serve(
     py: Python<'_>,
     mut settings: Settings,
+    granted: Granted,
     log: &Log,
     inheritance: Option<Inheritance>,
     init: Option<OwnedFd>,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     // Before anything changes what the next server is to find as this one found it.
-    let program = host::start_directory().and_then(|directory| original::program(py, directory));
+    let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
     development::prepare(&mut settings, log);
     let hooks = Hooks::start(py, &settings, log)?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use rustix::io::FdFlags;
 
 use crate::fork::{Forked, SingleThreaded, fork};
+use crate::open_files::Limits;
 use crate::process::{self, Pid};
 use crate::signal::{self, Signal};
 
@@ -27,6 +28,10 @@ pub struct Program {
     pub environment: Vec<(OsString, OsString)>,
     /// Where it starts, entered by this name: a symlink leads to where it points now.
     pub directory: PathBuf,
+    /// The access rights that its new files do not have.
+    pub umask: u32,
+    /// How many descriptors it may have.
+    pub open_files: Limits,
     /// Signals that it finds ignored. All others have the system's default action, and none is blocked.
     pub ignored: Vec<Signal>,
 }
@@ -92,6 +97,11 @@ impl Prepared {
     fn settle(&self, program: &Program, descriptors: &[BorrowedFd<'_>]) -> Result<(), String> {
         std::env::set_current_dir(&program.directory)
             .map_err(|error| format!("cannot change to {}: {error}", program.directory.display()))?;
+        process::set_umask(program.umask);
+        program
+            .open_files
+            .set()
+            .map_err(|error| format!("cannot set the limit on open files back: {error}"))?;
         keep(descriptors).map_err(|error| format!("cannot pass descriptors on: {error}"))?;
         // Signals that come from here on meet the program's own dispositions, so that none is lost.
         signal::set_default(&Signal::CATCHABLE)

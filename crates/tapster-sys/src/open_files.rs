@@ -38,6 +38,34 @@ pub fn set_limit(wanted: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?)
 }
 
+/// Both limits of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How many descriptors it may have; none if there is no limit.
+    pub soft: Option<u64>,
+    /// How far it may raise that by itself.
+    pub hard: Option<u64>,
+}
+
+impl Limits {
+    /// Those of this process.
+    pub fn now() -> Limits {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        Limits { soft: current, hard: maximum }
+    }
+
+    /// Makes them those of this process. Does nothing if they are.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when that would raise the hard one, which takes a privilege.
+    pub fn set(self) -> io::Result<()> {
+        if self == Limits::now() {
+            return Ok(());
+        }
+        Ok(setrlimit(Resource::Nofile, Rlimit { current: self.soft, maximum: self.hard })?)
+    }
+}
+
 /// The soft limit; none if there is no limit.
 pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current

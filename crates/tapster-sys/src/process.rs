@@ -146,6 +146,14 @@ pub fn set_name(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// The access rights that new files of this process do not have.
+pub fn umask() -> u32 {
+    // The system tells it only to who sets it.
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    rustix::process::umask(mask);
+    mask.as_raw_mode().into()
+}
+
 /// Sets the access rights that new files of this process and its children do not have.
 pub fn set_umask(mask: u32) {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask as rustix::fs::RawMode));

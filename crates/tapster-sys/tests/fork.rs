@@ -10,6 +10,7 @@ use tapster_sys::fork::{Forked, SingleThreaded, fork};
 use tapster_sys::identity::{Identity, Privileges, may_change};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::memory::SharedWords;
+use tapster_sys::open_files::Limits;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal, Signals};
@@ -171,6 +172,8 @@ fn program(words: &[&str], directory: &str) -> Program {
         arguments: words.iter().map(Into::into).collect(),
         environment: vec![("NAME".into(), "value".into())],
         directory: directory.into(),
+        umask: 0o027,
+        open_files: Limits { soft: Some(99), ..Limits::now() },
         ignored: vec![Signal::Hangup],
     }
 }
@@ -181,7 +184,7 @@ fn a_program_starts_clean_and_with_what_it_is_given() {
     signal::ignore_broken_pipes().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let script = format!(
-        "pwd; env | grep NAME; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd | wc -l >&{0}",
+        "pwd; env | grep NAME; umask; ulimit -Sn; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd | wc -l >&{0}",
         writer.as_raw_fd()
     );
     let script = format!("exec >&{}; {script}", writer.as_raw_fd());
@@ -192,7 +195,7 @@ fn a_program_starts_clean_and_with_what_it_is_given() {
     reader.read_to_string(&mut said).unwrap();
     assert_eq!(status_of(pid, &signals), Status::Exited(0));
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[..2], ["/usr", "NAME=value"], "{said}");
+    assert_eq!(lines[..4], ["/usr", "NAME=value", "0027", "99"], "{said}");
     let mask = |name: &str| {
         let line = lines.iter().find_map(|line| line.strip_prefix(name)).unwrap();
         u64::from_str_radix(line.trim(), 16).unwrap()
