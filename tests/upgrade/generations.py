@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,11 @@ class Generations:
     def descriptors(self) -> list[str]:
         """What the supervisor in charge has open, without numbers that differ from one to the next."""
         folder = Path(f"/proc/{self.pid}/fd")
-        return sorted(os.readlink(folder / name).partition(":")[0] for name in os.listdir(folder))
+        found: list[str] = []
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):  # closed since
+                found.append(os.readlink(folder / name).partition(":")[0])
+        return sorted(found)
 
 
 class NewClients:

@@ -14,7 +14,7 @@ from tests.hosts.waiting import wait_until
 from tests.load import Load
 from tests.server import Server, children, wait_gone
 from tests.upgrade.generations import version
-from tests.wire import exchange, http_request
+from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,22 @@ def test_a_failed_upgrade(container: Server, project: Project) -> None:
     container.log.wait_for("the upgrade failed", mark)
     assert version(container.address) == "1"
     os.kill(init_of(container), signal.SIGTERM)
+    assert container.wait(20.0) == 0
+
+
+def test_a_stop_while_the_old_server_finishes_is_no_failure(container: Server, gates: Gates) -> None:
+    init, old = init_of(container), in_charge(container)
+    with Connection(container.address) as connection:
+        connection.send(http_request(target="/gate?name=held"))
+        gates.wait_inside("held")
+        mark = container.log.mark()
+        os.kill(init, signal.SIGUSR2)
+        new = int(container.log.wait_for(rf"pid (\d+) has taken over from pid {old}\b", mark, 30.0)[1])
+        container.log.wait_for(rf"\[{old}\] .*stopping: finishing requests", mark)
+        os.kill(init, signal.SIGTERM)
+        container.log.wait_for(f"pid {new}, which has taken over, exited with code 0", mark)
+        gates.open("held")
+        assert connection.read_response().body == b"opened held"
     assert container.wait(20.0) == 0
 
 

@@ -9,6 +9,7 @@ import signal
 import stat
 from contextlib import ExitStack
 from pathlib import Path
+
 from tests.address import addresses_in
 from tests.hosts.conftest import REACHABLE, common
 from tests.hosts.waiting import wait_until

@@ -97,6 +97,8 @@ pub struct Fleet {
     drain_delay: Duration,
     /// When the drain begins that the server was told of.
     leaving: Option<Time>,
+    /// It stops because another server has taken over, and nobody else has told it to yet.
+    makes_way: bool,
     /// What somebody is working on is served: see `development.rs`.
     is_for_development: bool,
     slots: Vec<Option<Member>>,
@@ -147,6 +149,7 @@ impl Fleet {
             phase: Phase::Starting,
             drain_delay: Duration::ZERO,
             leaving: None,
+            makes_way: false,
             is_for_development: false,
             slots: vec![None; slots],
             templates: plan.preload.then(|| Templates::new(slots)),

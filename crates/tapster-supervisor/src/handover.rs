@@ -10,8 +10,8 @@
 //! old: poke             a worker of mine has ended: look at the listeners again
 //! ```
 //!
-//! Besides, the old one may say `stop`, `reload`, `reopen` and `upgrade` for what the operator wants of the server meanwhile. The
-//! two may be of different versions: what one does not know it passes over.
+//! Besides, the old one may say `stop`, `reload`, `reopen` and `upgrade` for what the operator wants of the server meanwhile, and
+//! the new one `stop`, when it was told to while it was about to take over. The two may be of different versions: what one does not know it passes over.
 
 pub mod predecessor;
 pub mod successor;
@@ -60,8 +60,10 @@ pub enum Word {
     Took,
     /// Old: be the server.
     Go,
-    /// Old: the operator wants both to stop.
+    /// Old: the operator wants both to stop. New: the operator wants the server to stop, whichever of us that is.
     Stop,
+    /// Old: the same, by Ctrl-C. Older servers understand Stop.
+    Interrupt,
     /// Old: the operator wants new workers.
     Reload,
     /// Old: the operator has moved the log file away.
@@ -81,6 +83,7 @@ impl Word {
             Word::Took => "took",
             Word::Go => "go",
             Word::Stop => "stop",
+            Word::Interrupt => "stop interrupt",
             Word::Reload => "reload",
             Word::Reopen => "reopen",
             Word::Upgrade => "upgrade",
@@ -96,6 +99,7 @@ impl Word {
             ("ready", _) => Word::Ready,
             ("took", _) => Word::Took,
             ("go", _) => Word::Go,
+            ("stop", "interrupt") => Word::Interrupt,
             ("stop", _) => Word::Stop,
             ("reload", _) => Word::Reload,
             ("reopen", _) => Word::Reopen,
@@ -173,6 +177,7 @@ mod tests {
             Word::Took,
             Word::Go,
             Word::Stop,
+            Word::Interrupt,
             Word::Reload,
             Word::Reopen,
             Word::Upgrade,

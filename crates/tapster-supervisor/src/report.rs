@@ -112,6 +112,8 @@ pub enum Report {
     Stopping(Duration),
     /// Clients are accepted for this long still, so that whoever sends them notices the stop.
     Leaving(Duration),
+    /// The operator orders what is being done, since another server has taken over: this long at most.
+    StoppingAlready(Duration),
     /// The operator does not want to wait.
     StoppingNow,
     /// No worker is left.
@@ -196,6 +198,7 @@ impl Report {
             | Report::Adapted { .. }
             | Report::Stopping(_)
             | Report::Leaving(_)
+            | Report::StoppingAlready(_)
             | Report::StoppingNow
             | Report::Stopped => Level::Info,
             // It ended by itself: after its number of requests, or because somebody sent it a signal.
@@ -277,6 +280,9 @@ impl Display for Report {
                 write!(f, "stopping: finishing requests for up to {}; again to stop at once", Seconds(*limit))
             }
             Report::Leaving(delay) => write!(f, "accepting for {} more (--drain-delay)", Seconds(*delay)),
+            Report::StoppingAlready(limit) => {
+                write!(f, "stopping already: finishing requests for up to {}; again to stop at once", Seconds(*limit))
+            }
             Report::StoppingNow => f.write_str("stopping at once"),
             Report::Stopped => f.write_str("stopped"),
         }

@@ -151,6 +151,7 @@ pub fn umask() -> u32 {
     // The system tells it only to who sets it.
     let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::umask(mask);
+    #[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "16 bits on macOS"))]
     mask.as_raw_mode().into()
 }
 

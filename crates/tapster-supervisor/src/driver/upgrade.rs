@@ -4,6 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use tapster_observe::Level;
 use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::socket::Listener;
@@ -34,6 +35,8 @@ pub(super) struct Upgrade {
     was_told: bool,
     /// Who has taken over.
     heir: Option<Pid>,
+    /// Whether the new server was named as the server that is in charge, and its end would leave nobody.
+    is_handed_over: bool,
     /// The report of readiness, for the service manager.
     ready: Option<Report>,
     /// This server has ended but for the new one, which was told to.
@@ -48,6 +51,7 @@ impl Upgrade {
             again: false,
             was_told: false,
             heir: None,
+            is_handed_over: false,
             ready: None,
             finished: None,
         }
@@ -152,6 +156,10 @@ impl Driver<'_> {
                  this server goes on",
                 limit = Seconds(limit)
             )),
+            Some(Overdue::Taking(limit)) => self.log.error(format_args!(
+                "the upgrade failed: pid {pid} did not take over within {limit} and is killed; this server goes on",
+                limit = Seconds(limit)
+            )),
             Some(Overdue::End) => self.log.error(format_args!("pid {pid} does not end: killed")),
             None => {}
         }
@@ -159,6 +167,7 @@ impl Driver<'_> {
             match word {
                 Word::Ready => self.hand_over(),
                 Word::Took => self.make_way(),
+                Word::Stop => self.stop_for_both(),
                 _ => {}
             }
         }
@@ -171,6 +180,7 @@ impl Driver<'_> {
             return;
         }
         let pid = successor.pid();
+        self.upgrade.is_handed_over = true;
         self.announce(pid);
         self.control.answer_new_clients(false, self.began.elapsed());
         self.all_listeners().for_each(Listener::disown_file);
@@ -182,17 +192,32 @@ impl Driver<'_> {
     /// Says to those who watch over this server who it is from now on.
     fn announce(&self, pid: Pid) {
         self.manager.announce_main(pid);
+        self.tell_init(pid);
+    }
+
+    fn tell_init(&self, pid: Pid) {
         if let Some(init) = &self.upgrade.given.init {
             // PID 1 is there as long as this process is.
             let _never = process::write(init, format!("{pid}\n").as_bytes());
         }
     }
 
-    /// The new server did not get to take over.
+    /// The operator has told the new server to stop. From when that is named as the server in charge, this means both.
+    fn stop_for_both(&mut self) {
+        if self.upgrade.is_handed_over && self.upgrade.heir.is_none() && !self.fleet.is_stopping() {
+            self.obey(Command::Stop);
+        }
+    }
+
+    /// The new server did not get to take over, or not for long.
     fn take_back(&mut self) {
+        self.upgrade.is_handed_over = false;
+        self.announce(self.own_pid);
+        if self.fleet.is_stopping() {
+            return;
+        }
         self.all_listeners().for_each(Listener::own_file);
         self.control.answer_new_clients(true, self.began.elapsed());
-        self.announce(self.own_pid);
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
             self.log.error(format_args!("{error}"));
         }
@@ -225,14 +250,18 @@ impl Driver<'_> {
 
     /// A child has ended. True if it was the new server.
     pub(super) fn successor_ended(&mut self, pid: Pid, status: Status) -> bool {
-        let Some(successor) = self.upgrade.successor.take_if(|successor| successor.pid() == pid) else {
+        let Some(mut successor) = self.upgrade.successor.take_if(|successor| successor.pid() == pid) else {
             return false;
         };
         if self.upgrade.heir.is_some() {
-            self.log.error(format_args!("pid {pid}, which has taken over, {status}"));
+            self.heir_ended(pid, status);
             return true;
         }
-        if successor.state() == State::Taking {
+        // What it said last comes before its end.
+        if successor.hear().contains(&Word::Stop) {
+            self.stop_for_both();
+        }
+        if self.upgrade.is_handed_over {
             self.take_back();
         }
         match successor.state() {
@@ -248,16 +277,32 @@ impl Driver<'_> {
         true
     }
 
-    /// What an operator orders while both run is for both.
+    /// The server that has taken over is gone while this one still finishes its requests.
+    fn heir_ended(&self, pid: Pid, status: Status) {
+        let level = match status {
+            Status::Exited(0) => {
+                // Told to: there is no other server, and how this one ends is how the service does.
+                self.tell_init(self.own_pid);
+                Level::Info
+            }
+            _ => Level::Error,
+        };
+        self.log.message(level, format_args!("pid {pid}, which has taken over, {status}"));
+    }
+
+    /// What an operator orders while both run is for both. Once the new server is in charge, this one may still be sent what
+    /// is meant for that, by somebody who read the pidfile a moment ago; the order to stop is for the one that gets it.
     pub(super) fn pass_on(&mut self, command: Command) {
         let grace = self.graceful_timeout + END;
-        let Some(successor) = self.upgrade.successor.as_mut().filter(|_| self.upgrade.heir.is_none()) else {
-            return;
-        };
+        let has_heir = self.upgrade.heir.is_some();
+        let Some(successor) = self.upgrade.successor.as_mut() else { return };
         match command {
-            Command::Stop | Command::Interrupt => {
+            Command::Stop | Command::Interrupt if !has_heir => {
+                let word = if command == Command::Stop { Word::Stop } else { Word::Interrupt };
                 self.upgrade.again = false;
-                successor.end(grace);
+                successor.end(word, grace);
+                // Either of the two removes them at its end.
+                self.all_listeners().for_each(Listener::own_file);
             }
             Command::Reload => successor.say(Word::Reload),
             Command::Reopen => successor.say(Word::Reopen),
@@ -311,9 +356,10 @@ impl Driver<'_> {
             match word {
                 Word::Go => self.take_over(),
                 // A terminal's Ctrl-C has reached this server already.
-                Word::Stop if self.upgrade.was_told || !self.fleet.is_stopping() => {
+                Word::Stop | Word::Interrupt if self.upgrade.was_told || !self.fleet.is_stopping() => {
+                    self.upgrade.was_told = false;
+                    self.obey(if word == Word::Stop { Command::Stop } else { Command::Interrupt });
                     self.upgrade.was_told = true;
-                    self.obey(Command::Stop);
                 }
                 Word::Reopen => self.reopen_logs(),
                 Word::Reload => self.obey(Command::Reload),
@@ -342,8 +388,17 @@ impl Driver<'_> {
 
     /// Becomes the server: for readers of the pidfile, for the service manager, for the files of sockets.
     fn take_over(&mut self) {
-        let is_awaited = self.upgrade.given.predecessor.as_ref().is_some_and(Predecessor::is_in_charge);
-        if !is_awaited || self.fleet.is_stopping() {
+        let was_told = self.upgrade.was_told;
+        let Some(predecessor) =
+            self.upgrade.given.predecessor.as_mut().filter(|predecessor| predecessor.is_in_charge())
+        else {
+            return;
+        };
+        if self.fleet.is_stopping() {
+            // The operator's order came here, because this server was named already: the old one has not heard it.
+            if !was_told {
+                predecessor.say(Word::Stop);
+            }
             return;
         }
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {

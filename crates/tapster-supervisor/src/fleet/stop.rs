@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::member::State;
+use crate::member::{Member, State};
 use crate::{Action, Order, Outcome, Report};
 
 use super::templates::Templates;
@@ -29,6 +29,10 @@ impl Fleet {
                 turn.report(Report::Stopping(self.plan.graceful_timeout));
                 self.begin_stop(Outcome::Stopped, turn);
             }
+            // An upgrade by hand ends with this order, often: it is not impatience.
+            Phase::Stopping { .. } if std::mem::take(&mut self.makes_way) => {
+                turn.report(Report::StoppingAlready(self.plan.graceful_timeout));
+            }
             Phase::Stopping { outcome, at_once } => {
                 if !at_once {
                     turn.report(Report::StoppingNow);
@@ -47,11 +51,30 @@ impl Fleet {
 
     /// Somebody at a terminal wants the server to stop, and waits for it.
     pub(super) fn interrupt(&mut self, phase: Phase, turn: &mut Turn<'_>) {
-        if matches!(phase, Phase::Starting | Phase::Serving) && self.leaving.is_none() {
+        let is_running = matches!(phase, Phase::Starting | Phase::Serving) && self.leaving.is_none();
+        let is_first = is_running || self.makes_way;
+        if is_first {
             self.plan.graceful_timeout = self.plan.graceful_timeout.min(PATIENCE);
             self.drain_delay = Duration::ZERO;
         }
         self.stop(phase, turn);
+        if is_first {
+            self.shorten_drains(turn);
+        }
+    }
+
+    /// Workers that were told to go before have no more time than the others.
+    fn shorten_drains(&mut self, turn: &mut Turn<'_>) {
+        let grace = self.plan.graceful_timeout;
+        let latest = turn.now + grace + KILL_GRACE;
+        for slot in 0..self.slots.len() {
+            if let Some(Member { state: State::Draining { deadline }, .. }) = self.member_mut(slot)
+                && *deadline > latest
+            {
+                *deadline = latest;
+                turn.act(Action::Tell { slot, order: Order::Drain(grace) });
+            }
+        }
     }
 
     /// Another server has taken over: balancers need not notice anything.
@@ -59,6 +82,7 @@ impl Fleet {
         self.drain_delay = Duration::ZERO;
         if !self.is_stopping() {
             self.stop(phase, turn);
+            self.makes_way = true;
         }
     }
 

@@ -47,8 +47,10 @@ pub enum State {
 /// What is due for a successor whose time is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overdue {
-    /// It did not become ready, or did not take over; it was told to end.
+    /// It did not become ready; it was told to end.
     Boot(Duration),
+    /// It did not take over; it was killed.
+    Taking(Duration),
     /// It did not end; it was killed.
     End,
 }
@@ -142,11 +144,11 @@ impl Successor {
         self.line.say(Word::Go).is_ok()
     }
 
-    /// Tells it to end, within `grace`; a second time, at once.
-    pub fn end(&mut self, grace: Duration) {
+    /// Tells it to end with this word, within `grace`; a second time, at once.
+    pub fn end(&mut self, word: Word, grace: Duration) {
         match self.state {
             State::Started => self.signal(Signal::Terminate),
-            _ => self.say(Word::Stop),
+            _ => self.say(word),
         }
         if !matches!(self.state, State::Ending | State::Killed) {
             self.state = State::Ending;
@@ -159,14 +161,18 @@ impl Successor {
         if self.deadline.is_none_or(|deadline| deadline > Instant::now()) {
             return None;
         }
-        if self.state == State::Ending {
-            self.signal(Signal::Kill);
-            (self.state, self.deadline) = (State::Killed, None);
-            return Some(Overdue::End);
-        }
-        let limit = if self.state == State::Taking { TAKING } else { self.patience };
-        self.end(grace);
-        Some(Overdue::Boot(limit))
+        let overdue = match self.state {
+            State::Ending => Overdue::End,
+            State::Taking => Overdue::Taking(TAKING),
+            _ => {
+                self.end(Word::Stop, grace);
+                return Some(Overdue::Boot(self.patience));
+            }
+        };
+        // One that hangs while it takes over must not remove at its end what is to be the old server's again.
+        self.signal(Signal::Kill);
+        (self.state, self.deadline) = (State::Killed, None);
+        Some(overdue)
     }
 
     fn signal(&self, signal: Signal) {

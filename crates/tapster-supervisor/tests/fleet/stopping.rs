@@ -100,3 +100,33 @@ fn a_stop_forgets_workers_that_wait_to_be_tried_again() {
     world.exit(0, Status::Exited(1));
     assert_eq!(world.order(Command::Stop), [Action::CloseListeners, Action::Finish(Outcome::Stopped)]);
 }
+
+#[test]
+fn an_order_to_stop_what_makes_way_already_is_no_impatience() {
+    let mut world = World::serving(1);
+    assert_eq!(world.order(Command::MakeWay), [Action::CloseListeners, drain(0)]);
+    assert_eq!(world.order(Command::Stop), []);
+    assert_eq!(world.order(Command::Stop), [Action::Tell { slot: 0, order: Order::Stop }]);
+}
+
+#[test]
+fn a_server_that_was_told_to_stop_and_makes_way_then_was_told_once() {
+    let mut world = World::serving(1);
+    world.order(Command::Stop);
+    assert_eq!(world.order(Command::MakeWay), []);
+    assert_eq!(world.order(Command::Stop), [Action::Tell { slot: 0, order: Order::Stop }]);
+}
+
+#[test]
+fn workers_that_drain_already_do_not_outlast_the_three_seconds() {
+    let short = |slot| Action::Tell { slot, order: Order::Drain(Duration::from_secs(3)) };
+    let mut world = World::serving(1);
+    world.order(Command::Reload);
+    assert_eq!(world.ready(1), [drain(0)]);
+    assert_eq!(world.order(Command::Interrupt), [Action::CloseListeners, short(1), short(0)]);
+    assert_eq!(world.pass(5_000), [Action::Kill { slot: 0 }, Action::Kill { slot: 1 }]);
+    let mut world = World::serving(1);
+    world.order(Command::MakeWay);
+    assert_eq!(world.order(Command::Interrupt), [short(0)]);
+    assert_eq!(world.order(Command::Interrupt), [Action::Tell { slot: 0, order: Order::Stop }]);
+}
