@@ -1,6 +1,7 @@
 """What an application asks of the process that it runs in: `tapster.on_fork`, `tapster.on_exit`, `tapster.worker_id`.
 
-A worker calls `become`, `run_forked` and `run_exiting`.
+A worker calls `become`, `run_forked` and `run_exiting`, a template `keep_registered` and
+`restore_registered`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ import sys
 import traceback
 from typing import Callable, TypeVar
 
-__all__ = ["become", "on_exit", "on_fork", "run_exiting", "run_forked", "worker_id"]
+__all__ = [
+    "become",
+    "keep_registered",
+    "on_exit",
+    "on_fork",
+    "restore_registered",
+    "run_exiting",
+    "run_forked",
+    "worker_id",
+]
 
 Function = TypeVar("Function", bound=Callable[[], object])
 
 _forked: list[Callable[[], object]] = []
 _exiting: list[Callable[[], object]] = []
+_kept: list[Callable[[], object]] = []
 _worker = 0
 
 
@@ -58,6 +69,16 @@ def run_forked() -> None:
     """Call what was registered for a new worker, as far as the first that raises."""
     for function in _forked:
         function()
+
+
+def keep_registered() -> None:
+    """Take note that what is registered for the end so far is every worker's that is forked from this process."""
+    _kept[:] = _exiting
+
+
+def restore_registered() -> None:
+    """Leave to new workers what `keep_registered` noted; what a worker registered for itself was called at its end."""
+    _exiting[:] = _kept
 
 
 def run_exiting() -> None:

@@ -9,14 +9,16 @@ import gc
 import os
 import re
 import socket
+import stat
 import sys
 import threading
 import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Callable, cast
 
+from tapster._lifecycle import become, keep_registered, restore_registered
 from tapster.loading import AppError
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ _NATIVE_POOLS = re.compile(
     r"[^/]*(?:openblas|mkl_|gomp|iomp|libomp|grpc|tensorflow|libtorch|rdkafka)[^/]*$", re.I
 )
 """Libraries that are known to start threads of their own."""
+
+
+_imported: set[tuple[int, int]] = set()
+"""Devices and inodes of what was open after the import."""
+
+_templates: list[weakref.finalize[..., object]] = []
+"""What this process would remove if it became a template."""
 
 
 def descriptors() -> set[int]:
@@ -53,8 +62,16 @@ def prepare(before: set[int]) -> list[str]:
     `before` are the descriptors that were open before the application was imported. Raises
     `tapster.loading.AppError` when the import left Python threads running.
     """
-    _refuse_threads()
-    warnings = [*_native_threads(), *_connections(before)]
+    if threads := _threads_left():
+        raise AppError(
+            f"importing the application left {_count(threads)} running, and none of them would be in a forked worker:"
+            f"{_list(threads)}",
+            hint="start threads in each worker, from os.register_at_fork(after_in_child=…) or at the first request, "
+            "or leave --preload out",
+        )
+    warnings = [*_native_threads("importing the application started"), *_connections(before)]
+    keep_registered()
+    _imported.update(_inodes())
     # What lives now lives as long as the process: collections in the workers leave it alone, so that its memory
     # stays shared.
     gc.collect()
@@ -69,7 +86,40 @@ def in_worker() -> None:
     it from its peers.
     """
     for finalizer in _finalizers():
-        finalizer.atexit = False
+        if finalizer.atexit:
+            finalizer.atexit = False
+            _templates.append(finalizer)
+
+
+def become_template() -> list[str]:
+    """In a worker that has drained and is to fork the others: make ready for it; return what the operator should be warned of.
+
+    Raises `tapster.loading.AppError` when it must not be forked: it has threads that forks would lack, or
+    connections that all of them would share.
+    """
+    if threads := _threads_left():
+        raise AppError(
+            f"the application has left {_count(threads)} running:{_list(threads)}",
+            hint="end what a worker has started with tapster.on_exit, or leave --refork-after out",
+        )
+    if left := _own_threads_left():
+        raise AppError(f"threads of the server still run: {', '.join(left)}")
+    # What nobody refers to any more need not be shared, and connections among it are closed.
+    gc.collect()
+    if peers := _new_streams():
+        raise AppError(
+            f"all workers would share the connections that it has opened: {', '.join(peers)}",
+            hint="close them with tapster.on_exit (engine.dispose(), connections.close_all()), or leave "
+            "--refork-after out",
+        )
+    warnings = [*_native_threads("the application has started")]
+    for finalizer in _templates:
+        finalizer.atexit = True
+    _templates.clear()
+    restore_registered()
+    become(0)
+    gc.freeze()
+    return warnings
 
 
 def end() -> None:
@@ -86,19 +136,29 @@ def _finalizers() -> list[weakref.finalize[..., object]]:
     return [cast("weakref.finalize[..., object]", finalizer) for finalizer in registry]
 
 
-def _refuse_threads() -> None:
+def _threads_left() -> list[str]:
+    """The Python threads that do not end soon."""
+    return _wait_for_none(_python_threads)
+
+
+def _own_threads_left() -> list[str]:
+    """The native threads of the server that do not end soon."""
+    return _wait_for_none(lambda: [name for name in _other_threads() if name.startswith("tapster")])
+
+
+def _wait_for_none(find: Callable[[], list[str]]) -> list[str]:
     deadline = time.monotonic() + _PATIENCE
-    while (threads := _python_threads()) and time.monotonic() < deadline:
+    while (found := find()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    if not threads:
-        return
-    count = "a thread" if len(threads) == 1 else f"{len(threads)} threads"
-    raise AppError(
-        f"importing the application left {count} running, and none of them would be in a forked worker:\n"
-        + "\n".join(f"  {thread}" for thread in threads),
-        hint="start threads in each worker, from os.register_at_fork(after_in_child=…) or at the first request, "
-        "or leave --preload out",
-    )
+    return found
+
+
+def _count(threads: list[str]) -> str:
+    return "a thread" if len(threads) == 1 else f"{len(threads)} threads"
+
+
+def _list(threads: list[str]) -> str:
+    return "".join(f"\n  {thread}" for thread in threads)
 
 
 def _python_threads() -> list[str]:
@@ -124,20 +184,26 @@ def _place(frame: FrameType) -> str:
     return f"in {code.co_name}() of {code.co_filename}, line {outermost.f_lineno}"
 
 
-def _native_threads() -> Iterable[str]:
-    """The warning about threads that libraries started without Python."""
+def _other_threads() -> list[str]:
+    """The names of all threads of this process but the first."""
     names: list[str] = []
     for task in os.listdir("/proc/self/task"):
         if int(task) != os.getpid():
             with suppress(OSError):
                 names.append(Path(f"/proc/self/task/{task}/comm").read_text(encoding="utf-8").strip())
+    return names
+
+
+def _native_threads(began: str) -> Iterable[str]:
+    """The warning about threads that libraries started without Python."""
+    names = _other_threads()
     if not names:
         return
     libraries = _mapped_pools()
     by = f", perhaps of {', '.join(libraries)}" if libraries else ""
     counted = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
     yield (
-        f"importing the application started native threads ({counted}{by}) that forked workers do not have; "
+        f"{began} native threads ({counted}{by}) that forked workers do not have; "
         "if workers hang, leave --preload out, or keep that library from starting threads "
         "(OPENBLAS_NUM_THREADS=1, for example)"
     )
@@ -161,6 +227,33 @@ def _connections(before: set[int]) -> Iterable[str]:
             "close them after the import (engine.dispose(), connections.close_all()), or open them in each worker, "
             "from os.register_at_fork(after_in_child=…) or at the first request"
         )
+
+
+def _inodes() -> set[tuple[int, int]]:
+    """What the open descriptors stand for, whatever their numbers are in another process."""
+    found: set[tuple[int, int]] = set()
+    for number in descriptors():
+        with suppress(OSError):
+            status = os.fstat(number)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _new_streams() -> list[str]:
+    """The peers of connections that were opened since the import, in which bytes of several workers would mix."""
+    peers: list[str] = []
+    for number in sorted(descriptors()):
+        with suppress(OSError):
+            status = os.fstat(number)
+            is_new = stat.S_ISSOCK(status.st_mode) and (status.st_dev, status.st_ino) not in _imported
+            if is_new and (peer := _peer(number)) and _is_stream(number):
+                peers.append(peer)
+    return peers
+
+
+def _is_stream(number: int) -> bool:
+    with socket.socket(fileno=os.dup(number)) as connection:
+        return connection.type == socket.SOCK_STREAM
 
 
 def _peer(number: int) -> str | None:

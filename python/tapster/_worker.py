@@ -41,6 +41,8 @@ _SUPERVISORS_VARIABLES = (
 """What a service manager tells the supervisor. An application that took it for its own would answer in its place."""
 
 _threads: list[threading.Thread] = []
+_fork_hooks: list[Callable[[], None]] = []
+_signal_handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {}
 
 
 def boot(
@@ -136,11 +138,42 @@ def install_signal_handlers(drain: Callable[[], None]) -> None:
     for number, handler in handlers.items():
         if signal.getsignal(number) in untouched:
             signal.signal(number, handler)
+            _signal_handlers[number] = handler
 
 
 def install_fork_hooks(before: Callable[[], None], in_child: Callable[[], None]) -> None:
     """Have the server let go of its sockets in a process that the application forks."""
-    os.register_at_fork(before=before, after_in_child=in_child)
+    if not _fork_hooks:
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    _fork_hooks[:] = [before, in_child]
+
+
+def _before_fork() -> None:
+    _fork_hooks[0]()
+
+
+def _after_fork() -> None:
+    _fork_hooks[1]()
+
+
+def stand_down(timeout: float) -> None:
+    """Let go of all that makes this process a worker, so that it can be a template (`--refork-after`).
+
+    Waits at most `timeout` seconds for the threads, ends what `tapster.on_exit` ends, and leaves
+    signals and forks as they were before. Raises `tapster.loading.AppError` when a thread stays. Main
+    thread only.
+    """
+    if left := join_threads(timeout):
+        raise AppError(f"threads of the server still run: {', '.join(left)}")
+    _threads.clear()
+    run_exiting()
+    _fork_hooks[:] = [_nothing, _nothing]
+    for number, handler in _signal_handlers.items():
+        # What the application has put in their place stays.
+        if signal.getsignal(number) is handler:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    _signal_handlers.clear()
+    signal.set_wakeup_fd(-1)
 
 
 def _take_no_notice(_number: int, _frame: FrameType | None) -> None:

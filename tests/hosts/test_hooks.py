@@ -118,6 +118,16 @@ def test_the_life_of_a_server(serve: Serve, site: Site) -> None:
     assert all(line.split()[-2] == str(server.pid) for line in site.noted("worker_exit"))
 
 
+def test_before_and_after_each_fork_of_a_template(serve: Serve, site: Site) -> None:
+    """As without a template: once for each worker."""
+    server = start(serve, site, "--workers", "2", "--preload")
+    server.allow("planned")
+    wait_until(lambda: len(site.noted("worker_ready")) == 2, "both are noted")
+    workers = [line.split()[2] for line in site.noted("worker_ready")]
+    assert sorted(line.split()[2] for line in site.noted("post_fork")) == sorted(workers), "in the workers"
+    assert [line.split()[1] for line in site.noted("pre_fork")] == [str(server.pid)] * 2
+
+
 def test_the_applications_functions(serve: Serve, site: Site) -> None:
     server = start(serve, site, "--workers", "2")
     server.allow("planned, on_exit")

@@ -6,8 +6,11 @@ import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
+from urllib.parse import quote
 
 import pytest
+
+from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
     from tests.server import Server
@@ -48,6 +51,11 @@ def code(tmp_path: Path) -> Code:
     directory = tmp_path / "code"
     directory.mkdir()
     return Code(directory)
+
+
+def evaluate(server: Server, text: str) -> str:
+    """The value of an expression in the worker that answers."""
+    return exchange(server.address, http_request(target=f"/eval?{quote(text)}")).body.decode()
 
 
 def name_of(pid: int) -> str:

@@ -6,13 +6,11 @@ import os
 import signal
 import socket
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 
-from tests.preload.conftest import template_of, wait_until, workers_of
+from tests.preload.conftest import evaluate, template_of, wait_until, workers_of
 from tests.server import run
-from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +20,6 @@ if TYPE_CHECKING:
     from tests.server import Server
 
 APP = ("preloaded:app", "--preload", "--log-level", "debug")
-
-
-def evaluate(server: Server, text: str) -> str:
-    return exchange(server.address, http_request(target=f"/eval?{quote(text)}")).body.decode()
 
 
 def in_each_worker(server: Server, text: str) -> list[str]:

@@ -127,6 +127,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
     }
     check(&settings, &values)?;
     check_drain(&settings, &values)?;
+    check_refork(&settings, &values)?;
     Ok(Loaded { settings, values, file })
 }
 
@@ -191,12 +192,28 @@ fn check(settings: &Settings, values: &[Value]) -> Result<(), ConfigError> {
     }
 }
 
+/// Without a template there is nothing to follow.
+fn check_refork(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> {
+    let (Some(option), true) =
+        (options::find("refork-after"), settings.refork_after > 0 && !settings.preload)
+    else {
+        return Ok(());
+    };
+    let why =
+        "without --preload every worker imports the application by itself, and none is forked from another";
+    Err(located(option, origin_of(option, used), Invalid::with_hint(why, "add --preload, or leave it out")))
+}
+
+fn origin_of<'a>(option: &OptionSpec, used: &'a [Value]) -> &'a Origin {
+    let given = used.iter().find(|value| value.name == option.name).and_then(|value| value.given.last());
+    given.map_or(&Origin::Default, |given| &given.origin)
+}
+
 /// The delay is part of the time-out.
 fn check_drain(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> {
     let (delay, limit) = (settings.drain_delay, settings.graceful_timeout);
     let (Some(option), true) = (options::find("drain-delay"), delay > limit) else { return Ok(()) };
-    let given = used.iter().find(|value| value.name == option.name).and_then(|value| value.given.last());
-    let origin = given.map_or(&Origin::Default, |given| &given.origin);
+    let origin = origin_of(option, used);
     let (delay, limit) = (values::duration_text(delay), values::duration_text(limit));
     let message = format!("{delay} is more than the graceful time-out, {limit}, which includes it");
     Err(located(

@@ -90,6 +90,7 @@ pub(crate) fn blank() -> Settings {
         workers: Count::Auto,
         threads: 0,
         preload: false,
+        refork_after: 0,
         worker_connections: None,
         user: None,
         group: None,

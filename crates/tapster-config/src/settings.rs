@@ -210,6 +210,8 @@ pub struct Settings {
     pub threads: usize,
     /// Whether a template process imports the application once and forks the workers.
     pub preload: bool,
+    /// Requests that make a worker fit to become the template; 0 is never. Only with `preload`.
+    pub refork_after: u32,
     /// Connections of each worker; none means what the limit on open files leaves room for.
     pub worker_connections: Option<usize>,
     /// Who the workers are to be: a name or a number.

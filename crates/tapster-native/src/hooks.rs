@@ -53,6 +53,9 @@ impl Hooks {
             Report::Died { slot, status, .. } | Report::Gone { slot, status, .. } => {
                 self.call(py, "worker_exit", ("worker_exit", slot + 1, pid, status.to_string()));
             }
+            Report::Promoted { slot, .. } => {
+                self.call(py, "worker_exit", ("worker_exit", slot + 1, pid, "became the template"));
+            }
             Report::Reloading | Report::ReloadingFurther => self.reload(py),
             Report::Stopping(_) => self.call(py, "on_stop", ("on_stop",)),
             _ => {}

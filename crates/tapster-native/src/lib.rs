@@ -15,6 +15,7 @@ mod interpreter;
 mod listeners;
 mod opening;
 mod original;
+mod promotion;
 mod server;
 mod start_lines;
 mod strength;

@@ -11,9 +11,10 @@ use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
-    Observer, Outcome, Roles, Succession, Supervision, TemplateStart, WatcherRole, WatcherStart, WorkerStart,
-    slots_for,
+    Fork, Observer, Outcome, Roles, Succession, Supervision, TemplateStart, WatcherRole, WatcherStart,
+    WorkerStart, slots_for,
 };
+use tapster_sys::fork::Forked;
 use tapster_sys::identity::Privileges;
 use tapster_sys::log_file;
 use tapster_sys::memory::SharedWords;
@@ -144,11 +145,24 @@ fn supervise(
         watcher,
         observer,
     };
-    let mut fork = || {
-        hooks.pre_fork(py);
+    Ok(supervision
+        .run(&mut Forks { py, hooks }, &mut Children { py, settings, workers: workers.most, log, hooks })?)
+}
+
+/// How the supervisor forks.
+struct Forks<'a> {
+    py: Python<'a>,
+    hooks: &'a Hooks,
+}
+
+impl Fork for Forks<'_> {
+    fn fork(&mut self) -> std::io::Result<Forked> {
         tapster_wsgi::fork::fork_with_python_hooks()
-    };
-    Ok(supervision.run(&mut fork, &mut Children { py, settings, workers: workers.most, log, hooks })?)
+    }
+
+    fn before_worker(&mut self) {
+        self.hooks.pre_fork(self.py);
+    }
 }
 
 /// What the processes that the supervisor makes run.

@@ -9,7 +9,7 @@ use tapster_supervisor::{TemplateEnd, TemplateStart, WorkerStart};
 use tapster_wsgi::fork::fork_orphan_with_python_hooks;
 
 use crate::hooks::Hooks;
-use crate::worker::{self, EXIT_BOOT_FAILED};
+use crate::worker::{self, EXIT_BOOT_FAILED, End};
 
 /// Runs the template; gives the exit status of its process, or in a process that it forks the worker's.
 pub(crate) fn run(
@@ -28,15 +28,39 @@ pub(crate) fn run(
             return EXIT_BOOT_FAILED;
         }
     };
-    let mut worker = |start: WorkerStart| {
+    Forks { py, settings, application, workers, log, hooks }.serve(start)
+}
+
+/// What a template forks.
+struct Forks<'a> {
+    py: Python<'a>,
+    settings: &'a Settings,
+    application: Py<PyAny>,
+    workers: usize,
+    log: &'a Log,
+    hooks: &'a Hooks,
+}
+
+impl Forks<'_> {
+    /// Forks workers until there is nothing more to do. Returns in each of them too, at its end, with its exit status.
+    fn serve(&self, start: TemplateStart) -> i32 {
+        let mut worker = |start: WorkerStart| self.run(start);
+        if start.serve(&mut fork_orphan_with_python_hooks, &mut worker) == TemplateEnd::Told {
+            call(self.py, "end", self.log);
+        }
+        0
+    }
+
+    /// Runs a new worker; one that becomes a template forks workers of its own.
+    fn run(&self, start: WorkerStart) -> i32 {
+        let Forks { py, settings, ref application, workers, log, hooks } = *self;
         hooks.post_fork(py, start.place.slot);
         call(py, "in_worker", log);
-        worker::run_forked(py, settings, application.clone_ref(py), workers, log, start)
-    };
-    if start.serve(&mut fork_orphan_with_python_hooks, &mut worker) == TemplateEnd::Told {
-        call(py, "end", log);
+        match worker::run_forked(py, settings, application.clone_ref(py), workers, log, start) {
+            End::Exit(status) => status,
+            End::Template(start) => self.serve(start),
+        }
     }
-    0
 }
 
 /// Imports the application and makes the process fit to be forked.

@@ -1,7 +1,7 @@
 //! The role of a worker process, from the fork to its end: load the application, serve it, drain, leave.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use tapster_config::Settings;
-use tapster_observe::{Level, Log, Scoreboard, WorkerState};
-use tapster_supervisor::{BootFailure, WorkerStart};
+use tapster_observe::{Level, Log, Scoreboard, WorkerBoard, WorkerState};
+use tapster_supervisor::{BootFailure, Promotion, TemplateStart, WorkerStart};
+use tapster_sys::fork::let_go_in_child;
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
@@ -22,6 +23,7 @@ use crate::development::{self, Watched};
 use crate::identity;
 use crate::interpreter::parallelism;
 use crate::opening::Opening;
+use crate::promotion;
 
 /// The application cannot be loaded; trying again without a change is of no use.
 pub(crate) const EXIT_BOOT_FAILED: i32 = 3;
@@ -34,10 +36,10 @@ const LEAVE_AT_LEAST: Duration = Duration::from_millis(500);
 const LEAVE_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long threads may take to come back from the application once the worker has ended.
-const JOIN: Duration = Duration::from_millis(500);
+pub(crate) const JOIN: Duration = Duration::from_millis(500);
 
 /// How long the last log lines may take.
-const FLUSH: Duration = Duration::from_secs(1);
+pub(crate) const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs the worker; gives the exit status of its process.
 pub(crate) fn run(
@@ -52,8 +54,16 @@ pub(crate) fn run(
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
         py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.place.slot + 1,)));
+    let board = start.board.worker(start.place.slot);
     match load(py, settings, &log, level, &mut start) {
-        Ok((application, hello)) => run_loaded(py, settings, application, hello, workers, start, &log),
+        Ok((application, hello)) => {
+            let served = serve(py, settings, application, hello, workers, start, &log);
+            match ended(served, &board, &log) {
+                End::Exit(status) => status,
+                // Only those that a template forked are told to.
+                End::Template(_) => EXIT_INTERNAL,
+            }
+        }
         Err(reason) => fail(&start, &reason, &log),
     }
 }
@@ -68,7 +78,15 @@ fn fail(start: &WorkerStart, reason: &str, log: &Log) -> i32 {
     EXIT_BOOT_FAILED
 }
 
-/// Runs a worker that a template forked, with the application it has; gives the exit status of its process.
+/// How a worker ended.
+pub(crate) enum End {
+    /// Its process is to exit with this status.
+    Exit(i32),
+    /// Its process is a template from now on.
+    Template(TemplateStart),
+}
+
+/// Runs a worker that a template forked, with the application it has.
 pub(crate) fn run_forked(
     py: Python<'_>,
     settings: &Settings,
@@ -76,30 +94,29 @@ pub(crate) fn run_forked(
     workers: usize,
     log: &Log,
     start: WorkerStart,
-) -> i32 {
+) -> End {
     let log = log.threaded(block_signals, Some(start.board.worker(start.place.slot)));
     let begun = py.import("tapster._worker").and_then(|module| {
         module.call_method1("begin", (start.place.slot + 1,))?;
         module.call_method0("run_fork_functions")
     });
-    match begun {
-        Ok(_) => run_loaded(py, settings, application, Hello::Ready, workers, start, &log),
-        Err(error) => fail(&start, &say_boot_failure(py, &error, Some(&start.board), &log), &log),
+    if let Err(error) = begun {
+        let reason = say_boot_failure(py, &error, Some(&start.board), &log);
+        return End::Exit(fail(&start, &reason, &log));
     }
+    let board = start.board.worker(start.place.slot);
+    let served = serve(py, settings, application, Hello::Ready, workers, start, &log);
+    ended(served, &board, &log)
 }
 
-fn run_loaded(
-    py: Python<'_>,
-    settings: &Settings,
-    application: Py<PyAny>,
-    hello: Hello,
-    workers: usize,
-    start: WorkerStart,
+fn ended(
+    served: Result<Option<TemplateStart>, Box<dyn std::error::Error>>,
+    board: &WorkerBoard,
     log: &Log,
-) -> i32 {
-    let board = start.board.worker(start.place.slot);
-    let status = match serve(py, settings, application, hello, workers, start, log) {
-        Ok(()) => 0,
+) -> End {
+    let status = match served {
+        Ok(Some(start)) => return End::Template(start),
+        Ok(None) => 0,
         Err(error) => {
             log.error(format_args!("the worker failed: {error}"));
             EXIT_INTERNAL
@@ -107,7 +124,7 @@ fn run_loaded(
     };
     board.set_state(WorkerState::Gone);
     log.flush(FLUSH);
-    status
+    End::Exit(status)
 }
 
 /// What a worker that serves says of itself.
@@ -245,7 +262,7 @@ fn serve(
     workers: usize,
     start: WorkerStart,
     log: &Log,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<Option<TemplateStart>, Box<dyn std::error::Error>> {
     let options = Options {
         multithread: settings.threads > 1,
         multiprocess: workers > 1,
@@ -280,7 +297,8 @@ fn serve(
         },
     )?;
     install_signal_handlers(&python, &worker, settings)?;
-    install_fork_hooks(&python, &worker)?;
+    let kept = start.promotion.as_ref().map(Promotion::descriptors).unwrap_or_default();
+    install_fork_hooks(&python, &worker, kept)?;
     worker.end_orphan_with(end_orphan);
     let opening = Opening::default();
     if !inline {
@@ -296,14 +314,23 @@ fn serve(
             inbox.send(Message::StandsIn, letter::write(reason.as_bytes()).ok().as_ref().map(AsFd::as_fd))?;
         }
     }
+    // A process that the application forks must not have it.
+    drop(inbox);
     if inline {
         worker.serve(0);
     } else {
         opening.open();
         wait_for_end(py, &worker, &woken, log);
     }
-    leave(&python, &worker, log);
-    Ok(())
+    match start.promotion {
+        Some(promotion) if worker.is_to_be_template() => {
+            Ok(promotion::become_template(&python, worker, promotion, log))
+        }
+        _ => {
+            leave(&python, &worker, log);
+            Ok(None)
+        }
+    }
 }
 
 /// TERM at this very process drains it; the terminal's INT and QUIT are the supervisor's to answer.
@@ -324,15 +351,18 @@ fn install_signal_handlers(
     Ok(())
 }
 
-/// A child that the application forks keeps none of the server's sockets.
-fn install_fork_hooks(python: &Bound<'_, PyModule>, worker: &Worker) -> PyResult<()> {
-    let hook = |act: fn(&Worker)| {
-        let worker = worker.clone();
-        let call = move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| act(&worker);
-        PyCFunction::new_closure(python.py(), None, None, call)
+/// A child that the application forks keeps none of the server's sockets, and nothing of what is `kept`.
+fn install_fork_hooks(python: &Bound<'_, PyModule>, worker: &Worker, kept: Vec<RawFd>) -> PyResult<()> {
+    let py = python.py();
+    let (before, after) = (worker.clone(), worker.clone());
+    let before = move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| before.before_fork();
+    let in_child = move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+        after.after_fork_in_child();
+        let_go_in_child(&kept);
     };
-    let hooks = (hook(Worker::before_fork)?, hook(Worker::after_fork_in_child)?);
-    python.call_method1("install_fork_hooks", hooks)?;
+    let before = PyCFunction::new_closure(py, None, None, before)?;
+    let in_child = PyCFunction::new_closure(py, None, None, in_child)?;
+    python.call_method1("install_fork_hooks", (before, in_child))?;
     Ok(())
 }
 
@@ -375,11 +405,16 @@ fn wait_for_end(py: Python<'_>, worker: &Worker, woken: &OwnedFd, log: &Log) {
 }
 
 /// What an application may do at its end, bounded; the process ends after it whatever still runs.
-fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
+pub(crate) fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
     if !python.py().detach(|| worker.wait(JOIN)) {
         log.warning(format_args!("some requests still run at the end of this worker; they are cut"));
     }
-    let time = worker.time_left().unwrap_or_default().clamp(LEAVE_AT_LEAST, LEAVE_AT_MOST);
+    run_exit_handlers(python, worker.time_left());
+}
+
+/// The application's exit handlers, within what is left of the time to drain.
+pub(crate) fn run_exit_handlers(python: &Bound<'_, PyModule>, left: Option<Duration>) {
+    let time = left.unwrap_or_default().clamp(LEAVE_AT_LEAST, LEAVE_AT_MOST);
     if let Err(error) = python.call_method1("run_exit_handlers", (time.as_secs_f64(),)) {
         error.display(python.py());
     }

@@ -44,6 +44,8 @@ struct State {
     dropped: u64,
     writer: Writer,
     urgent: bool,
+    /// The writer goes as soon as nothing waits.
+    ends: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -110,6 +112,17 @@ impl Queue {
         waited.unwrap_or_else(PoisonError::into_inner).0.is_drained()
     }
 
+    /// Has the writer end when all is written. Says whether that was so in time; it may end a moment later.
+    pub(crate) fn end_writer(&self, timeout: Duration) -> bool {
+        self.lock().ends = true;
+        self.work.notify_one();
+        let started = |state: &mut State| state.writer != Writer::NotStarted;
+        let waited = self.drained.wait_timeout_while(self.lock(), timeout, started);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.ends = false;
+        state.writer == Writer::NotStarted && state.is_drained()
+    }
+
     /// How many lines were dropped, ever.
     pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
@@ -127,7 +140,9 @@ impl Queue {
         // Lost lines that the notice in hand tells of.
         let mut saying = 0;
         loop {
-            self.take(&mut hands, &mut saying);
+            if !self.take(&mut hands, &mut saying) {
+                return;
+            }
             let blocked = self.write(&mut hands, &mut saying);
             if !blocked.is_empty() {
                 wait_until_writable(&blocked, BLOCKED);
@@ -135,11 +150,15 @@ impl Queue {
         }
     }
 
-    /// Takes what waits for each output that has nothing in hand; sleeps when there is nothing to do at all.
-    fn take(&self, hands: &mut [Hand; 2], saying: &mut u64) {
+    /// Takes what waits for each output that has nothing in hand; sleeps when there is nothing to do at all. False when the
+    /// thread is to end.
+    fn take(&self, hands: &mut [Hand; 2], saying: &mut u64) -> bool {
         let mut state = self.lock();
         if hands.iter().all(Hand::is_empty) {
             state = self.sleep(state);
+            if state.writer == Writer::NotStarted {
+                return false;
+            }
         }
         let said_with = hands[Stream::Messages as usize].is_empty() && !state.nothing_waits();
         for (hand, waiting) in hands.iter_mut().zip(&mut state.waiting) {
@@ -152,6 +171,7 @@ impl Queue {
             hands[Stream::Messages as usize].add(&Record::dropped(self.style, state.unsaid));
             *saying = std::mem::take(&mut state.unsaid);
         }
+        true
     }
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
@@ -159,8 +179,13 @@ impl Queue {
         if state.nothing_waits() {
             self.drained.notify_all();
             state.writer = Writer::Idle;
-            let woken = self.work.wait_while(state, |state| state.nothing_waits());
+            let woken = self.work.wait_while(state, |state| state.nothing_waits() && !state.ends);
             state = woken.unwrap_or_else(PoisonError::into_inner);
+            if state.nothing_waits() {
+                state.writer = Writer::NotStarted;
+                self.drained.notify_all();
+                return state;
+            }
         } else if !state.urgent {
             state.writer = Writer::Gathering;
             let woken = self.work.wait_timeout_while(state, GATHER, |state| !state.urgent);

@@ -79,6 +79,11 @@ impl Log {
         })
     }
 
+    /// A log with the same options whose lines are written at once, as by [`Log::new`].
+    pub fn unthreaded(&self) -> Log {
+        Log::new(self.shared.options.clone())
+    }
+
     fn with_queue(
         options: LogOptions,
         board: Option<WorkerBoard>,
@@ -161,6 +166,12 @@ impl Log {
     /// Waits until all lines are written, at most this long. Says whether all are; the rest is lost with the process.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.own_queue().is_none_or(|queue| queue.flush(timeout))
+    }
+
+    /// Ends the thread that writes the lines, which takes at most this long; the next line would start another one. For a
+    /// process that is to be forked. Says whether all lines are written.
+    pub fn end_writer(&self, timeout: Duration) -> bool {
+        self.own_queue().is_none_or(|queue| queue.end_writer(timeout))
     }
 
     /// The file that messages go to, if it is one that was opened for them.

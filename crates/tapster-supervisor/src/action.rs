@@ -71,10 +71,17 @@ pub enum TemplateDeed {
         /// The template's.
         generation: u64,
     },
+    /// The worker of this slot has become this template.
+    Adopt {
+        /// The slot, free from now on.
+        slot: usize,
+    },
     /// Tell it to give up the listeners: it will fork no more.
     Retire,
-    /// Tell it to end.
+    /// Tell it to end, and to remove what the import made to be removed at exit.
     Stop,
+    /// Tell it to end; another template has the same import and goes on.
+    Leave,
     /// Ask one to end that does not listen yet (SIGTERM).
     Terminate,
     /// End it (SIGKILL).
@@ -88,6 +95,9 @@ pub enum Order {
     Drain(Duration),
     /// As [`Order::Drain`], but answer nothing new: clients between requests wait for the next worker.
     HandOver(Duration),
+    /// As [`Order::Drain`]; then become a template instead of exiting, and say
+    /// [`Event::Promoted`](crate::Event::Promoted).
+    Promote(Duration),
     /// Exit now.
     Stop,
     /// Look at the listeners again: a worker died and may have swallowed a wake-up.

@@ -2,7 +2,7 @@
 //! from its birth on, and what is still unread when a worker dies can be given to another one.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::process::Pid;
@@ -29,6 +29,23 @@ impl Channels {
     pub fn open(slots: usize) -> io::Result<Channels> {
         let pair = |_| Inbox::pair().map(|(outer, inner)| Channel { outer, inner });
         Ok(Channels { slots: (0..slots).map(pair).collect::<io::Result<_>>()? })
+    }
+
+    /// Handles of their own for all ends.
+    pub fn try_clone(&self) -> io::Result<Channels> {
+        let handles =
+            |one: &Channel| Ok(Channel { outer: one.outer.try_clone()?, inner: one.inner.try_clone()? });
+        Ok(Channels { slots: self.slots.iter().map(handles).collect::<io::Result<_>>()? })
+    }
+
+    /// The numbers of all ends.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.slots.iter().flat_map(|one| [&one.outer, &one.inner]).map(|end| end.as_fd().as_raw_fd())
+    }
+
+    /// In the worker of a slot: says that it is a template from now on, which takes orders by this inbox.
+    pub fn say_promoted(&self, slot: usize, orders: &Inbox) -> io::Result<()> {
+        self.slots[slot].inner.send(Message::Promoted, Some(orders.as_fd()))
     }
 
     /// Sends to the worker of a slot.
@@ -100,11 +117,7 @@ mod tests {
     fn a_worker_hears_its_own_inbox_and_reaches_the_others() {
         let parent = Channels::open(3).unwrap();
         parent.send(1, Message::Poke, None).unwrap();
-        let handles = |channel: &Channel| Channel {
-            outer: channel.outer.try_clone().unwrap(),
-            inner: channel.inner.try_clone().unwrap(),
-        };
-        let child = Channels { slots: parent.slots.iter().map(handles).collect() };
+        let child = parent.try_clone().unwrap();
         let (inbox, peers) = child.into_worker(1).unwrap();
         assert_eq!(inbox.receive().unwrap().unwrap().0, Message::Poke);
         inbox.send(Message::Ready, None).unwrap();

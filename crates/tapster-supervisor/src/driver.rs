@@ -32,6 +32,7 @@ use crate::service_manager::ServiceManager;
 use crate::stopped::Stopped;
 use crate::touch::TouchFiles;
 use crate::vitals::Vitals;
+use crate::warmth::Warmth;
 use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::CAUGHT;
 use crate::{Action, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Roles, Strength};
@@ -106,6 +107,7 @@ struct Driver<'a> {
     vitals: Vitals,
     stopped: Stopped,
     load: Option<LoadWatch>,
+    warmth: Option<Warmth>,
     templates: Templates,
     fleet: Fleet,
     events: VecDeque<Event>,
@@ -185,6 +187,7 @@ impl<'a> Driver<'a> {
             children: Children::new(slots),
             outbox: Outbox::default(),
             load: LoadWatch::new(workers, slots),
+            warmth: Warmth::new(settings),
             fleet: Fleet::new(plan).drain_after(settings.drain_delay).for_development(is_for_development),
             watcher,
             cause: None,
@@ -257,6 +260,10 @@ impl<'a> Driver<'a> {
             Order::Drain(limit) => {
                 self.board.worker(slot).set_state(WorkerState::Draining);
                 Message::Drain { timeout_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX) }
+            }
+            Order::Promote(limit) => {
+                self.board.worker(slot).set_state(WorkerState::Draining);
+                Message::Promote { timeout_ms: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX) }
             }
             Order::HandOver(limit) => {
                 self.board.worker(slot).set_state(WorkerState::Draining);

@@ -55,6 +55,18 @@ pub enum Event {
         /// The slot.
         slot: usize,
     },
+    /// A worker has answered as many requests as `--refork-after` says, or more.
+    Warm {
+        /// Its slot.
+        slot: usize,
+        /// How many since its start.
+        requests: u64,
+    },
+    /// A worker has done what [`Order::Promote`](crate::Order::Promote) says, and waits to fork.
+    Promoted {
+        /// The slot it had.
+        slot: usize,
+    },
     /// Something happened to a template.
     Template {
         /// Its number.

@@ -12,6 +12,7 @@
 mod balance;
 mod development;
 mod life;
+mod refork;
 mod reload;
 mod retire;
 mod stop;
@@ -170,6 +171,8 @@ impl Fleet {
             Event::Demand { workers, reason } => self.adapt(workers, reason, turn),
             Event::Template { template, event } => self.template_event(template, event, turn),
             Event::Born { slot } => self.born(slot),
+            Event::Warm { slot, requests } => self.warm(slot, requests, turn),
+            Event::Promoted { slot } => self.promoted(slot, turn),
             Event::Tick => {}
         }
         for slot in 0..self.slots.len() {
@@ -267,10 +270,9 @@ impl Fleet {
         }
     }
 
-    fn forget_origin(&mut self, slot: usize) {
-        if let Some(templates) = &mut self.templates {
-            templates.forget(slot);
-        }
+    /// True if the worker was to become the template.
+    fn forget_origin(&mut self, slot: usize) -> bool {
+        self.templates.as_mut().is_some_and(|templates| templates.forget(slot))
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {

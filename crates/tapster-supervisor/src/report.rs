@@ -97,6 +97,22 @@ pub enum Report {
         /// Workers that serve.
         serving: usize,
     },
+    /// All workers are forks of the new template, this long after a worker became that (`--refork-after`).
+    Reforked(Duration),
+    /// A worker of the new template did not boot, so the former one forks again.
+    ReforkAborted,
+    /// A worker has become the template.
+    Promoted {
+        /// The slot it had.
+        slot: usize,
+        /// How long after its start.
+        lived: Duration,
+    },
+    /// A worker that was to become the template has ended instead.
+    NotPromoted {
+        /// The slot it had.
+        slot: usize,
+    },
     /// The number of workers was changed.
     Resized(usize),
     /// The load changed the number of workers.
@@ -183,6 +199,8 @@ impl Report {
     pub fn level(&self) -> Level {
         match self {
             Report::WorkerReady { .. } => Level::Debug,
+            // One line for each worker that says no more than the line about the template.
+            Report::Retiring { reason: RetireReason::Refork, .. } => Level::Debug,
             // The driver has said why.
             Report::NotBooted { failure: BootFailure::NotStarted, .. } => Level::Debug,
             Report::Template { news, .. } => news.level(),
@@ -194,6 +212,8 @@ impl Report {
             | Report::StandingIn
             | Report::ReloadingFurther
             | Report::Reloaded(_)
+            | Report::Reforked(_)
+            | Report::Promoted { .. }
             | Report::Resized(_)
             | Report::Adapted { .. }
             | Report::Stopping(_)
@@ -206,6 +226,8 @@ impl Report {
             Report::Retiring { reason, .. } if !reason.is_urgent() => Level::Info,
             Report::Overdue { .. }
             | Report::ResizeRefused(_)
+            | Report::ReforkAborted
+            | Report::NotPromoted { .. }
             | Report::Retiring { .. }
             | Report::NotRetiring { .. } => Level::Warning,
             Report::Died { .. }
@@ -232,6 +254,8 @@ impl Report {
             | Report::Gone { slot, .. }
             | Report::Retiring { slot, .. }
             | Report::NotRetiring { slot }
+            | Report::NotPromoted { slot }
+            | Report::Promoted { slot, .. }
             | Report::Overdue { slot, .. } => Some(*slot),
             _ => None,
         }
@@ -266,6 +290,16 @@ impl Display for Report {
                 "the application cannot be loaded: requests are answered with the reason until a file changes",
             ),
             Report::Reloaded(took) => write!(f, "reloaded in {}", Seconds(*took)),
+            Report::Reforked(took) => {
+                write!(f, "all workers are forks of the new template after {}", Seconds(*took))
+            }
+            Report::ReforkAborted => {
+                f.write_str("a worker of the new template does not start: the former one forks again")
+            }
+            Report::Promoted { lived, .. } => {
+                write!(f, "has become the template, {} after its start", Seconds(*lived))
+            }
+            Report::NotPromoted { .. } => f.write_str("did not become the template: the former one forks on"),
             Report::ReloadAborted { serving } => write!(
                 f,
                 "reload given up because a new worker does not start; still serving: {}; send HUP when it is mended",

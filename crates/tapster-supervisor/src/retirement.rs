@@ -36,6 +36,13 @@ pub enum RetireReason {
         /// For how long.
         since: Duration,
     },
+    /// It has answered enough requests to become the template (`--refork-after`).
+    Warm {
+        /// How many.
+        requests: u64,
+    },
+    /// It was forked by the former template (`--refork-after`).
+    Refork,
     /// The operator wants it.
     Asked,
 }
@@ -49,6 +56,8 @@ impl RetireReason {
             RetireReason::Memory { .. } => "max rss",
             RetireReason::Stuck { .. } => "stuck",
             RetireReason::Stopped { .. } => "stopped",
+            RetireReason::Warm { .. } => "becomes the template",
+            RetireReason::Refork => "refork",
             RetireReason::Asked => "recycled",
         }
     }
@@ -87,6 +96,10 @@ impl Display for RetireReason {
             RetireReason::Stopped { since } => {
                 write!(f, "was stopped by a signal {} s ago and does not go on", since.as_secs())
             }
+            RetireReason::Warm { requests } => {
+                write!(f, "answered {requests} requests and is to become the template (--refork-after)")
+            }
+            RetireReason::Refork => f.write_str("was forked by the former template (--refork-after)"),
             RetireReason::Asked => f.write_str("is replaced as ordered"),
         }
     }

@@ -9,12 +9,15 @@ use tapster_sys::inbox::Inbox;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
-use crate::{BootFailure, Report, TemplateStart};
+use crate::{BootFailure, Promotion, Report, TemplateStart};
 
 /// How this process forks: plainly, or with the hooks of the language runtime it carries.
 pub trait Fork {
     /// Forks once. Called on the only thread, with all signals blocked.
     fn fork(&mut self) -> io::Result<Forked>;
+
+    /// Called before each worker is forked, by this process or by a template.
+    fn before_worker(&mut self) {}
 }
 
 impl<F: FnMut() -> io::Result<Forked>> Fork for F {
@@ -79,4 +82,6 @@ pub struct WorkerStart {
     pub board: Scoreboard,
     /// Where to say which files were loaded, if somebody watches them.
     pub modules: Option<OwnedFd>,
+    /// What it needs to become a template when it is told to, if it ever is.
+    pub promotion: Option<Promotion>,
 }

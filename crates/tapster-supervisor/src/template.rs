@@ -8,9 +8,13 @@ use crate::member::Time;
 pub struct Template {
     /// Its number: never used twice.
     pub id: u64,
+    /// The template that imported the application: itself, unless it was a worker before.
+    pub import: u64,
     /// How many reloads were ordered before it was started: the age of the code that its workers run.
     pub generation: u64,
-    /// When it was started.
+    /// Whether a worker was told to become its successor, or it was a worker itself.
+    pub is_followed: bool,
+    /// When it was started, or became a template.
     pub started: Time,
     /// What it is doing.
     pub state: TemplateState,
@@ -35,6 +39,11 @@ impl Template {
     /// Whether it is on the way to fork workers.
     pub fn is_booting(&self) -> bool {
         matches!(self.state, TemplateState::Booting { .. })
+    }
+
+    /// Whether it was a worker before (`--refork-after`).
+    pub fn is_promoted(self) -> bool {
+        self.import != self.id
     }
 
     /// When something is to be done about it.

@@ -17,6 +17,10 @@ use crate::{Roles, WorkerStart};
 /// How a template forks: a process that has another parent, told to the function first in the process between.
 pub type ForkOrphan<'a> = &'a mut dyn FnMut(&dyn Fn(Pid)) -> io::Result<Side>;
 
+/// What `ps` and `top` call it.
+const NAME: &str = "tapster-preload";
+const TITLE: &str = "tapster: template";
+
 /// What a new template process has. Its signals are those of a [`WorkerStart`].
 pub struct TemplateStart {
     inheritance: Inheritance,
@@ -28,6 +32,8 @@ pub struct TemplateStart {
 pub enum TemplateEnd {
     /// It was told to end. None of its workers is left.
     Told,
+    /// It was told to end, and a template that has the same import goes on.
+    Succeeded,
     /// The supervisor has gone; workers may still finish their requests.
     Orphaned,
 }
@@ -37,8 +43,8 @@ pub enum TemplateEnd {
 pub fn run(orders: Inbox, inheritance: Inheritance, roles: &mut dyn Roles) -> ! {
     let child = Child {
         supervisor: inheritance.supervisor,
-        name: "tapster-preload",
-        title: "tapster: template",
+        name: NAME,
+        title: TITLE,
         privileges: &inheritance.privileges.clone(),
         log: &inheritance.log.clone(),
     };
@@ -46,6 +52,17 @@ pub fn run(orders: Inbox, inheritance: Inheritance, roles: &mut dyn Roles) -> ! 
 }
 
 impl TemplateStart {
+    /// A worker that is a template from now on.
+    pub(crate) fn promoted(
+        inheritance: Inheritance,
+        orders: Inbox,
+        supervisors: &Inbox,
+    ) -> io::Result<TemplateStart> {
+        inheritance.channels.say_promoted(inheritance.place.slot, supervisors)?;
+        worker_start::take_name(NAME, TITLE);
+        Ok(TemplateStart { inheritance, orders })
+    }
+
     /// How many reloads were ordered before it was started.
     pub fn generation(&self) -> u64 {
         self.inheritance.place.generation
@@ -89,6 +106,7 @@ impl TemplateStart {
                 Message::Drain { .. } => inheritance.listeners.clear(),
                 Message::Reopen => change_log(&inheritance.log, beside),
                 Message::Stop => return TemplateEnd::Told,
+                Message::HandOver { .. } => return TemplateEnd::Succeeded,
                 _ => {}
             }
         }

@@ -1,5 +1,6 @@
 //! The first steps of a child process, between the fork and its own code.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -13,9 +14,9 @@ use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
 use tapster_sys::title;
 
-use crate::WorkerStart;
 use crate::channels::Channels;
 use crate::role::Place;
+use crate::{Promotion, WorkerStart};
 
 /// What the supervisor catches.
 pub const CAUGHT: [Signal; 9] = [
@@ -54,6 +55,29 @@ pub struct Inheritance {
     pub privileges: Privileges,
     pub log: Log,
     pub modules: Option<OwnedFd>,
+    /// Whether a worker that a template forks may become one.
+    pub may_be_promoted: bool,
+}
+
+impl Inheritance {
+    /// Handles of their own for everything.
+    ///
+    /// # Errors
+    /// When there is no room for the descriptors.
+    pub fn try_clone(&self) -> io::Result<Inheritance> {
+        Ok(Inheritance {
+            place: self.place,
+            supervisor: self.supervisor,
+            channels: self.channels.try_clone()?,
+            alive: self.alive.try_clone()?,
+            listeners: self.listeners.iter().map(Listener::try_clone).collect::<io::Result<_>>()?,
+            board: self.board.clone(),
+            privileges: self.privileges.clone(),
+            log: self.log.clone(),
+            modules: self.modules.as_ref().map(OwnedFd::try_clone).transpose()?,
+            may_be_promoted: self.may_be_promoted,
+        })
+    }
 }
 
 /// Runs a worker in this child process, which ends with it. Called with all signals blocked and everything that is
@@ -77,7 +101,11 @@ pub fn run_adopted(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart)
         follow(inheritance.supervisor)?;
         let (name, title) = names(&inheritance);
         take_name(&name, &title);
-        let start = prepare(inheritance)?;
+        let promotion = Promotion::keep(&inheritance).unwrap_or_else(|error| {
+            inheritance.log.warning(format_args!("this worker cannot become the template: {error}"));
+            None
+        });
+        let start = WorkerStart { promotion, ..prepare(inheritance)? };
         // The process that was to announce it may have been killed before it did.
         start.inbox.send(Message::Born { pid: Pid::current().as_raw() }, None).ok()?;
         Some(worker(start))
@@ -124,7 +152,7 @@ fn part_from(child: Child<'_>) -> Option<()> {
     Some(())
 }
 
-fn take_name(name: &str, title: &str) {
+pub fn take_name(name: &str, title: &str) {
     // A name is a convenience.
     let _ = process::set_name(name);
     title::set_title(title);
@@ -156,7 +184,7 @@ fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
     own.reset(Pid::current().as_raw().cast_unsigned());
     own.set_state(WorkerState::Booting);
     let (inbox, peers) = channels.into_worker(place.slot)?;
-    Some(WorkerStart { place, supervisor, inbox, peers, alive, listeners, board, modules })
+    Some(WorkerStart { place, supervisor, inbox, peers, alive, listeners, board, modules, promotion: None })
 }
 
 /// A worker that is more than it was to be must not run a line of the application's.
@@ -171,7 +199,7 @@ fn give_up(privileges: &Privileges, log: &Log) -> Option<()> {
 }
 
 /// The signals that came since the fork are delivered at the end, to the new dispositions.
-fn reset_signals() -> std::io::Result<()> {
+fn reset_signals() -> io::Result<()> {
     signal::set_default(&CAUGHT)?;
     signal::disregard(&NOT_FOR_WORKERS)?;
     signal::unblock_all_in_this_thread()

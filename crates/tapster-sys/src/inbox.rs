@@ -101,6 +101,13 @@ impl Inbox {
     }
 }
 
+/// An end that came from another process.
+impl From<OwnedFd> for Inbox {
+    fn from(socket: OwnedFd) -> Inbox {
+        Inbox { socket }
+    }
+}
+
 impl AsFd for Inbox {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

@@ -46,12 +46,20 @@ pub enum Message {
     },
     /// Worker to supervisor: the application cannot be loaded, and requests are answered with the reason (`--reload`).
     StandsIn,
-    /// Supervisor to worker: as [`Message::Drain`], but this code answers nothing new. Clients that are between
+    /// Supervisor to template: exit, and leave what the import made to the template that goes on with it. Supervisor to
+    /// worker: as [`Message::Drain`], but this code answers nothing new. Clients that are between
     /// requests go to whoever serves next, at once.
     HandOver {
         /// Milliseconds until what still runs is given up.
         timeout_ms: u32,
     },
+    /// Supervisor to worker: as [`Message::Drain`], then become a template instead of exiting, and say Promoted.
+    Promote {
+        /// Milliseconds until what still runs is given up.
+        timeout_ms: u32,
+    },
+    /// Worker to supervisor: it is one thread again and forks when it is told to, by the inbox that comes beside.
+    Promoted,
     /// Supervisor to worker: in the drain that follows, clients between requests may stay this long for one more.
     KeepIdle {
         /// Milliseconds from the beginning of the drain.
@@ -81,6 +89,8 @@ impl Message {
             Message::BootFailed => (2, 0),
             Message::Drain { timeout_ms } => (3, timeout_ms),
             Message::KeepIdle { grace_ms } => (53, grace_ms),
+            Message::Promote { timeout_ms } => (54, timeout_ms),
+            Message::Promoted => (55, 0),
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
@@ -107,6 +117,8 @@ impl Message {
             2 => Some(Message::BootFailed),
             3 => Some(Message::Drain { timeout_ms: value }),
             53 => Some(Message::KeepIdle { grace_ms: value }),
+            54 => Some(Message::Promote { timeout_ms: value }),
+            55 => Some(Message::Promoted),
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
@@ -135,6 +147,8 @@ mod tests {
             Message::BootFailed,
             Message::Drain { timeout_ms: u32::MAX },
             Message::KeepIdle { grace_ms: 2_000 },
+            Message::Promote { timeout_ms: 25_000 },
+            Message::Promoted,
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },

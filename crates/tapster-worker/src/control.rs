@@ -40,10 +40,20 @@ impl Shared<'_> {
 
     fn obey(&self, message: Message, descriptor: Option<OwnedFd>, reserve: &mut reserve::Taken<'_>) {
         match message {
-            Message::Drain { timeout_ms } => self.start_drain(Duration::from_millis(timeout_ms.into())),
+            Message::Drain { timeout_ms } => {
+                self.promoting.store(false, Ordering::SeqCst);
+                self.start_drain(Duration::from_millis(timeout_ms.into()));
+            }
+            Message::Promote { timeout_ms } => {
+                self.promoting.store(true, Ordering::SeqCst);
+                self.start_drain(Duration::from_millis(timeout_ms.into()));
+            }
             Message::HandOver { timeout_ms } => self.hand_over(Duration::from_millis(timeout_ms.into())),
             Message::KeepIdle { grace_ms } => self.idle_grace_ms.store(grace_ms, Ordering::Relaxed),
-            Message::Stop => self.stop(),
+            Message::Stop => {
+                self.promoting.store(false, Ordering::SeqCst);
+                self.stop();
+            }
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
             Message::Stacks => {
@@ -53,6 +63,7 @@ impl Shared<'_> {
             }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
+            Message::Promoted => {}
             Message::Fork { .. } | Message::Born { .. } | Message::NotForked { .. } => {}
         }
     }
@@ -82,6 +93,7 @@ impl Shared<'_> {
         if !self.is_draining() {
             self.log.error(format_args!("the supervisor is gone: this worker stops"));
         }
+        self.promoting.store(false, Ordering::SeqCst);
         self.orphan.is_one.store(true, Ordering::SeqCst);
         self.start_drain(ORPHAN_DRAIN);
     }

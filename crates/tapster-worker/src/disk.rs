@@ -28,6 +28,8 @@ struct Queue {
     runs: bool,
     /// It sleeps.
     waits: bool,
+    /// It is not to wait for tasks.
+    ends: bool,
 }
 
 impl Disk {
@@ -49,6 +51,12 @@ impl Disk {
             Err(TryLockError::Poisoned(poisoned)) => self.enter(poisoned.into_inner(), Box::new(task)),
             Err(TryLockError::WouldBlock) => task(),
         }
+    }
+
+    /// Has the thread go as soon as all is done.
+    pub(crate) fn end(&self) {
+        self.lock().ends = true;
+        self.came.notify_one();
     }
 
     fn enter(self: &Arc<Disk>, mut queue: MutexGuard<'_, Queue>, task: Task) {
@@ -88,6 +96,10 @@ impl Disk {
         loop {
             if let Some(task) = queue.tasks.pop_front() {
                 return Some(task);
+            }
+            if queue.ends {
+                queue.runs = false;
+                return None;
             }
             queue.waits = true;
             let (after, wait) = self.came.wait_timeout(queue, idle).unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +145,20 @@ mod tests {
         disk.run(|| panic!("the panic that this test is about"));
         disk.run(move || done.send(()).unwrap());
         results.recv().unwrap();
+    }
+
+    #[test]
+    fn the_thread_goes_when_it_is_told_to_and_not_before_all_is_done() {
+        let disk = Arc::new(Disk::default());
+        let (done, results) = mpsc::channel();
+        disk.run(move || done.send(()).unwrap());
+        disk.end();
+        results.recv().unwrap();
+        let deadline = std::time::Instant::now() + IDLE / 2;
+        while disk.lock().runs {
+            assert!(std::time::Instant::now() < deadline, "the thread stays");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

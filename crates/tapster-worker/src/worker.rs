@@ -105,6 +105,8 @@ pub(crate) struct Engine {
     pub(crate) idle_grace_ms: AtomicU32,
     /// What drains answers nothing new: clients between requests go to whoever serves next.
     pub(crate) handing_over: AtomicBool,
+    /// The supervisor wants this process for a template when its requests have ended.
+    pub(crate) promoting: AtomicBool,
     pub(crate) capacity: Capacity,
     pub(crate) quota: Quota,
     stopping: AtomicBool,
@@ -178,6 +180,7 @@ impl Worker {
             drain: Mutex::new(None),
             idle_grace_ms: AtomicU32::new(IDLE_GRACE_MS),
             handing_over: AtomicBool::new(false),
+            promoting: AtomicBool::new(false),
             capacity: Capacity::new(settings.worker_connections),
             quota: Quota::new(settings),
             stopping: AtomicBool::new(false),
@@ -244,6 +247,16 @@ impl Worker {
             .wait_timeout_while(guard, timeout, |ended| !*ended)
             .unwrap_or_else(PoisonError::into_inner);
         *guard
+    }
+
+    /// Whether the supervisor wants this process for a template, now that its requests have ended.
+    pub fn is_to_be_template(&self) -> bool {
+        self.engine.promoting.load(Ordering::SeqCst)
+    }
+
+    /// Has the file thread end, which else would wait for tasks. For a worker that is over.
+    pub fn end_file_thread(&self) {
+        self.engine.spool.disk.end();
     }
 
     /// What is left of the time that [`Worker::drain`] or the supervisor gave; none if neither did.

@@ -92,7 +92,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Words("no hooks"),
         group: Group::Host,
         help: "Call the functions of this Python module as the server's life goes on",
-        details: "`on_start()`, `pre_fork()`, `worker_ready(worker, pid)`, `worker_exit(worker, pid, how)`, \
+        details: "`on_start()`, `pre_fork()` (before each worker), `worker_ready(worker, pid)`, `worker_exit(worker, pid, how)`, \
                   `on_reload()` and `on_stop()` run in the supervisor, `post_fork(worker)` in a worker before it loads \
                   the application. The module is loaded at the start and anew at each reload. What a function raises is \
                   logged and changes nothing, but that `on_start` refuses the start. They must be quick, and leave no \

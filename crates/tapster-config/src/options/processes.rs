@@ -1,6 +1,6 @@
 //! The options of one group: workers and their threads.
 
-use super::{ROW, to_usize};
+use super::{ROW, to_u32, to_usize};
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 
@@ -47,6 +47,24 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   The application must start no threads and should open no connections while it is imported: threads are \
                   refused by name, connections are named in a warning. A reload imports the new code in a new process. \
                   Linux only.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "refork-after",
+        metavar: "NUMBER",
+        kind: Kind::Integer {
+            least: 0,
+            most: u32::MAX as u64,
+            set: |settings, number| settings.refork_after = to_u32(number),
+        },
+        fallback: Fallback::Value("0"),
+        group: Group::Processes,
+        help: "Once a worker has answered so many requests, fork the others from it; 0 is never. Needs --preload",
+        details: "What requests brought into memory is then shared as well. Once for each import: with the first worker \
+                  that has answered so many requests since its start. It is replaced like one that is due, drains, ends \
+                  what `tapster.on_exit` ends, and becomes the process that forks; then the others are replaced one at a \
+                  time. If it still has threads of its own or open connections then, it says so, ends, and everything \
+                  stays as it was.",
         ..ROW
     },
     OptionSpec {

@@ -27,6 +27,7 @@ fn defaults_are_those_of_the_design() {
         workers: Count::Fixed(1),
         threads: 4,
         preload: false,
+        refork_after: 0,
         worker_connections: None,
         user: None,
         group: None,

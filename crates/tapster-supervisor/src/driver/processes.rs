@@ -25,6 +25,7 @@ impl Driver<'_> {
     pub(super) fn start(&mut self, place: Place) -> Done {
         let slot = place.slot;
         self.clear(slot);
+        self.fork.before_worker();
         if let Err(error) = signal::block_all_in_this_thread() {
             return self.not_started(slot, &error);
         }
@@ -67,6 +68,7 @@ impl Driver<'_> {
         drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
         let supervisor = self.own_pid;
         let modules = self.watcher.for_worker();
+        let may_be_promoted = self.warmth.is_some();
         let inherit = |place| Inheritance {
             place,
             supervisor,
@@ -77,6 +79,7 @@ impl Driver<'_> {
             modules,
             privileges,
             log,
+            may_be_promoted,
         };
         match child {
             Child::Worker(place) => worker_start::run(inherit(place), &mut |start| roles.worker(start)),
@@ -142,6 +145,7 @@ impl Driver<'_> {
         self.read(slot);
         self.children.remove(slot);
         self.stopped.over(slot);
+        self.forget_promoted(slot);
         self.board.worker(slot).set_state(WorkerState::Gone);
         self.poke_heir();
         self.events.push_back(Event::Exited { slot, status });

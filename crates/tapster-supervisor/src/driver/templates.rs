@@ -1,8 +1,9 @@
 //! The driver's part in `--preload`: the template processes, and the workers that they fork.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use tapster_observe::WorkerState;
 use tapster_sys::fork::Forked;
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::letter;
@@ -24,6 +25,8 @@ pub(super) enum Child {
 #[derive(Default)]
 pub(super) struct Templates {
     processes: Vec<Process>,
+    /// A worker that has become one, of which the fleet is about to hear.
+    promoted: Option<(usize, Inbox)>,
     /// The last that was reaped, for its name in the log.
     last: Option<(u64, Pid)>,
 }
@@ -63,6 +66,8 @@ impl Driver<'_> {
         match deed {
             TemplateDeed::Start { generation } => return self.start_template(id, generation),
             TemplateDeed::Fork { slot, .. } => self.fork_by_template(id, slot),
+            TemplateDeed::Adopt { slot } => self.adopt_template(id, slot),
+            TemplateDeed::Leave => self.tell_template(id, Message::HandOver { timeout_ms: 0 }),
             TemplateDeed::Retire => self.tell_template(id, Message::Drain { timeout_ms: 0 }),
             TemplateDeed::Stop => self.tell_template(id, Message::Stop),
             TemplateDeed::Terminate => self.signal_template(id, Signal::Terminate),
@@ -86,6 +91,33 @@ impl Driver<'_> {
         Done::Yes
     }
 
+    /// A worker waits to fork, and takes orders by this inbox.
+    pub(super) fn promoted(&mut self, slot: usize, orders: Option<OwnedFd>) {
+        // Without one, there was no room for a descriptor: the process sees that nobody has the other end, and exits.
+        self.templates.promoted = orders.map(|orders| (slot, orders.into()));
+        if self.templates.promoted.is_some() {
+            self.events.push_back(Event::Promoted { slot });
+        }
+    }
+
+    /// The process of a slot is a template from now on.
+    fn adopt_template(&mut self, id: u64, slot: usize) {
+        let promoted = self.templates.promoted.take_if(|(place, _)| *place == slot);
+        let (Some((_, inbox)), Some(pid)) = (promoted, self.children.pid(slot)) else {
+            // It has ended meanwhile.
+            return self.say(id, TemplateEvent::NotStarted);
+        };
+        self.children.remove(slot);
+        self.stopped.over(slot);
+        self.board.worker(slot).set_state(WorkerState::Gone);
+        self.templates.processes.push(Process { id, pid, inbox });
+    }
+
+    /// The worker of a slot has ended, whatever it was about to become.
+    pub(super) fn forget_promoted(&mut self, slot: usize) {
+        self.templates.promoted.take_if(|(place, _)| *place == slot);
+    }
+
     fn fork_template(&mut self) -> io::Result<(Forked, Inbox, Inbox)> {
         let (inbox, orders) = Inbox::pair()?;
         signal::block_all_in_this_thread()?;
@@ -94,6 +126,7 @@ impl Driver<'_> {
 
     fn fork_by_template(&mut self, id: u64, slot: usize) {
         self.clear(slot);
+        self.fork.before_worker();
         self.children.expect(slot);
         let place = u16::try_from(slot).map_err(io::Error::other);
         let told = place.and_then(|slot| self.templates.send(id, Message::Fork { slot }));

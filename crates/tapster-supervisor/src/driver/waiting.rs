@@ -15,6 +15,7 @@ use super::Driver;
 use crate::control::Scene;
 use crate::load::LoadWatch;
 use crate::log_rotation;
+use crate::warmth::Warmth;
 use crate::{Command, Event};
 
 /// How long to wait for room in a full inbox before the next attempt.
@@ -66,6 +67,9 @@ impl Driver<'_> {
         if let Some(load) = self.load.as_mut().filter(|_| self.fleet.follows_load()) {
             self.events.extend(load.look(now, self.fleet.wanted(), &serving, &self.children, &self.board));
         }
+        if let Some(warmth) = self.warmth.as_mut().filter(|_| self.fleet.wants_refork()) {
+            self.events.extend(warmth.look(now, &serving, &self.board));
+        }
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
@@ -83,9 +87,10 @@ impl Driver<'_> {
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {
         let load = self.load.as_ref().filter(|_| self.fleet.follows_load()).map(LoadWatch::next);
-        let (vitals, stopped) = (self.vitals.next(ready), self.stopped.next());
-        let deadlines = [self.fleet.next_deadline(), vitals, stopped, load, self.control.deadline()];
-        let left = deadlines.into_iter().flatten().map(|at| at.saturating_sub(self.began.elapsed()));
+        let warmth = self.warmth.as_ref().filter(|_| self.fleet.wants_refork()).map(Warmth::next);
+        let looks = [self.vitals.next(ready), self.stopped.next(), load, warmth];
+        let deadlines = [self.fleet.next_deadline(), self.control.deadline()].into_iter().chain(looks);
+        let left = deadlines.flatten().map(|at| at.saturating_sub(self.began.elapsed()));
         let others = [self.touch.look_after(), self.upgrade.sleep(), held_back.then_some(RETRY)];
         left.chain(others.into_iter().flatten()).min()
     }
@@ -124,6 +129,7 @@ impl Driver<'_> {
                     });
                 }
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
+                Message::Promoted => self.promoted(slot, beside),
                 Message::Born { pid } => self.born(slot, Pid::from_raw(pid)),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }

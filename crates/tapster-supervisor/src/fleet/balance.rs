@@ -18,6 +18,7 @@ impl Fleet {
         self.fill(turn);
         self.trim(turn);
         self.go_on_with_reload(turn);
+        self.go_on_with_refork(turn);
         self.go_on_with_retirement(turn);
     }
 

@@ -15,6 +15,9 @@ use super::{AFTER_READY, FAILURE_GRACE, Fleet, KILL_GRACE, Phase, Plan, STABLE, 
 /// The longest wait after the system refused a process: to ask again costs little.
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
+/// How long a worker that becomes the template may take for it after its requests: its exit handlers have 5 s.
+const PREPARATION: Duration = Duration::from_secs(10);
+
 impl Fleet {
     pub(super) fn begin(&mut self, turn: &mut Turn<'_>) {
         if self.slots.iter().any(Option::is_some) {
@@ -69,7 +72,7 @@ impl Fleet {
     pub(super) fn exited(&mut self, slot: usize, status: Status, turn: &mut Turn<'_>) {
         let Some(member) = self.slots.get_mut(slot).and_then(Option::take) else { return };
         let lived = turn.now.saturating_sub(member.started);
-        self.forget_origin(slot);
+        let was_promoting = self.forget_origin(slot);
         self.poke(turn);
         match member.state {
             State::Booting { .. } => self.did_not_boot(slot, member, BootFailure::Died(status), turn),
@@ -79,7 +82,10 @@ impl Fleet {
                 self.died(slot, member, turn.now.saturating_sub(since) >= STABLE, turn);
             }
             State::Draining { .. } | State::Ending { .. } => {
-                turn.report(Report::Gone { slot, status, lived })
+                turn.report(Report::Gone { slot, status, lived });
+                if was_promoting {
+                    turn.report(Report::NotPromoted { slot });
+                }
             }
             State::Waiting { .. } => self.slots[slot] = Some(member),
         }
@@ -101,7 +107,7 @@ impl Fleet {
     }
 
     /// A wake-up that the kernel gave to the dead worker would otherwise be lost.
-    fn poke(&self, turn: &mut Turn<'_>) {
+    pub(super) fn poke(&self, turn: &mut Turn<'_>) {
         turn.actions.extend(self.ready_slots().map(|slot| Action::Tell { slot, order: Order::Poke }));
     }
 
@@ -184,12 +190,17 @@ impl Fleet {
     /// Lets one member go, as gently as what it is doing allows.
     pub(super) fn release(&mut self, slot: usize, turn: &mut Turn<'_>) {
         let grace = self.plan.graceful_timeout;
+        let promotes = self.begins_promotion(slot);
         let Some(member) = self.member_mut(slot) else { return };
         match member.state {
             State::Waiting { .. } => self.slots[slot] = None,
             State::Booting { .. } | State::Failing { deadline: Some(_), .. } => {
                 member.state = State::Ending { deadline: Some(turn.now + KILL_GRACE) };
                 turn.act(Action::Terminate { slot });
+            }
+            State::Ready { .. } if promotes => {
+                member.state = State::Draining { deadline: turn.now + grace + PREPARATION + KILL_GRACE };
+                turn.act(Action::Tell { slot, order: Order::Promote(grace) });
             }
             State::Ready { .. } => {
                 member.state = State::Draining { deadline: turn.now + grace + KILL_GRACE };

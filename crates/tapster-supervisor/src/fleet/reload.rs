@@ -11,6 +11,7 @@ impl Fleet {
         let folded = self.reload.is_some() && !self.has_begun(self.generation);
         if !folded {
             turn.report(if self.reload.is_some() { Report::ReloadingFurther } else { Report::Reloading });
+            self.end_refork();
             self.generation += 1;
             self.reload.get_or_insert(turn.now);
             self.renew_code(turn);
@@ -34,6 +35,7 @@ impl Fleet {
 
     /// A reload must not go on when one of the workers it brought does not live.
     pub(super) fn abort_reload(&mut self, member: Member, turn: &mut Turn<'_>) {
+        self.give_up_refork(turn);
         if member.generation == self.generation {
             self.give_up_reload(turn);
         }

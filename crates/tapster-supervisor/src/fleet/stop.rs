@@ -107,6 +107,7 @@ impl Fleet {
         self.phase = Phase::Stopping { outcome, at_once: false };
         self.reload = None;
         turn.act(Action::CloseListeners);
+        self.end_promotion(turn);
         for slot in 0..self.slots.len() {
             self.release(slot, turn);
         }

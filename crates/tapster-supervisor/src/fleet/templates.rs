@@ -19,7 +19,7 @@ const LEAST_IMPORT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Templates {
     /// The number of the newest one.
-    newest: u64,
+    pub(super) newest: u64,
     /// All that have not ended.
     pub(super) processes: Vec<Template>,
     /// The one that forks.
@@ -32,6 +32,10 @@ pub(super) struct Templates {
     pub(super) failures: u32,
     /// When another one is to be started.
     pub(super) retry: Option<Time>,
+    /// The worker that was told to become the current one's successor.
+    pub(super) promoting: Option<usize>,
+    /// Since when workers are replaced because such a worker has become the current one.
+    pub(super) refork: Option<Time>,
 }
 
 impl Templates {
@@ -44,6 +48,8 @@ impl Templates {
             origins: vec![None; slots],
             failures: 0,
             retry: None,
+            promoting: None,
+            refork: None,
         }
     }
 
@@ -74,7 +80,14 @@ impl Templates {
         self.give_up_boot(turn);
         self.newest += 1;
         let state = TemplateState::Booting { deadline: turn.now + limit };
-        self.processes.push(Template { id: self.newest, generation, started: turn.now, state });
+        self.processes.push(Template {
+            id: self.newest,
+            import: self.newest,
+            generation,
+            is_followed: false,
+            started: turn.now,
+            state,
+        });
         turn.act(Action::Template { template: self.newest, deed: TemplateDeed::Start { generation } });
     }
 
@@ -99,14 +112,19 @@ impl Templates {
         }
     }
 
-    /// Ends the retired ones whose workers have gone.
+    /// Ends the retired ones whose workers have gone. What an import made is removed by the last template that has it.
     pub(super) fn end_unused(&mut self, turn: &mut Turn<'_>) {
-        let origins = &self.origins;
-        let is_used = |id| origins.iter().flatten().any(|origin| origin.template() == Some(id));
-        let retired = self.processes.iter_mut().filter(|one| one.state == TemplateState::Retired);
-        for template in retired.filter(|template| !is_used(template.id)) {
-            template.state = TemplateState::Ending { deadline: Some(turn.now + KILL_GRACE) };
-            turn.act(Action::Template { template: template.id, deed: TemplateDeed::Stop });
+        for place in 0..self.processes.len() {
+            let Template { id, import, state, .. } = self.processes[place];
+            let is_used = self.origins.iter().flatten().any(|origin| origin.template() == Some(id));
+            if state != TemplateState::Retired || is_used {
+                continue;
+            }
+            let others = self.processes.iter().filter(|one| one.id != id && one.import == import);
+            let has_heir = others.into_iter().any(|one| !matches!(one.state, TemplateState::Ending { .. }));
+            self.processes[place].state = TemplateState::Ending { deadline: Some(turn.now + KILL_GRACE) };
+            let deed = if has_heir { TemplateDeed::Leave } else { TemplateDeed::Stop };
+            turn.act(Action::Template { template: id, deed });
         }
     }
 
@@ -146,9 +164,10 @@ impl Templates {
         }
     }
 
-    /// The process of a slot has ended, or there will be none.
-    pub(super) fn forget(&mut self, slot: usize) {
+    /// The process of a slot has ended, or there will be none. True if it was to become the template.
+    pub(super) fn forget(&mut self, slot: usize) -> bool {
         self.origins[slot] = None;
+        self.promoting.take_if(|other| *other == slot).is_some()
     }
 
     pub(super) fn born(&mut self, slot: usize) {

@@ -1,5 +1,6 @@
 //! The fleet on a clock of our own: one scenario after the other.
 
+mod reforking;
 mod reloading;
 mod replacing;
 mod starting;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tapster_supervisor::{Action, Command, Event, Fleet, Order, Plan, RetireReason, slots_for};
+use tapster_supervisor::{
+    Action, Command, Event, Fleet, Order, Plan, RetireReason, TemplateDeed, TemplateEvent, slots_for,
+};
 use tapster_sys::wait::Status;
 
 pub const GRACE: Duration = Duration::from_secs(25);
@@ -21,15 +23,42 @@ impl World {
     }
 
     pub fn up_to(workers: usize, most_workers: usize) -> World {
-        let plan = Plan {
+        World::of(Plan {
             workers,
             most_workers,
             slots: slots_for(most_workers),
             boot_timeout: Duration::from_secs(60),
             graceful_timeout: GRACE,
             preload: false,
-        };
+        })
+    }
+
+    fn of(plan: Plan) -> World {
         World { fleet: Fleet::new(plan), now: Duration::ZERO }
+    }
+
+    /// Workers in slots 0.., forked by template 1, all ready for ten seconds.
+    pub fn preloaded(workers: usize) -> World {
+        let mut world = World::of(Plan {
+            workers,
+            most_workers: workers,
+            slots: slots_for(workers),
+            boot_timeout: Duration::from_secs(60),
+            graceful_timeout: GRACE,
+            preload: true,
+        });
+        world.order(Command::Start);
+        world.template(1, TemplateEvent::Ready);
+        for slot in 0..workers {
+            world.deeds(Event::Born { slot });
+            world.ready(slot);
+        }
+        world.pass(10_000);
+        world
+    }
+
+    pub fn template(&mut self, template: u64, event: TemplateEvent) -> Vec<Action> {
+        self.deeds(Event::Template { template, event })
     }
 
     /// Workers in slots 0.., all ready for ten seconds.
@@ -88,4 +117,12 @@ pub fn drain(slot: usize) -> Action {
 
 pub fn poke(slot: usize) -> Action {
     Action::Tell { slot, order: Order::Poke }
+}
+
+pub fn fork(template: u64, slot: usize, generation: u64) -> Action {
+    Action::Template { template, deed: TemplateDeed::Fork { slot, generation } }
+}
+
+pub fn deed(template: u64, deed: TemplateDeed) -> Action {
+    Action::Template { template, deed }
 }

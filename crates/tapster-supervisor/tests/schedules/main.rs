@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tapster_supervisor::{Command, Event, Outcome, Report};
+use tapster_supervisor::{Command, Event, Outcome, Report, RetireReason};
 
 use steps::{Step, quiet_step, step};
 use world::{GRACE, MouldState, Process, World};
@@ -92,8 +92,34 @@ proptest! {
         // Nobody who was due is still there: whoever is told to go gets a slot, and each has a successor.
         let due = world.reports.iter().filter(|report| matches!(report, Report::Retiring { .. })).count();
         let gone = world.reports.iter().filter(|report| matches!(report, Report::Gone { .. })).count();
-        prop_assert!(gone <= due);
-        prop_assert!(gone + world.crashes >= due);
+        let promoted = world.reports.iter().filter(|report| matches!(report, Report::Promoted { .. })).count();
+        let is_refork = |report: &&Report| matches!(report, Report::Retiring { reason: RetireReason::Refork, .. });
+        // The new template may be given up before they are replaced.
+        let of_refork = world.reports.iter().filter(is_refork).count();
+        prop_assert!(gone + promoted <= due);
+        prop_assert!(gone + promoted + world.crashes + of_refork >= due);
+    }
+
+    #[test]
+    fn a_warmed_worker_is_followed_by_forks_of_it_only(
+        workers in 1..5_usize,
+        steps in prop::collection::vec(step(), 0..40),
+        number in any::<usize>(),
+    ) {
+        let Some(mut world) = world_after(workers, true, &steps) else { return Ok(()) };
+        // What was imported anew has had no successor.
+        world.fork_fails = false;
+        world.event(Event::Command(Command::Reload));
+        world.settle();
+        world.reports.clear();
+        let import = world.templates[0].id;
+        world.take(Step::Warm(number));
+        world.settle();
+        prop_assert_eq!(world.reports.iter().filter(|report| matches!(report, Report::Reforked(_))).count(), 1);
+        prop_assert_eq!(world.count(Process::Ready), world.fleet.wanted());
+        prop_assert_eq!(world.templates.len(), 1);
+        prop_assert!(world.templates[0].id != import && world.templates[0].import == import);
+        prop_assert!(!world.fleet.wants_refork());
     }
 
     #[test]

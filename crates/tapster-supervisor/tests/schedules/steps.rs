@@ -21,6 +21,9 @@ pub enum Step {
     FailTemplate,
     CrashTemplate(usize),
     HangTemplate,
+    Warm(usize),
+    Promote,
+    RefusePromotion,
     Order(Command),
 }
 
@@ -44,6 +47,9 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::FailTemplate),
         1 => any::<usize>().prop_map(Step::CrashTemplate),
         1 => Just(Step::HangTemplate),
+        3 => any::<usize>().prop_map(Step::Warm),
+        4 => Just(Step::Promote),
+        1 => Just(Step::RefusePromotion),
     ]
 }
 
@@ -56,6 +62,9 @@ pub fn quiet_step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Crash),
         3 => any::<usize>().prop_map(Step::FinishDraining),
         1 => Just(Step::ForkFails),
+        1 => any::<usize>().prop_map(Step::Warm),
+        2 => Just(Step::Promote),
+        1 => Just(Step::RefusePromotion),
         4 => any::<usize>().prop_map(|number| Step::Retire(number, RetireReason::MaxRequests { requests: 500 })),
     ]
 }

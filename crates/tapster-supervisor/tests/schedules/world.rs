@@ -24,6 +24,8 @@ pub enum Process {
     Booting,
     Ready,
     Draining,
+    /// Draining, and then a template.
+    Promoting,
     Killed,
 }
 
@@ -42,6 +44,8 @@ pub struct World {
     pub preload: bool,
     pub templates: Vec<Mould>,
     pub template_hangs: bool,
+    /// Which import each process has.
+    pub imports: Vec<Option<u64>>,
 }
 
 /// A template as it would be.
@@ -50,6 +54,8 @@ pub struct Mould {
     pub id: u64,
     pub generation: u64,
     pub state: MouldState,
+    /// The template that imported what it has.
+    pub import: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +92,7 @@ impl World {
             preload,
             templates: Vec::new(),
             template_hangs: false,
+            imports: vec![None; slots],
         }
     }
 
@@ -132,6 +139,15 @@ impl World {
                 let enough = self.count(Process::Ready) >= self.fleet.wanted();
                 assert!(enough || self.stopping, "a worker went before its replacement was ready");
             }
+            Action::Tell { slot, order: Order::Promote(_) } => {
+                assert_eq!(self.count(Process::Promoting), 0, "two workers become the template");
+                assert!(self.preload && !self.stopping);
+                self.set(slot, Process::Promoting);
+                assert!(
+                    self.count(Process::Ready) >= self.fleet.wanted(),
+                    "a worker went before its replacement was ready"
+                );
+            }
             Action::Template { template, deed } => self.do_with_template(template, deed),
             Action::Terminate { slot } | Action::Kill { slot }
                 if self.preload
@@ -160,19 +176,20 @@ impl World {
         assert!(self.preload);
         let place = self.templates.iter().position(|one| one.id == id);
         let state = place.map(|place| self.templates[place].state);
-        if place.is_none() && !matches!(deed, TemplateDeed::Start { .. }) {
+        if place.is_none() && !matches!(deed, TemplateDeed::Start { .. } | TemplateDeed::Adopt { .. }) {
             // It ended, and the fleet is about to hear of it.
             assert!(!self.events.is_empty());
             return;
         }
         match deed {
+            TemplateDeed::Adopt { slot } => self.adopt(id, slot),
             TemplateDeed::Start { generation } => {
                 assert!(place.is_none() && !self.stopping);
                 assert!(self.in_state(MouldState::Booting).is_none(), "two templates import at once");
                 if std::mem::take(&mut self.fork_fails) {
                     self.template_event(id, TemplateEvent::NotStarted);
                 } else {
-                    self.templates.push(Mould { id, generation, state: MouldState::Booting });
+                    self.templates.push(Mould { id, import: id, generation, state: MouldState::Booting });
                 }
             }
             TemplateDeed::Fork { slot, generation } => {
@@ -184,13 +201,22 @@ impl World {
                     self.event(Event::NotStarted { slot });
                 } else if std::mem::take(&mut self.template_hangs) {
                     self.processes[slot] = Some((Process::Unborn { template: id }, generation));
+                    self.imports[slot] = place.map(|place| self.templates[place].import);
                 } else {
                     self.processes[slot] = Some((Process::Booting, generation));
+                    self.imports[slot] = place.map(|place| self.templates[place].import);
                     self.event(Event::Born { slot });
                 }
             }
             TemplateDeed::Retire => self.set_template(id, MouldState::Retired, &[MouldState::Ready]),
-            TemplateDeed::Stop => self.set_template(id, MouldState::Told, &[MouldState::Retired]),
+            TemplateDeed::Stop | TemplateDeed::Leave => {
+                assert_eq!(
+                    self.has_heir(id),
+                    deed == TemplateDeed::Leave,
+                    "what the import made is lost or left"
+                );
+                self.set_template(id, MouldState::Told, &[MouldState::Retired]);
+            }
             TemplateDeed::Terminate => self.set_template(id, MouldState::Killed, &[MouldState::Booting]),
             TemplateDeed::Kill => {
                 use MouldState::{Booting, Killed, Ready, Retired, Told};
@@ -198,6 +224,25 @@ impl World {
                 self.set_template(id, Killed, &all);
             }
         }
+    }
+
+    fn adopt(&mut self, id: u64, slot: usize) {
+        let Some((Process::Promoting | Process::Killed, generation)) = self.processes[slot].take() else {
+            panic!("slot {slot} has no worker that could be a template")
+        };
+        if std::mem::take(&mut self.fork_fails) {
+            return self.template_event(id, TemplateEvent::NotStarted); // It has ended meanwhile.
+        }
+        let Some(import) = self.imports[slot] else { panic!("slot {slot} was forked by nobody") };
+        self.templates.push(Mould { id, import, generation, state: MouldState::Ready });
+    }
+
+    /// Whether another template has the same import and is to go on.
+    fn has_heir(&self, id: u64) -> bool {
+        let import = |one: &Mould| one.import;
+        let own = self.templates.iter().find(|one| one.id == id).map(import);
+        let mut others = self.templates.iter().filter(|one| one.id != id && Some(one.import) == own);
+        others.any(|one| !matches!(one.state, MouldState::Told | MouldState::Killed))
     }
 
     pub fn set_template(&mut self, id: u64, state: MouldState, from: &[MouldState]) {
@@ -307,6 +352,21 @@ impl World {
                     self.template_exits(template.id, Status::Signaled { signal: 11, core: true });
                 }
             }
+            Step::Warm(number) => {
+                if let Some(slot) = self.choose(Process::Ready, number) {
+                    self.event(Event::Warm { slot, requests: 1_000 });
+                }
+            }
+            Step::Promote => {
+                if let Some(slot) = self.choose(Process::Promoting, 0) {
+                    self.event(Event::Promoted { slot });
+                }
+            }
+            Step::RefusePromotion => {
+                if let Some(slot) = self.choose(Process::Promoting, 0) {
+                    self.exit(slot, Status::Exited(0));
+                }
+            }
             Step::HangTemplate => self.template_hangs = self.preload,
             Step::Order(command) => self.event(Event::Command(command)),
         }
@@ -361,6 +421,7 @@ impl World {
             }
             self.boot(0);
             self.take(Step::FinishDraining(0));
+            self.take(Step::Promote);
             self.take(Step::Pass(1_000));
         }
     }
