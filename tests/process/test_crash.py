@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.hosts.waiting import wait_until
 from tests.server import Server, run, wait_gone
 from tests.wire import Connection, Truncated, exchange, http_request
 
@@ -189,3 +190,24 @@ def test_a_killed_worker_takes_only_its_own_requests(serve: Serve, gates: Gates)
             first.read_response()
         gates.open("second")
         assert second.read_response().body == b"opened second"
+
+
+def refuses(server: Server) -> bool:
+    try:
+        server.address.connect(1.0).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_an_orphan_with_a_request_inside_holds_no_port(serve: Serve, gates: Gates) -> None:
+    """Whoever comes is refused at once, and does not wait for a worker that takes nobody."""
+    server = serve(APP, "--workers", "2", env=gates.env)
+    with Connection(server.address) as connection:
+        connection.send(http_request(target="/gate?name=inside"))
+        gates.wait_inside("inside")
+        os.kill(server.pid, signal.SIGKILL)
+        # An orphan has half a second; what is inside goes on meanwhile.
+        wait_until(lambda: refuses(server), "nobody listens", 0.4)
+        gates.open("inside")
+        assert connection.read_response().body == b"opened inside"

@@ -1,6 +1,7 @@
 //! Listeners as the loop polls them. All workers share the sockets: each new connection wakes one worker.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -11,6 +12,7 @@ use mio::net::{TcpListener, UnixListener};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use tapster_gateway::Endpoint;
+use tapster_sys::log_file;
 use tapster_sys::socket::{Address, Listener};
 
 use crate::stream::Stream;
@@ -82,6 +84,13 @@ impl Acceptor {
         };
         // Not registered any more is what was wanted.
         let _already = left;
+    }
+
+    /// Gives the listener up, so that it is gone once all processes have: of a worker without a supervisor, whose port the
+    /// next server wants. To be called when it was left for good.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        // The number goes on to be somebody's.
+        log_file::replace(self.fd(), File::open("/dev/null")?.as_fd())
     }
 
     /// The next connection; `WouldBlock` when there is none.

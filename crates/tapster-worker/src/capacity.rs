@@ -152,11 +152,16 @@ impl Shared<'_> {
         };
         self.capacity.is_short.store(true, Ordering::SeqCst);
         self.leave_all_listeners();
+        let hint = match trouble {
+            Trouble::NoDescriptor => {
+                "; raise the limit on open files (ulimit -n) or lower --worker-connections"
+            }
+            _ => "",
+        };
         self.say(
             now,
             format_args!(
-                "cannot accept connections for now: {error}; {refused} clients were answered with 503; raise the limit \
-                 on open files (ulimit -n) or lower --worker-connections"
+                "cannot accept connections for now: {error}; {refused} clients were answered with 503{hint}"
             ),
         );
     }

@@ -84,6 +84,9 @@ impl Shared<'_> {
             }
             self.lane.has_left.store(true, Ordering::SeqCst);
         }
+        if self.orphan.is_one.load(Ordering::SeqCst) && !self.lane.has_closed.swap(true, Ordering::SeqCst) {
+            self.close_listeners();
+        }
         let late = context.now >= drain.deadline;
         let grace = Duration::from_millis(self.idle_grace_ms.load(Ordering::Relaxed).into());
         self.end_idle(context, context.now >= drain.since + grace, late);

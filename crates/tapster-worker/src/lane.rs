@@ -7,7 +7,7 @@ mod waiting;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 
@@ -43,6 +43,10 @@ pub(crate) struct Lane {
     pub(crate) is_busy: AtomicBool,
     /// The listeners are left for good.
     pub(crate) has_left: AtomicBool,
+    /// The listeners are closed: nobody else has them.
+    pub(crate) has_closed: AtomicBool,
+    /// Clients in a row that were gone when they were accepted.
+    pub(crate) lost_in_a_row: AtomicU32,
     /// The poller's own descriptor, to register shared listeners with.
     pub(crate) poll_fd: OwnedFd,
     core: Mutex<Core>,
@@ -88,6 +92,8 @@ impl Lane {
             acceptors,
             is_busy: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
+            has_closed: AtomicBool::new(false),
+            lost_in_a_row: AtomicU32::new(0),
             poll_fd: tapster_sys::poll::duplicate(&poll)?,
             core: Mutex::new(core),
             poller: Mutex::new(Poller { poll, events: Events::with_capacity(256) }),

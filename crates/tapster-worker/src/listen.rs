@@ -23,6 +23,21 @@ use crate::worker::Shared;
 /// Connections taken in one turn; the listener is level-triggered, the rest is reported again.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// How many clients may be gone when they are accepted, one after the other, until it is the system that is in trouble: a
+/// listener that fails so for ever would be tried for ever.
+const MOST_LOST: u32 = 64;
+
+/// What came of accepting.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Took {
+    /// A connection.
+    One,
+    /// One that was gone already.
+    Lost,
+    /// Nobody waits.
+    Nothing,
+}
+
 /// Why a client might better go to a peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reason {
@@ -53,9 +68,9 @@ impl Shared<'_> {
         };
         for _ in 0..turns {
             match self.accept_one(acceptor, index, reason) {
-                Ok(true) if reason != Reason::Full && self.stop_when_full() => return,
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok(Took::One) if reason != Reason::Full && self.stop_when_full() => return,
+                Ok(Took::One | Took::Lost) => {}
+                Ok(Took::Nothing) => break,
                 Err(error) => return self.accept_failed(context.now, index, &error),
             }
         }
@@ -66,15 +81,22 @@ impl Shared<'_> {
         }
     }
 
-    /// False when there is no new connection.
-    fn accept_one(&self, acceptor: &Acceptor, index: usize, reason: Reason) -> io::Result<bool> {
+    fn accept_one(&self, acceptor: &Acceptor, index: usize, reason: Reason) -> io::Result<Took> {
+        let lost = &self.lane.lost_in_a_row;
         match acceptor.accept() {
-            Ok(accepted) => self.enter_here_or_pass(accepted, index as u16, reason),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if Trouble::of(&error) == Trouble::Client => {}
-            Err(error) => return Err(error),
+            Ok(accepted) => {
+                lost.store(0, Ordering::Relaxed);
+                self.enter_here_or_pass(accepted, index as u16, reason);
+                Ok(Took::One)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Took::Nothing),
+            Err(error) if Trouble::of(&error) != Trouble::Client => Err(error),
+            Err(_) if lost.fetch_add(1, Ordering::Relaxed) < MOST_LOST => Ok(Took::Lost),
+            Err(error) => {
+                lost.store(0, Ordering::Relaxed);
+                Err(error)
+            }
         }
-        Ok(true)
     }
 
     fn enter_here_or_pass(&self, accepted: Accepted, listener: u16, reason: Reason) {
@@ -161,8 +183,13 @@ impl Shared<'_> {
     }
 
     /// Whether new clients are to come to other lanes or workers, since this lane has no free thread.
+    ///
+    /// In the listener's queue they wait for whoever is free first. But their time there is counted by nobody, so where it
+    /// is limited the last worker to be busy goes on taking them.
     fn is_better_elsewhere(&self) -> bool {
-        self.lane.is_busy.load(Ordering::SeqCst) && (self.has_peers || !self.are_all_busy())
+        let is_counted = self.policy.times.queue.is_some();
+        let are_peers_better = || self.has_peers && (!is_counted || self.peers.has_one_with_room());
+        self.lane.is_busy.load(Ordering::SeqCst) && (!self.are_all_busy() || are_peers_better())
     }
 
     fn are_all_busy(&self) -> bool {
@@ -181,6 +208,15 @@ impl Shared<'_> {
     /// Leaves new connections to the other workers for good.
     pub(crate) fn leave_to_drain(&self) {
         self.leave_and_take_last(Reason::Draining);
+    }
+
+    /// Nobody will take what waits, and whoever comes is to be refused rather than to wait for nothing.
+    pub(crate) fn close_listeners(&self) {
+        for acceptor in &self.lane.acceptors {
+            if let Err(error) = acceptor.close() {
+                self.log.error(format_args!("cannot give {acceptor} up: {error}"));
+            }
+        }
     }
 
     fn leave_and_take_last(&self, reason: Reason) {

@@ -1,6 +1,7 @@
 //! The other workers of the server: who is ready, who has fewer clients, and where to send them one.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{Ordering, fence};
 
 use tapster_observe::{Scoreboard, WorkerBoard, WorkerState};
 use tapster_sys::inbox::{Inbox, Message};
@@ -52,6 +53,13 @@ impl Peers {
     pub(crate) fn with_free_thread(&self) -> Option<&Peer> {
         self.serving()
             .min_by_key(|peer| (peer.board.busy_threads() >= self.threads, peer.board.connections()))
+    }
+
+    /// Whether one serves and is not full. Ordered with what this worker said of itself before, so that of two that ask at
+    /// once not both rely on the other.
+    pub(crate) fn has_one_with_room(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.serving().next().is_some()
     }
 
     /// A peer that has a thread without work.

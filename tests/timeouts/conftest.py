@@ -1,0 +1,7 @@
+"""Gates that hold a request inside the application."""
+
+from __future__ import annotations
+
+from tests.process.conftest import gates
+
+__all__ = ["gates"]
