@@ -11,6 +11,7 @@ import hashlib
 import os
 import random
 import signal
+import ssl
 import threading
 import time
 import uuid
@@ -84,21 +85,29 @@ def hang(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     return answer(start_response, b"came back")
 
 
+def nap(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Sleeps for so many `seconds`."""
+    time.sleep(float(query(environ)["seconds"]))
+    return answer(start_response, str(os.getpid()).encode())
+
+
 def stream(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Yields without end; notes when it is closed."""
+    """Yields without end; notes when it is closed. After the first item it may be `idle` for so many seconds."""
+    given = query(environ)
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return _Endless(query(environ)["id"])
+    return _Endless(given["id"], float(given.get("idle", "0.01")))
 
 
 class _Endless:
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, idle: float) -> None:
+        self._name, self._pause, self._idle = name, 0.01, idle
 
     def __iter__(self) -> _Endless:
         return self
 
     def __next__(self) -> bytes:
-        time.sleep(0.01)
+        time.sleep(self._pause)
+        self._pause, self._idle = self._idle, 0.01
         return b"x" * 1000
 
     def close(self) -> None:
@@ -247,9 +256,19 @@ def leak(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 _leaked: list[bytearray] = []
 
 
+def become_root(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Whether this process can be root again."""
+    try:
+        os.setuid(0)
+    except PermissionError:
+        return answer(start_response, b"refused")
+    return answer(start_response, b"root")
+
+
 def identity(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The process and what its random generator says next; no two processes may say the same."""
-    return answer(start_response, f"{os.getpid()} {random.random()} {uuid.uuid4()} {FORKS[-1]}".encode())
+    drawn = f"{random.random()} {uuid.uuid4()} {ssl.RAND_bytes(8).hex()}"
+    return answer(start_response, f"{os.getpid()} {drawn} {FORKS[-1]}".encode())
 
 
 FORKS = ["none"]
@@ -261,6 +280,8 @@ application = routed(
         "/echo": echo,
         "/die": die,
         "/hang": hang,
+        "/nap": nap,
+        "/become-root": become_root,
         "/stream": stream,
         "/download": download,
         "/breaks": breaks,

@@ -27,20 +27,30 @@ FORKING = "clone,clone3,fork,vfork"
     "F07",
     "no worker can be forked (EAGAIN)",
     needs=[WORKERS],
-    sizes={"seconds": (2, 20)},
-    limits={"log lines a second": 1, "full strength again": 6.0},
+    sizes={"failures": (3, 100)},
+    limits={"log lines a second": 1, "full strength again": 1.5},
 )
 def cannot_fork(play: Play) -> None:
     """strace is attached to the master and refuses; then a worker dies, so that the master has to fork."""
     with play.server(Wish()) as victim, play.probing(victim) as prober:
         prober.wait_for(20)
-        tracer = refuse(victim.pid, FORKING, play.directory / "calls")
+        calls = play.directory / "calls"
+        tracer = refuse(victim.pid, FORKING, calls)
         old = victim.workers()
         with prober.while_dying(old[0]):
             os.kill(old[0], signal.SIGKILL)
             eventually(lambda: not is_alive(old[0]), 5, "a killed worker is gone")
         mark, since = victim.log.mark(), time.monotonic()
-        time.sleep(play.seconds("seconds"))
+        count = play.size("failures")
+        # Attempts are at most 5 s apart.
+        with contextlib.suppress(AssertionError):
+            eventually(
+                lambda: calls.read_text().count("INJECTED") >= count or not victim.is_alive(),
+                5 * count,
+                "refused",
+            )
+        refused = calls.read_text().count("INJECTED")
+        play.check("refused attempts", str(refused), str(count), refused >= count)
         # The first second has the death and the first attempts.
         lines = (len(victim.log.lines(mark)) - 10) / (time.monotonic() - since)
         play.check("the master lives", str(victim.is_alive()), "True", victim.is_alive())
@@ -53,8 +63,8 @@ def cannot_fork(play: Play) -> None:
 
 
 def refuse(pid: int, calls: str, output: Path, error: str = "EAGAIN") -> subprocess.Popen[bytes]:
-    """A tracer that has these system calls of one process fail, from when this returns."""
-    words = ["strace", "-qq", "-p", str(pid), "-o", str(output)]
+    """A tracer that has these system calls of one process fail, in all its threads, from when this returns."""
+    words = ["strace", "-f", "-qq", "-p", str(pid), "-o", str(output)]
     tracer = subprocess.Popen([*words, "-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"])
     eventually(lambda: traced_by(pid) == tracer.pid, 10, "strace is attached")
     return tracer
@@ -75,7 +85,7 @@ def end(tracer: subprocess.Popen[bytes]) -> None:
 @fault(
     "F08",
     "the application cannot be imported at the first start",
-    limits={"seconds to the end": 3.0, "tracebacks": 1},
+    limits={"the end after the error": 1.0, "tracebacks": 1},
 )
 def broken_at_first(play: Play) -> None:
     """The exit code says so; the traceback comes once, and not from every worker."""
@@ -83,10 +93,12 @@ def broken_at_first(play: Play) -> None:
     project.replace("raise RuntimeError('planned')\n")
     victim = play.start(Wish(workers=4), project)
     try:
+        with contextlib.suppress(AssertionError):
+            victim.log.wait_for("planned", timeout=20)
         began = time.monotonic()
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.process.wait(30)
-        play.within("seconds to the end", time.monotonic() - began)
+        play.within("the end after the error", time.monotonic() - began)
         victim.log.join()
         play.at_most("tracebacks", len(victim.log.find("Traceback")))
         code = victim.process.poll()

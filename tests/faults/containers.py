@@ -81,6 +81,25 @@ def stale_socket(play: Play) -> None:
         play.check("gone at the end", str(not path.exists()), "True", not path.exists())
 
 
+@fault("F14c", "a file that is no socket where the unix socket should be", needs=[UNIX])
+def not_a_socket(play: Play) -> None:
+    """It is somebody's, and stays; the server refuses to start."""
+    path = play.directory / "app.sock"
+    path.write_text("mine")
+    victim = play.start(Wish(unix=str(path)))
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            victim.process.wait(5)
+        code = victim.process.poll()
+        play.check("exit code", str(code), "1", code == 1)
+        named = bool(victim.log.find("app.sock"))
+        play.check("the log names it", str(named), "True", named)
+    finally:
+        victim.close()
+    kept = path.exists() and path.is_file() and path.read_text() == "mine"
+    play.check("the file is as it was", str(kept), "True", kept)
+
+
 @fault("F14b", "a unix socket that another server lives on", needs=[UNIX])
 def living_socket(play: Play) -> None:
     """The second server refuses to start, and the first keeps its socket."""
@@ -92,7 +111,7 @@ def living_socket(play: Play) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 second.process.wait(5)
             code = second.process.poll()
-            play.check("the second's exit code", str(code), "not 0", code not in (None, 0))
+            play.check("the second's exit code", str(code), "1", code == 1)
         finally:
             second.close()
         kept = path.exists() and path.stat().st_ino == owner

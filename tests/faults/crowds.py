@@ -1,16 +1,15 @@
-"""More clients than there is anything for: idle ones by the thousand, twice the capacity, no descriptors (F24-F26)."""
+"""More clients than there is anything for: idle ones by the thousand, and no descriptors (F24, F26)."""
 
 from __future__ import annotations
 
 import os
 import resource
-import threading
 import time
-from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tests.faults.kinds import Wish
+from tests.faults.booting import end, refuse
+from tests.faults.kinds import OURS, Wish
 from tests.faults.machine_use import cpu_seconds, descriptors, own_memory
 from tests.faults.play import fault
 from tests.wire import Connection, http_request
@@ -73,52 +72,6 @@ def idle_connections(play: Play) -> None:
 
 
 @fault(
-    "F25",
-    "twice the capacity",
-    sizes={"seconds": (2, 60)},
-    limits={"share of the peak that is answered": 0.9, "recovery": 1.0},
-)
-def overload(play: Play) -> None:
-    """Requests of 20 ms in 8 threads: 400/s is what can be. Twice as many come."""
-    with play.server(Wish()) as victim:
-        peak = offered(victim, 16, play.seconds("seconds") / 2)
-        rate = peak["200"] / (play.seconds("seconds") / 2)
-        crowd = offered(victim, 160, play.seconds("seconds"))
-        share = crowd["200"] / play.seconds("seconds") / rate
-        least = play.fault.limits["share of the peak that is answered"] / (1 if play.full else 2)
-        play.check("share of the peak that is answered", f"{share:.2f}", f"{least:g}", share >= least)
-        others = {name: count for name, count in crowd.items() if name not in ("200", "503")}
-        play.check("neither answered nor told 503", str(others or "none"), "none", not others)
-        began = time.monotonic()
-        while not victim.answers():
-            assert time.monotonic() - began < 30, "no recovery"
-        play.within("recovery", time.monotonic() - began)
-
-
-def offered(victim: Victim, clients: int, seconds: float) -> Counter[str]:
-    """What came of requests that so many clients send one after the other for a while."""
-    tally: Counter[str] = Counter()
-    until = time.monotonic() + seconds
-    guard = threading.Lock()
-
-    def ask() -> None:
-        while time.monotonic() < until:
-            try:
-                status = str(victim.get("/hang?how=sleep&seconds=0.02", 10).status)
-            except (OSError, AssertionError) as error:
-                status = type(error).__name__
-            with guard:
-                tally[status] += 1
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(seconds + 30)
-    return tally
-
-
-@fault(
     "F26",
     "no descriptors left",
     sizes={"clients": (200, 200), "seconds": (2, 10)},
@@ -141,6 +94,9 @@ def no_descriptors(play: Play) -> None:
         play.at_most("share of a core", round(share, 3))
         lines = max(0, len(victim.log.lines(mark)) - 2 * len(workers)) / seconds
         play.at_most("log lines a second", round(lines, 1))
+        if OURS in play.kind.features:
+            told = sum(told_unavailable(client) for client in crowd)
+            play.check("told 503 through the reserve", str(told), "some", told > 0)
         answered = sum(answers_on(client) for client in old)
         play.check("kept connections served", f"{answered} of 4", "4", answered == 4)
         same = victim.workers() == workers
@@ -151,6 +107,59 @@ def no_descriptors(play: Play) -> None:
         while not victim.answers():
             assert time.monotonic() - began < 30, "no recovery"
         play.within("recovery", time.monotonic() - began)
+
+
+@fault(
+    "F26b",
+    "the system refuses connections (ENFILE, ENOBUFS, ECONNABORTED)",
+    sizes={"seconds": (1, 5)},
+    limits={"share of a core": 0.2, "log lines a second": 1, "recovery": 1.0},
+)
+def cannot_accept(play: Play) -> None:
+    """strace has accept fail in every worker while clients come: nobody spins, and kept connections are served."""
+    with play.server(Wish()) as victim:
+        for error in ("ENFILE", "ENOBUFS", "ECONNABORTED"):
+            with ExitStack() as stack:
+                old = [stack.enter_context(Connection(victim.address)) for _ in range(4)]
+                for client in old:
+                    client.send(http_request(target="/probe?n=1"))
+                    client.read_response()
+                tracers = [
+                    refuse(pid, "accept,accept4", play.directory / f"{error}-{pid}", error)
+                    for pid in victim.workers()
+                ]
+                look_while_refused(play, victim, error, old, stack)
+                for tracer in tracers:
+                    end(tracer)
+                began = time.monotonic()
+                while not victim.answers():
+                    assert time.monotonic() - began < 30, "no recovery"
+                play.within("recovery", time.monotonic() - began)
+
+
+def look_while_refused(
+    play: Play, victim: Victim, error: str, old: list[Connection], stack: ExitStack
+) -> None:
+    """Twenty clients that nobody takes, and four that somebody has."""
+    for _ in range(20):
+        stack.enter_context(silent_client(victim))
+    mark, used, seconds = victim.log.mark(), cpu_seconds(victim), play.seconds("seconds")
+    time.sleep(seconds)
+    share = max(0.0, cpu_seconds(victim) - used - 0.02) / seconds
+    play.at_most("share of a core", round(share, 3), error)
+    # Each worker may say it once at first.
+    lines = max(0, len(victim.log.lines(mark)) - victim.wish.workers) / seconds
+    play.at_most("log lines a second", round(lines, 1), error)
+    answered = sum(answers_on(client) for client in old)
+    play.check("kept connections served", f"{answered} of 4 ({error})", "4", answered == 4)
+
+
+def told_unavailable(client: socket.socket) -> bool:
+    """Whether a client that said nothing was told 503."""
+    client.settimeout(0.01)
+    with suppress(OSError):
+        return client.recv(4096).startswith(b"HTTP/1.1 503 ")
+    return False
 
 
 def leave_descriptors(pid: int, more: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tests.faults.kinds import OURS, WORKERS, Wish
 from tests.faults.play import fault
 from tests.faults.servers import eventually, is_alive
+from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
     from tests.faults.play import Play
@@ -155,17 +156,30 @@ def hard_exit(play: Play) -> None:
 def master_killed(play: Play) -> None:
     with play.server(Wish()) as victim:
         workers = victim.workers()
-        os.kill(victim.pid, signal.SIGKILL)
-        died = time.monotonic()
-        with contextlib.suppress(AssertionError):
-            eventually(lambda: refuses(victim), 5, "nobody accepts")
-        play.within("workers stop accepting", time.monotonic() - died)
-        with contextlib.suppress(AssertionError):
-            eventually(lambda: can_bind(victim), 5, "the port is free")
-        play.within("port free again", time.monotonic() - died)
-        with contextlib.suppress(AssertionError):
-            eventually(lambda: not any(map(is_alive, workers)), 5, "no orphans")
-        play.at_most("workers left after 5 s", sum(map(is_alive, workers)))
+        with Connection(victim.address) as inside:
+            inside.send(http_request(target="/hang?how=sleep&seconds=0.5"))
+            eventually(lambda: victim.project.events("inside"), 10, "a request is inside")
+            os.kill(victim.pid, signal.SIGKILL)
+            died = time.monotonic()
+            look_at_orphans(play, victim, workers, died, inside)
+
+
+def look_at_orphans(play: Play, victim: Victim, workers: list[int], died: float, inside: Connection) -> None:
+    """What workers do once their master is gone, up to their end."""
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: refuses(victim), 5, "nobody accepts")
+    play.within("workers stop accepting", time.monotonic() - died)
+    try:
+        status = str(inside.read_response().status)
+    except (OSError, AssertionError) as error:
+        status = type(error).__name__
+    play.check("the request that was inside", status, "200", status == "200")
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: can_bind(victim), 5, "the port is free")
+    play.within("port free again", time.monotonic() - died)
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not any(map(is_alive, workers)), died + 5 - time.monotonic(), "no orphans")
+    play.at_most("workers left after 5 s", sum(map(is_alive, workers)))
 
 
 def refuses(victim: Victim) -> bool:

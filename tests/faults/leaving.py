@@ -107,8 +107,6 @@ def resets(play: Play) -> None:
                     connection.reset()
             prober.wait_for(50)
         play.none_failed(prober)
-        with suppress(AssertionError):
-            eventually(lambda: abs(settled_descriptors(victim) - before) <= 2, 10, "descriptors are closed")
         play.at_most("descriptors more or fewer", abs(settled_descriptors(victim) - before))
         closed = Counter(name for (name,) in victim.project.events("closed"))
         streams = [str(number) for number in range(3, play.size("resets"), len(PLACES))]
@@ -119,8 +117,14 @@ def resets(play: Play) -> None:
 
 
 def settled_descriptors(victim: Victim) -> int:
-    """Open files of all workers."""
-    return sum(map(descriptors, victim.workers()))
+    """Open files of all workers, once they have closed what their clients left."""
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.2:
+        now = sum(map(descriptors, victim.workers()))
+        if now != count:
+            count, since = now, time.monotonic()
+        time.sleep(0.02)
+    return count
 
 
 @fault(
@@ -151,6 +155,34 @@ def leaving_a_stream(play: Play) -> None:
         once = sum(closed[str(number)] == 1 for number in range(count))
         play.check("closed once", f"{once} of {count}", str(count), once == count)
         play.within("seconds until close()", slowest)
+
+
+@fault(
+    "F23b",
+    "clients that leave a stream that gives nothing for a while: close() runs",
+    sizes={"clients": (4, 8), "idle": (2, 5)},
+    limits={"seconds until close() after its next resume": 1.0},
+)
+def leaving_an_idle_stream(play: Play) -> None:
+    """Once for each, at the next resume at the latest."""
+    count, idle_for = play.size("clients"), play.seconds("idle")
+    with play.server(Wish()) as victim:
+        for number in range(count):
+            with Connection(victim.address) as connection:
+                connection.send(http_request(target=f"/stream?id={number}&idle={idle_for}"))
+                connection.read_head()
+                if number % 2:
+                    connection.reset()
+        began = time.monotonic()
+        with suppress(AssertionError):
+            eventually(lambda: len(victim.project.events("closed")) >= count, idle_for + 20, "close() runs")
+        play.within(
+            "seconds until close() after its next resume", max(0.0, time.monotonic() - began - idle_for)
+        )
+        closed = Counter(name for (name,) in victim.project.events("closed"))
+        once = sum(closed[str(number)] == 1 for number in range(count))
+        play.check("closed once", f"{once} of {count}", str(count), once == count)
+        play.check("still serving", str(victim.answers()), "True", victim.answers())
 
 
 #: Requests whose body ends before it is whole, or is no body at all.

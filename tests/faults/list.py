@@ -7,14 +7,17 @@ from tests.faults import (
     containers,
     crowds,
     deaths,
+    identities,
     leaving,
     machine,
+    overload,
     recycling,
     reloads,
     rotation,
     rules,
     storms,
     stuck,
+    suspension,
 )
 from tests.faults.play import FAULTS as _FAULTS
 
@@ -27,9 +30,12 @@ _GROUPS = (
     containers,
     leaving,
     crowds,
+    overload,
     rules,
     machine,
     rotation,
+    suspension,
+    identities,
     storms,
 )
 

@@ -1,20 +1,20 @@
-"""The machine under the server: full disks, a log that nobody reads, a clock that jumps, stopped processes (F41-F45)."""
+"""The machine under the server: full disks, a log that nobody reads, a clock that jumps (F41-F43)."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from tests.faults.kinds import ACCESS_LOG, OURS, WORKERS, Wish
+from tests.faults import ours
+from tests.faults.kinds import ACCESS_LOG, OURS, Wish
 from tests.faults.machine_use import descriptors
 from tests.faults.play import fault
-from tests.faults.servers import children, eventually
+from tests.faults.servers import eventually
 from tests.log import Log
 from tests.wire import Connection, http_request
 
@@ -39,10 +39,16 @@ def seen_from(victim: Victim, place: Path) -> Path:
 
 
 def write_much(play: Play, victim: Victim, prober: Prober) -> None:
-    """Requests that each leave a line or more in the log."""
+    """Requests that each leave a line or more in the log; no more of them when they hang."""
+    hung = 0
     for _ in range(play.size("requests")):
+        began = time.monotonic()
         with suppress(OSError, AssertionError):
-            victim.get("/raise?kind=BaseException&where=call")
+            victim.get("/raise?kind=BaseException&where=call", 2.0)
+        hung += time.monotonic() - began >= 2.0
+        if hung > 2:
+            break
+    play.check("requests that hang", str(hung), "0", hung == 0)
     prober.wait_for(50)
 
 
@@ -50,7 +56,7 @@ def write_much(play: Play, victim: Victim, prober: Prober) -> None:
     "F41",
     "the disk of the log is full",
     needs=[ACCESS_LOG],
-    sizes={"requests": (200, 5000)},
+    sizes={"requests": (200, 10_000)},
     limits={"log goes on": 1.0},
 )
 def log_disk_full(play: Play) -> None:
@@ -73,7 +79,7 @@ def log_disk_full(play: Play) -> None:
             play.within("log goes on", time.monotonic() - began)
             prober.wait_for(50)
         if OURS in play.kind.features:
-            lost_lines(play, lambda: (inside / "log").read_text("utf-8", "replace"))
+            lost_lines(play, victim, lambda: (inside / "log").read_text("utf-8", "replace"))
     play.none_failed(prober)
 
 
@@ -84,13 +90,15 @@ def fill(path: Path) -> None:
             rubbish.write(b"x" * 4096)
 
 
-def lost_lines(play: Play, log: Callable[[], str]) -> None:
+def lost_lines(play: Play, victim: Victim, log: Callable[[], str]) -> None:
     """Each request left one line, or the log says how many were lost."""
     due = play.size("requests")
     with suppress(AssertionError):
         eventually(lambda: told(log()) + written(log()) >= due, 10, "all lines are there, or told to be lost")
     found = f"{due - written(log())} lost, {told(log())} told"
     play.check("lines lost are told", found, "no more than told", told(log()) + written(log()) >= due)
+    counted = ours.total(victim, "log_lines_dropped")
+    play.check("status counts them", str(counted), f"{told(log())}", counted >= told(log()))
 
 
 def written(log: str) -> int:
@@ -109,7 +117,7 @@ def told(log: str) -> int:
     "F41b",
     "nobody reads the pipe of the log",
     needs=[ACCESS_LOG],
-    sizes={"requests": (200, 5000)},
+    sizes={"requests": (200, 10_000)},
     limits={"log goes on": 1.0},
 )
 def log_pipe_blocked(play: Play) -> None:
@@ -127,7 +135,7 @@ def log_pipe_blocked(play: Play) -> None:
             play.within("log goes on", max(0.0, time.monotonic() - began - 1.0))
             prober.wait_for(50)
         if OURS in play.kind.features:
-            lost_lines(play, log.text)
+            lost_lines(play, victim, log.text)
     play.none_failed(prober)
 
 
@@ -172,7 +180,7 @@ def upload(victim: Victim, size: int) -> str:
     "F43",
     "the clock jumps an hour, forth and back",
     sizes={"seconds": (0, 10)},
-    limits={"Date is wrong by": 2.0},
+    limits={"Date is wrong by": 1.0},
 )
 def clock_jumps(play: Play) -> None:
     """Nothing ends early, nobody is killed, and Date follows."""
@@ -185,11 +193,15 @@ def clock_jumps(play: Play) -> None:
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    with play.server(Wish(), env=env) as victim, play.probing(victim) as prober:
+    wish = Wish(request_timeout=60)
+    with play.server(wish, env=env) as victim, play.probing(victim) as prober:
         workers = victim.workers()
-        with Connection(victim.address) as kept:
+        with Connection(victim.address) as kept, Connection(victim.address, 60.0) as inside:
             kept.send(http_request(target="/probe?n=1"))
             kept.read_response()
+            # In the application while the clock jumps an hour: its time is not over.
+            # It computes, since sleeping fails under this library.
+            inside.send(http_request(target="/hang?how=spin&seconds=3"))
             for hours in (1, -1, 0):
                 # In place: the library reads it again at each call, and must not find it empty.
                 new = play.directory / "shift.new"
@@ -200,60 +212,16 @@ def clock_jumps(play: Play) -> None:
             kept.send(http_request(target="/probe?n=1"))
             status = kept.read_response().status
             play.check("a connection of before the jumps", str(status), "200", status == 200)
+            status = inside.read_response().status
+            play.check("a request of before the jumps", str(status), "200", status == 200)
         same = victim.workers() == workers
         play.check("same workers", str(same), "True", same)
     play.none_failed(prober)
 
 
 def date_error(victim: Victim, shift: float) -> float:
-    """How far the Date of an answer is from what the server's clock should say; 0 where none is sent."""
+    """How far the Date of an answer is from what the server's clock says, cut to seconds; 0 where none is sent."""
+    before = int(time.time())
     date = victim.get("/probe?n=1").get("Date")
-    return abs(parsedate_to_datetime(date).timestamp() - time.time() - shift) if date else 0.0
-
-
-@fault("F45", "the master is stopped and goes on", needs=[WORKERS], sizes={"seconds": (1, 60)})
-def master_stopped(play: Play) -> None:
-    """Workers serve meanwhile, and nobody is killed afterwards."""
-    with play.server(Wish()) as victim, play.probing(victim) as prober:
-        workers = victim.workers()
-        victim.send(signal.SIGSTOP)
-        try:
-            time.sleep(play.seconds("seconds"))
-        finally:
-            victim.send(signal.SIGCONT)
-        time.sleep(1)
-        prober.wait_for(50)
-        same = victim.workers() == workers
-        play.check("same workers", str(same), "True", same)
-    play.none_failed(prober)
-
-
-@fault(
-    "F45b",
-    "a worker is stopped and goes on",
-    needs=[WORKERS],
-    sizes={"seconds": (3, 60)},
-    # Those on its kept connections, and what it was about to accept.
-    limits={"requests that waited for it": 12},
-)
-def worker_stopped(play: Play) -> None:
-    """New clients go to the other one."""
-    with play.server(Wish()) as victim:
-        workers = victim.workers()
-        with play.probing(victim, slow=min(2.0, play.patience)) as prober:
-            prober.wait_for(100)
-            os.kill(workers[0], signal.SIGSTOP)
-            began = time.monotonic()
-            try:
-                time.sleep(play.seconds("seconds"))
-            finally:
-                os.kill(workers[0], signal.SIGCONT)
-            prober.wait_for(200)
-        waited = [failure for failure in prober.tally.failed() if failure.kind in ("slow", "hung")]
-        play.at_most("requests that waited for it", len(waited))
-        late = [
-            failure for failure in prober.tally.failed() if failure.began > began + 0.5 and failure.pid == 0
-        ]
-        play.check("new clients that waited", str(len(late)), "0", not late)
-        alive = sorted({*victim.workers()} & {*children(victim.pid)})
-        play.check("workers", str(len(alive)), "2", len(alive) == 2)
+    said = parsedate_to_datetime(date).timestamp() - shift if date else before
+    return max(0.0, before - said, said - time.time())

@@ -134,9 +134,9 @@ class Play:
         self.victims.append(victim)
         return victim
 
-    def probing(self, victim: Victim, slow: float | None = None) -> Prober:
+    def probing(self, victim: Victim, slow: float | None = None, rate: float = 200) -> Prober:
         """Probes beside the fault; an answer that takes more than `slow` seconds (1, in a full run) failed."""
-        return Prober(victim.address, slow or self.patience)
+        return Prober(victim.address, slow or self.patience, rate=rate)
 
     def at_most(self, what: str, found: float, note: str = "") -> None:
         """Found must not be above the limit of that name."""
@@ -154,9 +154,9 @@ class Play:
 
     def none_failed(self, prober: Prober) -> None:
         """No request failed that was not inside a dying worker."""
-        failed = prober.tally.failed()
+        failed = prober.failed()
         limit = int(self.fault.limits.get("failed requests", 0))
-        self.check("failed requests", prober.tally.summary(), str(limit), len(failed) <= limit)
+        self.check("failed requests", prober.told(), str(limit), len(failed) <= limit)
 
     def check(self, what: str, found: str, limit: str, passed: bool) -> None:
         """Any criterion."""

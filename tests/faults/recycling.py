@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     "F12",
     "workers recycled after so many requests, under kept connections",
     needs=[RECYCLING],
-    sizes={"requests": (800, 100_000), "each": (100, 1000)},
+    sizes={"requests": (800, 100_000), "each": (100, 100), "rate": (200, 500)},
 )
 def recycled(play: Play) -> None:
     """No client sees more of it than `Connection: close`."""
     wish = Wish(max_requests=play.size("each"))
     with play.server(wish) as victim:
         first = set(victim.workers())
-        with play.probing(victim) as prober, Census(victim) as census:
-            while prober.tally.right + len(prober.tally.failures) < play.size("requests"):
+        with play.probing(victim, rate=play.size("rate")) as prober, Census(victim) as census:
+            while prober.tally.done < play.size("requests"):
                 prober.wait_for(100)
         least = play.size("requests") // play.size("each") // 3
         used = len(prober.tally.pids)

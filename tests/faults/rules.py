@@ -7,8 +7,10 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from tests.faults import ours
 from tests.faults.kinds import OURS, Wish
 from tests.faults.play import fault
+from tests.faults.servers import eventually
 from tests.wire import Connection, Response, Truncated, exchange, http_request
 
 if TYPE_CHECKING:
@@ -59,6 +61,17 @@ def all_of(play: Play, what: str, found: int, rounds: int) -> None:
     play.check(what, f"{found} of {rounds}", str(rounds), found == rounds)
 
 
+def in_the_log(play: Play, victim: Victim, pattern: str, due: int) -> None:
+    """So many lines are in the log, or were told to be lost."""
+
+    def found() -> int:
+        return len(victim.log.find(pattern)) + ours.total(victim, "log_lines_dropped")
+
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: found() >= due, 10, "all lines are there")
+    play.check(f"log lines with {pattern!r}", str(found()), str(due), found() >= due)
+
+
 @fault(
     "F31",
     "the iterable raises after the head is out",
@@ -72,8 +85,7 @@ def iterable_raises(play: Play) -> None:
             found = count_of(victim, target, TRUNCATED, rounds)
             all_of(play, f"{name}: seen as cut short", found, rounds)
         if OURS in play.kind.features:
-            told = len(victim.log.find(r"RuntimeError: planned, in the iterable"))
-            play.check("tracebacks", str(told), f"{2 * rounds}, or told to be fewer", told >= 1)
+            in_the_log(play, victim, r"RuntimeError: planned, in the iterable", 2 * rounds)
         play.check("still serving", str(victim.answers()), "True", victim.answers())
 
 
@@ -98,6 +110,8 @@ def exits(play: Play) -> None:
         all_of(play, "200 when raised in close()", found, rounds * len(KINDS))
         same = victim.workers() == workers
         play.check("same workers afterwards", str(same), "True", same)
+        if OURS in play.kind.features:
+            in_the_log(play, victim, r"^\s+[\w.]*(Exit|Interrupt|Error): planned$", 3 * rounds * len(KINDS))
 
 
 @fault(
@@ -143,6 +157,7 @@ def bad_heads(play: Play) -> None:
             # Before anything is sent it may be replaced: thousands of wrong calls, and a right one.
             status, _ = seen(victim, f"/junk?seed=34&count={play.size('junk')}")
             play.check("status after junk", status, "200", status == "200")
+            in_the_log(play, victim, "GET /head failed: answered with 500", rounds * len(BAD_HEADS))
         same = victim.workers() == workers
         play.check("same workers afterwards", str(same), "True", same)
 
@@ -178,6 +193,8 @@ def wrong_lengths(play: Play) -> None:
         all_of(play, "too few: seen as cut short", found, rounds)
         found = sum(long_is_cut(victim) for _ in range(rounds))
         all_of(play, "too many: cut, and the next answer right", found, rounds)
+        if OURS in play.kind.features:
+            in_the_log(play, victim, "GET /length.*Content-Length", 2 * rounds)
 
 
 def long_is_cut(victim: Victim) -> bool:
@@ -208,4 +225,7 @@ def panics(play: Play) -> None:
         prober.wait_for(20)
         same = victim.workers() == workers
         play.check("same workers afterwards", str(same), "True", same)
+        if OURS in play.kind.features:
+            counted = ours.total(victim, "panics")
+            play.check("status counts them", str(counted), str(rounds), counted == rounds)
     play.none_failed(prober)

@@ -90,9 +90,7 @@ def storm_checked(play: Play) -> None:
         play.check("what there was", told, "some of each", storm.kills > 0)
         play.check("the master lives", str(victim.is_alive()), "True", victim.is_alive())
     most = storm.kills * CONNECTIONS
-    play.check(
-        "inside the killed", str(len(prober.tally.lost())), str(most), len(prober.tally.lost()) <= most
-    )
+    play.check("inside the killed", str(len(prober.lost())), str(most), len(prober.lost()) <= most)
     play.none_failed(prober)
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.hosts.waiting import wait_until
 from tests.server import children, wait_gone
 from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tests.address import Address
     from tests.server import Server
 
@@ -72,43 +68,6 @@ class Generations:
             with suppress(FileNotFoundError):  # closed since
                 found.append(os.readlink(folder / name).partition(":")[0])
         return sorted(found)
-
-
-class NewClients:
-    """Clients in the background that make a new connection for each request."""
-
-    def __init__(self, address: Address) -> None:
-        self.failures: list[str] = []
-        self.right = 0
-        self._address = address
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> NewClients:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join(30)
-
-    def wait_for(self, more: int) -> None:
-        """Waits until this many more requests were answered."""
-        target = self.right + more
-        wait_until(lambda: self.right >= target, "requests of new clients")
-
-    def _run(self) -> None:
-        request = http_request(target="/pid", fields={"Connection": "close"})
-        while not self._stop.is_set():
-            try:
-                response = exchange(self._address, request)
-                assert response.status == 200
-                assert response.body.isdigit()
-                self.right += 1
-            except Exception as error:  # whatever it is, the request failed
-                self.failures.append(f"{type(error).__name__}: {error}")
 
 
 def version(address: Address) -> str:
