@@ -34,6 +34,16 @@ _NATIVE_POOLS = re.compile(
 """Libraries that are known to start threads of their own."""
 
 
+_OWN_THREADS = (
+    "tapster-monitor",
+    "tapster-files",
+    "tapster-log",
+    "tapster-reports",
+    "tapster-stacks",
+    "tapster-timeout",
+)
+"""What the system calls the native threads of a worker."""
+
 _imported: set[tuple[int, int]] = set()
 """Devices and inodes of what was open after the import."""
 
@@ -143,7 +153,7 @@ def _threads_left() -> list[str]:
 
 def _own_threads_left() -> list[str]:
     """The native threads of the server that do not end soon."""
-    return _wait_for_none(lambda: [name for name in _other_threads() if name.startswith("tapster")])
+    return _wait_for_none(lambda: [name for name in _other_threads() if name in _OWN_THREADS])
 
 
 def _wait_for_none(find: Callable[[], list[str]]) -> list[str]:

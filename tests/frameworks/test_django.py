@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["lazy", "preload", "refork"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers, so that the session is not in one process's memory."""
+    options = {"lazy": [], "preload": ["--preload"], "refork": ["--preload", "--refork-after", "3"]}
     directory = tmp_path_factory.mktemp("django")
     env = django_project.prepare(directory)
     words = ["mysite.wsgi", "--workers", "2", "--bind", "127.0.0.1:0", "--bind", f"unix:{directory}/s"]
-    with Server.start(*words, cwd=django_project.PROJECT, env=env) as started:
+    with Server.start(*words, *options[request.param], cwd=django_project.PROJECT, env=env) as started:
+        if request.param == "refork":
+            for _ in range(8):
+                assert Browser(started.address).get("/").status == 200
+            started.log.wait_for("all workers are forks of the new template")
         yield started
 
 

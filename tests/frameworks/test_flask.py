@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 EXAMPLE = REPOSITORY / "examples" / "flask"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["lazy", "preload"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one Flask instance of app.py, found without being named."""
+    options = ["--preload"] if request.param == "preload" else []
     path = tmp_path_factory.mktemp("run") / "s"
     words = ["app.py", "--bind", "127.0.0.1:0", "--bind", f"unix:{path}", "--workers", "2"]
-    with Server.start(*words, cwd=EXAMPLE) as started:
+    with Server.start(*words, *options, cwd=EXAMPLE) as started:
         yield started
 
 

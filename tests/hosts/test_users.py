@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.conftest import REACHABLE
+from tests.hosts.waiting import wait_until
 from tests.server import Server, run, wait_gone
 from tests.wire import exchange, http_request
 
@@ -72,6 +73,28 @@ def told(server: Server) -> dict[str, object]:
 def status(pid: int) -> dict[str, str]:
     text = Path(f"/proc/{pid}/status").read_text()
     return {name: " ".join(value.split()) for name, value in re.findall(r"^(\w+):(.*)$", text, re.M)}
+
+
+@pytest.mark.parametrize("refork", [[], ["--refork-after", "4"]], ids=["imported", "warmed"])
+def test_the_template_is_the_user_before_it_imports(app: Path, refork: list[str]) -> None:
+    words = ["--user", "www-data", "--workers", "2", "--preload", *refork]
+    with start(*words, cwd=app) as server:
+        if refork:
+            for _ in range(12):
+                told(server)
+            server.log.wait_for("all workers are forks of the new template")
+            wait_until(lambda: len(server.worker_pids()) == 3, "the former template goes")
+        answer = told(server)
+        assert answer["at-import"] == answer["uid"] == [WEB.pw_uid] * 3
+        assert answer["gid"] == [WEB.pw_gid] * 3
+        assert answer["root"] is False
+        pids = server.worker_pids()
+        assert len(pids) == 3
+        for pid in pids:
+            assert status(pid)["Uid"] == " ".join([str(WEB.pw_uid)] * 4)
+            assert status(pid)["CapEff"] == "0" * 16
+            assert status(pid)["PPid"] == str(server.pid)
+        assert server.stop() == 0
 
 
 def test_workers_are_the_user_before_the_application_is_loaded(app: Path) -> None:

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 TEMPLATE = "tapster-preload"
 
 
+NATIVE = """
+    import ctypes
+    libc = ctypes.CDLL(None)
+    def start_pool():
+        thread = ctypes.c_ulong()
+        libc.pthread_create(ctypes.byref(thread), None, libc.pause, None)
+        libc.pthread_setname_np(thread, b"blas-kernel")
+"""
+"""Code with a function that starts a thread of which Python knows nothing."""
+
+
 class Code:
     """A directory with an application that says who imported it; the test adds lines to it."""
 

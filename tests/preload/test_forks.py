@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.preload.conftest import evaluate, template_of, wait_until, workers_of
+from tests.preload.conftest import NATIVE, evaluate, template_of, wait_until, workers_of
 from tests.server import run
 
 if TYPE_CHECKING:
@@ -69,6 +71,37 @@ def test_one_thread_is_in_the_template_and_its_objects_are_frozen(serve: Serve, 
     server = serve(*APP, "--workers", "2", cwd=code.directory)
     assert len(os.listdir(f"/proc/{template_of(server)}/task")) == 1
     assert int(evaluate(server, "__import__('gc').get_freeze_count()")) > 1000
+
+
+def test_one_thread_is_in_the_template_at_each_fork(serve: Serve, code: Code) -> None:
+    code.write(
+        """
+        FORKS = []
+        os.register_at_fork(
+            before=lambda: FORKS.append((os.getpid(), len(os.listdir("/proc/self/task")))),
+        )
+        """
+    )
+    server = serve(*APP, "--workers", "3", cwd=code.directory)
+    template = template_of(server)
+    os.kill(workers_of(server)[0], signal.SIGKILL)
+    server.log.wait_for(r"worker \d+ \(pid \d+\) was killed by SIGKILL unasked")
+    wait_until(lambda: len(workers_of(server)) == 3, "it was not replaced")
+    seen: list[int] = []
+    deadline = time.monotonic() + 10
+    while max(seen, default=0) < 4:
+        assert time.monotonic() < deadline, "the last worker never answers"
+        forks = ast.literal_eval(evaluate(server, "FORKS"))
+        assert all(fork == (template, 1) for fork in forks), forks
+        seen.append(len(forks))
+
+
+def test_a_native_thread_of_the_import_is_named_in_a_warning(serve: Serve, code: Code) -> None:
+    code.write(NATIVE + "    start_pool()\n")
+    server = serve(*APP, "--workers", "2", cwd=code.directory)
+    server.log.wait_for(r"warning\].*importing the application started native threads \(1 blas-kernel\)")
+    assert len(workers_of(server)) == 2
+    assert evaluate(server, "len(os.listdir('/proc/self/task')) > 1") == "True"
 
 
 def test_threads_of_the_import_are_refused_by_name(code: Code) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.load import Load
-from tests.preload.conftest import evaluate, template_of, wait_until, workers_of
+from tests.preload.conftest import NATIVE, evaluate, template_of, wait_until, workers_of
 from tests.server import run
 from tests.wire import Connection, exchange, http_request
 
@@ -214,6 +214,14 @@ def test_a_worker_that_must_not_be_forked_says_why_and_all_stays(
             evaluate(server, WARM)
         assert template_of(server) == template
         assert sum("is to become the template" in line for line in server.log.lines()) == 1
+
+
+def test_a_native_thread_of_a_worker_is_named_in_a_warning(serve: Serve, code: Code) -> None:
+    code.write("    WARM = []\n" + NATIVE)
+    server = serve(*APP, cwd=code.directory)
+    evaluate(server, "start_pool()")
+    warm(server)
+    server.log.wait_for(r"warning\].*the application has started native threads \(1 blas-kernel\)")
 
 
 def test_a_worker_killed_on_its_way_changes_nothing(serve: Serve, warmed: Code) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tests.upgrade.conftest import Start
 
 
-def upgrade_under_load(start: Start, project: Project, times: int, connections: int) -> None:
-    server = start("--workers", "2")
+def upgrade_under_load(start: Start, project: Project, times: int, connections: int, *options: str) -> None:
+    server = start("--workers", "2", *options)
     address = server.server.address
     with Load(address, connections, new=1) as load:
         for number in range(2, times + 2):
@@ -38,6 +38,13 @@ def upgrade_under_load(start: Start, project: Project, times: int, connections: 
 
 def test_ten_in_a_row_under_load(start: Start, project: Project) -> None:
     upgrade_under_load(start, project, 10, 8)
+
+
+@pytest.mark.parametrize(
+    "options", [["--preload"], ["--preload", "--refork-after", "50"]], ids=["preload", "refork"]
+)
+def test_with_a_template_under_load(start: Start, project: Project, options: list[str]) -> None:
+    upgrade_under_load(start, project, 3, 8, *options)
 
 
 @pytest.mark.long
