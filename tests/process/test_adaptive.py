@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -91,3 +92,25 @@ def test_one_fewer_after_a_quiet_minute(serve: Serve) -> None:
     assert found
     wait_for_workers(server, 1)
     assert exchange(server.address, http_request(target="/pid")).status == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "1..2"])
+def test_a_worker_that_comes_later_gets_the_new_clients(serve: Serve, workers: str) -> None:
+    """Until it has as many as the one that began alone."""
+    server = serve(APP, "--workers", workers, "--threads", "2", "--log-level", "debug")
+    (first,) = server.worker_pids()
+    with ExitStack() as stack:
+
+        def served(count: int) -> Counter[int]:
+            clients = [stack.enter_context(Connection(server.address)) for _ in range(count)]
+            pids: Counter[int] = Counter()
+            for client in clients:
+                client.send(http_request(target="/pid"))
+                pids[int(client.read_response().body)] += 1
+            return pids
+
+        assert served(200) == {first: 200}
+        server.send(signal.SIGTTIN)
+        server.log.wait_for(r"worker 2 \(pid \d+\) ready after")
+        later = served(150)
+        assert later[first] <= 20, later

@@ -116,6 +116,8 @@ pub(crate) fn blank() -> Settings {
         boot_timeout: Duration::ZERO,
         request_timeout: Duration::ZERO,
         timeout_grace: Duration::ZERO,
+        gil_timeout: Duration::ZERO,
+        stall_timeout: Duration::ZERO,
         slow_log: Duration::ZERO,
         queue_timeout: Duration::ZERO,
         keep_alive: Duration::ZERO,

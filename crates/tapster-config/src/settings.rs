@@ -262,6 +262,10 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long a thread may take to come back after that.
     pub timeout_grace: Duration,
+    /// How long one call may keep the interpreter's lock; zero is no limit.
+    pub gil_timeout: Duration,
+    /// How long requests may wait while nothing comes of any other; zero is no limit.
+    pub stall_timeout: Duration,
     /// After which time a request without an answer is told of; zero is never.
     pub slow_log: Duration,
     /// How long a request may wait for a thread; zero is no limit.

@@ -19,6 +19,9 @@ pub trait App: Send + Sync + 'static {
         wait();
     }
 
+    /// Waits for the interpreter's lock, and lets it go. Called on a native thread of its own, to see whether that can be had.
+    fn touch_lock(&self) {}
+
     /// Runs the application's own signal handlers, if any are due. Called on the main thread.
     fn run_signal_handlers(&self) {}
 

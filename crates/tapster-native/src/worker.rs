@@ -282,7 +282,6 @@ fn serve(
     let board = start.board.worker(start.place.slot);
     let worker = Worker::new(
         settings,
-        workers,
         WorkerParts {
             app: Arc::new(application),
             listeners: start.listeners,

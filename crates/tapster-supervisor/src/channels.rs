@@ -72,7 +72,7 @@ impl Channels {
     /// for the worker that is gone.
     pub fn unread(&self, slot: usize) -> Vec<Adoption> {
         let unread = read_all(&self.slots[slot].inner).into_iter();
-        let connections = unread.filter(|(message, _)| matches!(message, Message::Adopt { .. }));
+        let connections = unread.filter(|(message, _)| message.brings_client());
         connections.filter_map(|(message, descriptor)| Some((message, descriptor?))).collect()
     }
 

@@ -22,6 +22,12 @@ pub enum Message {
         /// The listener that accepted it, as an index into the listeners all workers have in the same order.
         listener: u16,
     },
+    /// Worker to worker: answer this request, whose connection and bytes come beside the message as a
+    /// [`parcel`](crate::parcel).
+    AdoptRequest {
+        /// As in [`Message::Adopt`].
+        listener: u16,
+    },
     /// Supervisor to worker: open the log files again (they were rotated).
     Reopen,
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
@@ -83,6 +89,11 @@ pub enum Retire {
 pub(crate) const SIZE: usize = 8;
 
 impl Message {
+    /// Whether a client comes with it, which may go to any worker.
+    pub const fn brings_client(self) -> bool {
+        matches!(self, Message::Adopt { .. } | Message::AdoptRequest { .. })
+    }
+
     pub(crate) fn encode(self) -> [u8; SIZE] {
         let (tag, value): (u32, u32) = match self {
             Message::Ready => (1, 0),
@@ -94,6 +105,7 @@ impl Message {
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
+            Message::AdoptRequest { listener } => (60, u32::from(listener)),
             Message::Reopen => (7, 0),
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
@@ -122,6 +134,7 @@ impl Message {
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
+            60 => u16::try_from(value).ok().map(|listener| Message::AdoptRequest { listener }),
             7 => Some(Message::Reopen),
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
@@ -152,6 +165,7 @@ mod tests {
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },
+            Message::AdoptRequest { listener: 1 },
             Message::Reopen,
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),

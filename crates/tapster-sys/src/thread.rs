@@ -74,6 +74,12 @@ impl Thread {
         Thread(0)
     }
 
+    /// Its number in the system.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// Whether it waits for something. A thread that only waits for its turn on a CPU does not. `None` if that cannot be
     /// known: the thread has ended, or the system does not say.
     pub fn is_waiting(self) -> Option<bool> {

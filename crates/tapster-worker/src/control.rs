@@ -56,6 +56,7 @@ impl Shared<'_> {
             }
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
+            Message::AdoptRequest { listener } => self.adopt_request(listener, descriptor, reserve),
             Message::Stacks => {
                 if let Some(to) = descriptor {
                     self.write_stacks(to);

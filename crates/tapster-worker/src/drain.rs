@@ -9,6 +9,7 @@ use tapster_observe::WorkerState;
 
 use crate::connection::Connection;
 use crate::drive;
+use crate::lane::Core;
 use crate::peers::Peer;
 use crate::serve::Context;
 use crate::worker::{Engine, Shared};
@@ -93,9 +94,7 @@ impl Shared<'_> {
         if late {
             self.end_waiting(context, true);
         }
-        let left: usize = self.lanes.iter().map(|lane| lane.core().len()).sum();
-        // Their requests are over, and nothing is waited for that may never come.
-        let left = left.saturating_sub(self.lost_threads());
+        let left = self.left();
         if late && left > 0 && !self.is_stopping() {
             self.log.warning(format_args!(
                 "{left} connections were cut: still busy at the end of the graceful time-out"
@@ -107,6 +106,17 @@ impl Shared<'_> {
         }
     }
 
+    /// Connections that still may come to an end by themselves: nothing is waited for that may never come.
+    fn left(&self) -> usize {
+        let count =
+            |count: fn(&Core) -> usize| self.lanes.iter().map(|lane| count(&lane.core())).sum::<usize>();
+        if self.is_wedged.load(Ordering::SeqCst) {
+            count(|core| core.len() - core.working())
+        } else {
+            count(Core::len).saturating_sub(self.lost_threads())
+        }
+    }
+
     /// Gives a client whose request is there, still unread, to the next worker, if this one is to answer nothing new.
     pub(crate) fn hand_on(&self, connection: &Connection) -> bool {
         self.handing_over.load(Ordering::Relaxed)
@@ -115,7 +125,8 @@ impl Shared<'_> {
             && self.successors().iter().any(|peer| self.give_to(peer, connection))
     }
 
-    fn successors(&self) -> Vec<&Peer> {
+    /// Who takes what this worker does not finish.
+    pub(crate) fn successors(&self) -> Vec<&Peer> {
         if self.handing_over.load(Ordering::SeqCst) { self.peers.next() } else { self.peers.ready() }
     }
 

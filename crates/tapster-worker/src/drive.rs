@@ -48,12 +48,14 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
             }
             Step::Dispatch(exchange) if context.may_call() => {
                 answered += 1;
+                connection.since = None;
                 answer::answer(shared, context, connection, exchange)
             }
             Step::Dispatch(exchange) => {
                 let request = std::mem::take(&mut context.scratch.request);
                 connection.state = State::Waiting(Box::new((request, exchange)));
-                connection.since = Some(context.now);
+                // One that came from a peer has waited there.
+                connection.since.get_or_insert(context.now);
                 // Should the client leave meanwhile, its request need not be run. If that fails it is run.
                 let _unknown = connection.watch(&shared.lane.registry);
                 queue_for_thread(shared, context, connection);

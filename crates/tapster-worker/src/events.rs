@@ -121,6 +121,7 @@ fn after(shared: &Shared, context: &mut Context, batch: Batch) {
     for connection in expired {
         drive::expired(shared, context, connection);
     }
+    shared.send_waiting_elsewhere(context);
     shared.end_waiting(context, false);
     shared.look_for_room(context.now);
     shared.look_at_quota();

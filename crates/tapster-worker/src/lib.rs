@@ -7,8 +7,8 @@
 //! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
 //! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
 //! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what
-//! threads do), [`ownership`], [`overdue`] and [`reports`] (requests that take too long), [`queue`] (those that
-//! wait), [`quota`] and [`drain`] (the end).
+//! threads do), [`ownership`], [`overdue`] [`wedged`] and [`reports`] (requests that take too long), [`queue`] (those that
+//! wait), [`elsewhere`] (and those that another worker runs), [`quota`] and [`drain`] (the end).
 
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ mod deadline;
 mod disk;
 mod drain;
 mod drive;
+mod elsewhere;
 mod events;
 mod file;
 mod fork;
@@ -43,6 +44,7 @@ mod outbound;
 mod overdue;
 mod ownership;
 mod pace;
+mod packed;
 mod parker;
 mod peers;
 mod policy;
@@ -57,9 +59,11 @@ mod running;
 mod serve;
 mod spool;
 mod stacks;
+mod stopwatch;
 mod stream;
 mod token;
 mod uwsgi;
+mod wedged;
 mod worker;
 
 pub use peers::Peers;

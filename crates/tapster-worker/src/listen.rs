@@ -58,7 +58,7 @@ impl Shared<'_> {
         if self.is_draining() {
             return self.lane.leave(acceptor);
         }
-        let is_shared = self.has_peers || self.lanes.len() > 1;
+        let is_shared = self.peers.any() || self.lanes.len() > 1;
         let (turns, reason) = match (is_shared, context.may_call()) {
             (false, _) if self.capacity.is_full() => return,
             (true, _) if self.capacity.is_full() => (1, Reason::Full),
@@ -112,7 +112,6 @@ impl Shared<'_> {
 
     fn peer_for(&self, reason: Reason) -> Option<&Peer> {
         match reason {
-            Reason::Balance if !self.has_peers => None,
             Reason::Balance => self.peers.less_busy_than(self.board.connections()),
             Reason::Busy | Reason::Full => self.peers.with_free_thread(),
             Reason::Draining => self.peers.ready().first().copied(),
@@ -121,11 +120,20 @@ impl Shared<'_> {
 
     /// Makes a connection of a new socket, which is counted already.
     pub(crate) fn enter(&self, accepted: Accepted, listener: u16) {
+        self.enter_as(accepted, listener, |_| {});
+    }
+
+    /// As [`Shared::enter`], for one that has a history.
+    pub(crate) fn enter_as(&self, accepted: Accepted, listener: u16, tell: impl FnOnce(&mut Connection)) {
         let Accepted { stream, local, peer } = accepted;
         let is_proxied = self.lane.acceptors.get(usize::from(listener)).is_some_and(|one| one.is_proxied);
         let introduction = if is_proxied { Introduction::Awaited } else { Introduction::None };
         let facts = self.policy.facts(local, peer, introduction);
-        self.lane.core().insert(|key| Box::new(Connection::new(key, listener, stream, facts)));
+        self.lane.core().insert(|key| {
+            let mut connection = Box::new(Connection::new(key, listener, stream, facts));
+            tell(&mut connection);
+            connection
+        });
         // Whoever accepts may have lost the token in the meantime, and the new leader may be asleep already.
         self.lane.wake_poller();
     }
@@ -151,18 +159,23 @@ impl Shared<'_> {
         if !self.may_move(connection) || !peer.send(connection.listener, connection.stream.as_fd()) {
             return false;
         }
+        self.let_go(connection);
+        true
+    }
+
+    /// Forgets a connection that is a peer's now.
+    pub(crate) fn let_go(&self, connection: &Connection) {
         // The peer keeps the socket open, so that the poller would go on telling of it.
         if connection.watched {
             let _gone = connection.stream.deregister(&self.lane.registry);
         }
         self.lane.core().remove(connection.key);
         self.forget_one();
-        true
     }
 
     /// Others take new clients until a thread of this lane is free; the last lane to be busy goes on where there are no
     /// other workers.
-    fn leave_while_busy(&self) {
+    pub(crate) fn leave_while_busy(&self) {
         self.lane.is_busy.store(true, Ordering::SeqCst);
         self.note_full();
         if self.is_better_elsewhere() {
@@ -188,7 +201,7 @@ impl Shared<'_> {
     /// is limited the last worker to be busy goes on taking them.
     fn is_better_elsewhere(&self) -> bool {
         let is_counted = self.policy.times.queue.is_some();
-        let are_peers_better = || self.has_peers && (!is_counted || self.peers.has_one_with_room());
+        let are_peers_better = || self.peers.any() && (!is_counted || self.peers.has_one_with_room());
         self.lane.is_busy.load(Ordering::SeqCst) && (!self.are_all_busy() || are_peers_better())
     }
 

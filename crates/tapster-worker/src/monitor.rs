@@ -49,6 +49,9 @@ const STUCK_JOIN: Duration = Duration::from_secs(1);
 /// How long that may then take: the application's exit handlers have 5 s.
 const STUCK_END: Duration = Duration::from_secs(7);
 
+/// How long the last log lines may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// A thread of the pool, as the monitor sees it.
 pub(crate) struct Watched {
     clock: ThreadClock,
@@ -61,6 +64,11 @@ impl Watched {
     /// The calling thread.
     pub(crate) fn current() -> io::Result<Watched> {
         Ok(Watched { clock: ThreadClock::current()?, thread: Thread::current(), ident: thread::ident() })
+    }
+
+    /// What it does in native code, for people.
+    pub(crate) fn whereabouts(&self) -> Option<String> {
+        tapster_sys::whereabouts::of(self.thread)
     }
 
     /// Whether a thread that uses no time waits for something: else it waits for a CPU, and others would too.
@@ -152,13 +160,19 @@ fn end_orphan(shared: &Shared) {
 /// Ends the process of a worker that is over, one of whose threads does not come back: it may keep the interpreter's
 /// lock, or be the main thread.
 fn end_stuck(shared: &Shared) {
-    if shared.lost_threads() == 0 {
+    let is_wedged = shared.is_wedged.load(Ordering::SeqCst);
+    if shared.lost_threads() == 0 && !is_wedged {
         return;
     }
-    std::thread::sleep(STUCK_JOIN);
-    if shared.is_left.load(Ordering::SeqCst) {
+    if is_wedged {
+        shared.reports.wait(STUCK_JOIN);
+    } else {
+        std::thread::sleep(STUCK_JOIN);
+    }
+    if !is_wedged && shared.is_left.load(Ordering::SeqCst) {
         std::thread::sleep(STUCK_END);
     }
+    shared.log.flush(LAST_LINES);
     if let Some(end) = shared.orphan.end.get() {
         end();
     }

@@ -15,6 +15,7 @@ use crate::respond::refuse;
 use crate::serve::Context;
 use crate::stream::Shutdown;
 use crate::token::MONITOR;
+use crate::wedged::Wedge;
 use crate::worker::Shared;
 
 /// When to look again where no request is limited.
@@ -28,6 +29,7 @@ pub(crate) struct Overseer {
     /// When to look next. A request that begins after the last look is not due before.
     next: Instant,
     known: Vec<Known>,
+    wedge: Wedge,
 }
 
 #[derive(Clone, Default)]
@@ -40,7 +42,8 @@ struct Known {
 
 impl Overseer {
     pub(crate) fn new(shared: &Shared) -> Overseer {
-        Overseer { next: Instant::now(), known: vec![Known::default(); shared.running.len()] }
+        let known = vec![Known::default(); shared.running.len()];
+        Overseer { next: Instant::now(), known, wedge: Wedge::new(shared) }
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -61,6 +64,7 @@ impl Overseer {
                 [self.look_for_slow(shared, thread, now), self.look_at_clock(shared, thread, now, date)];
             self.next = due.into_iter().flatten().fold(self.next, Instant::min);
         }
+        self.next = self.wedge.look(shared, now).into_iter().fold(self.next, Instant::min);
     }
 
     /// Tells of a request that is slow and has given nothing yet; says when it will be slow.
@@ -109,7 +113,7 @@ impl Overseer {
                 if now < due {
                     return Some(due);
                 }
-                (!shared.ask_for_successor(thread, now)).then_some(now + RETRY)
+                (!shared.is_replaced_for(thread, now)).then_some(now + RETRY)
             }
         }
     }
@@ -122,6 +126,13 @@ pub(crate) fn look_if_due(shared: &Shared, context: &mut Context) {
         overseer.look(shared, &mut context.date);
     }
     context.overseer = Some(overseer);
+}
+
+/// The monitor begins to lead, since no thread can: there may be nothing else that looks before long.
+pub(crate) fn look_soon(context: &mut Context) {
+    if let Some(overseer) = &mut context.overseer {
+        overseer.next = overseer.next.min(context.now + overseer.wedge.first());
+    }
 }
 
 /// How long the monitor may sleep at most.
@@ -213,24 +224,32 @@ impl Shared<'_> {
         }
     }
 
-    /// A thread does not come back: another process must take its place. True if the supervisor was told, now or before.
-    fn ask_for_successor(&self, thread: usize, now: Instant) -> bool {
+    /// A thread does not come back. True if the supervisor was told, now or before.
+    fn is_replaced_for(&self, thread: usize, now: Instant) -> bool {
+        let began = self.board.started_micros(thread).unwrap_or_default();
+        self.ask_for_successor(self.since_micros(began, now), || {
+            let subject = self.subject_of(thread);
+            format!(
+                "{subject} does not end after its time-out (--timeout-grace): this worker is to be replaced; its threads:"
+            )
+        })
+    }
+
+    /// This worker does not get on, for so long: another process must take its place. True if the supervisor was told, now
+    /// or before; the log is only now.
+    pub(crate) fn ask_for_successor(&self, since: Duration, line: impl FnOnce() -> String) -> bool {
         if self.is_stuck.load(Ordering::SeqCst) {
             return true;
         }
-        let began = self.board.started_micros(thread).unwrap_or_default();
-        let seconds = u32::try_from(self.since_micros(began, now).as_secs()).unwrap_or(u32::MAX);
-        let stuck = Message::Retire(Retire::Stuck { seconds });
+        let stuck =
+            Message::Retire(Retire::Stuck { seconds: u32::try_from(since.as_secs()).unwrap_or(u32::MAX) });
         if self.inbox.send(stuck, None).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
             return false;
         }
         self.is_stuck.store(true, Ordering::SeqCst);
         self.report(Report {
             level: Level::Error,
-            line: format!(
-                "{} does not end after its time-out (--timeout-grace): this worker is to be replaced; its threads:",
-                self.subject_of(thread)
-            ),
+            line: line(),
             subject: Subject::All(self.pool()),
             holds: Box::new(|| true),
             then: None,

@@ -67,6 +67,17 @@ impl Peers {
         self.serving().find(|peer| peer.board.busy_threads() < self.threads)
     }
 
+    /// Whether any other worker serves.
+    pub(crate) fn any(&self) -> bool {
+        self.peers.iter().any(Peer::is_ready)
+    }
+
+    /// The peers that have threads without work, and how many each.
+    pub(crate) fn with_idle_threads(&self) -> Vec<(&Peer, usize)> {
+        let idle = |peer: &Peer| self.threads.saturating_sub(peer.board.busy_threads());
+        self.serving().map(|peer| (peer, idle(peer))).filter(|(_, idle)| *idle > 0).collect()
+    }
+
     /// All ready peers, those with the fewest connections first.
     pub(crate) fn ready(&self) -> Vec<&Peer> {
         let mut ready: Vec<_> = self.peers.iter().filter(|peer| peer.is_ready()).collect();
@@ -106,7 +117,16 @@ impl Peer {
     /// Sends it a connection; false if it takes no more messages. The sender counts it for the receiver: many may be
     /// sent before the first is received, and each is to be weighed.
     pub(crate) fn send(&self, listener: u16, connection: BorrowedFd<'_>) -> bool {
-        let sent = self.inbox.send(Message::Adopt { listener }, Some(connection)).is_ok();
+        self.send_as(Message::Adopt { listener }, connection)
+    }
+
+    /// As [`Peer::send`], for a connection packed with a request.
+    pub(crate) fn send_request(&self, listener: u16, parcel: BorrowedFd<'_>) -> bool {
+        self.send_as(Message::AdoptRequest { listener }, parcel)
+    }
+
+    fn send_as(&self, message: Message, beside: BorrowedFd<'_>) -> bool {
+        let sent = self.inbox.send(message, Some(beside)).is_ok();
         if sent {
             self.board.connections_changed(1);
         }

@@ -38,6 +38,10 @@ pub(crate) struct Times {
     pub(crate) slow: Option<Duration>,
     /// Waiting for a thread.
     pub(crate) queue: Option<Duration>,
+    /// Keeping the interpreter's lock.
+    pub(crate) lock: Option<Duration>,
+    /// Waiting for a thread while nothing comes of any request.
+    pub(crate) stall: Option<Duration>,
 }
 
 impl Times {
@@ -48,6 +52,9 @@ impl Times {
             grace: settings.timeout_grace,
             slow: limit(settings.slow_log),
             queue: limit(settings.queue_timeout),
+            lock: limit(settings.gil_timeout),
+            stall: limit(settings.stall_timeout)
+                .map(|stall| limit(settings.request_timeout).map_or(stall, |request| stall.min(request * 2))),
         }
     }
 

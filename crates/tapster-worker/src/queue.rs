@@ -1,6 +1,7 @@
 //! Whole requests that wait for a thread: how long they may, and those whose client is gone by the time that one comes. Run
 //! by whoever leads, after a poll.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tapster_observe::Lost;
@@ -34,7 +35,8 @@ impl Shared<'_> {
     }
 
     fn is_nobody_left(&self) -> bool {
-        self.is_draining() && self.lost_threads() == self.running.len()
+        let is_wedged = self.is_wedged.load(Ordering::SeqCst);
+        self.is_draining() && (is_wedged || self.lost_threads() == self.running.len())
     }
 
     fn refuse_waiting(&self, context: &mut Context, connection: Box<Connection>) {

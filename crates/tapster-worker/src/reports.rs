@@ -1,7 +1,8 @@
 //! Log lines with stacks below them. Stacks may take their time, so a native thread writes the lines: one for all that
 //! come while it is at work, gone when there are none.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tapster_gateway::{App, Stacks};
 use tapster_observe::{Level, Log};
@@ -32,6 +33,7 @@ pub(crate) enum Subject {
 #[derive(Default)]
 pub(crate) struct Reports {
     queue: Mutex<Queue>,
+    written: Condvar,
 }
 
 #[derive(Default)]
@@ -71,6 +73,12 @@ impl Reports {
         }
     }
 
+    /// Waits until all are written, for no longer than `most`.
+    pub(crate) fn wait(&self, most: Duration) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let _late = self.written.wait_timeout_while(queue, most, |queue| queue.runs);
+    }
+
     fn write_without_stacks(&self, log: &Log) {
         let reports = self.next();
         reports.into_iter().for_each(|report| report.write(log, &Stacks::default()));
@@ -81,6 +89,9 @@ impl Reports {
     fn next(&self) -> Vec<Report> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.runs = !queue.reports.is_empty();
+        if !queue.runs {
+            self.written.notify_all();
+        }
         std::mem::take(&mut queue.reports)
     }
 }

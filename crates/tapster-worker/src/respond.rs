@@ -166,7 +166,7 @@ impl<'a> Responder<'a> {
     fn leave(&self) {
         let has_left = self.left && self.connection.unsent.is_empty();
         if has_left && let Some(running) = self.running {
-            running.note_start();
+            running.note_part();
         }
         let Some(owner) = self.owner else { return };
         let stage = match self.progress {

@@ -1,7 +1,7 @@
 //! What each thread of the pool serves, so that others can say it: the monitor in the log, a helper in a list of stacks.
 //! The thread writes it at the start of each request with a few plain stores; a reader sees all of one request or nothing.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use tapster_gateway::{Variable, Vars};
 
@@ -17,8 +17,8 @@ pub(crate) struct Running {
     /// Odd while the text is being written; another for each request.
     sequence: AtomicU64,
     length: AtomicU64,
-    /// Something of its answer has left.
-    started: AtomicBool,
+    /// How many parts of its answer have left.
+    parts: AtomicU64,
     text: [AtomicU64; WORDS],
     /// Whose the request is, where its time is limited.
     pub(crate) owner: Owner,
@@ -39,7 +39,7 @@ impl Running {
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         self.length.store(length as u64, Ordering::Relaxed);
-        self.started.store(false, Ordering::Relaxed);
+        self.parts.store(0, Ordering::Relaxed);
         let (words, _) = text.as_chunks();
         for (place, word) in self.text.iter().zip(&words[..length.div_ceil(8)]) {
             place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
@@ -47,14 +47,20 @@ impl Running {
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// Something of the answer has left.
-    pub(crate) fn note_start(&self) {
-        self.started.store(true, Ordering::Relaxed);
+    /// A part of the answer has left.
+    pub(crate) fn note_part(&self) {
+        // One writer: a load and a store are enough.
+        self.parts.store(self.parts.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Whether something of the answer has left.
     pub(crate) fn has_started(&self) -> bool {
-        self.started.load(Ordering::Relaxed)
+        self.parts.load(Ordering::Relaxed) > 0
+    }
+
+    /// Another number whenever the thread has begun a request, or a part of its answer has left.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (self.sequence.load(Ordering::Relaxed), self.parts.load(Ordering::Relaxed))
     }
 
     /// The thread's present request, or its last one: `GET /path`, without the query (it may hold secrets), cut where it is
@@ -81,6 +87,8 @@ fn path(vars: &Vars) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
+
     use tapster_gateway::Name;
 
     fn vars(path: &[u8]) -> Vars {

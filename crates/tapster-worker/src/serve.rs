@@ -106,6 +106,8 @@ pub(crate) fn lead(shared: &Shared, context: &mut Context) {
     context.now = Instant::now();
     if context.may_call() {
         shared.join_when_free();
+    } else {
+        overdue::look_soon(context);
     }
     burst::take_over(shared, context);
     while lane.token.is_held_by(context.holder) && !shared.is_stopping() {
@@ -161,7 +163,7 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
         // The lock may have been long in coming.
         context.now = Instant::now();
     } else {
-        let sleep = sleep.into_iter().chain(overdue::wait(context)).min();
+        let sleep = sleep.into_iter().chain(overdue::wait(context)).chain(shared.patience()).min();
         crate::events::poll(shared, context, sleep);
     }
 }

@@ -43,7 +43,9 @@ impl Shared<'_> {
                     pool.busy += 1;
                     let seconds = now.saturating_sub(since) as f64 / 1e6;
                     let subject = running.subject().unwrap_or_else(|| "a request".to_owned());
-                    format!("in {subject} for {seconds:.1} s")
+                    let natively = watched.whereabouts();
+                    let natively = natively.map(|where_| format!("; natively {where_}")).unwrap_or_default();
+                    format!("in {subject} for {seconds:.1} s{natively}")
                 }
                 None => "waits for requests".to_owned(),
             };

@@ -95,10 +95,10 @@ pub(crate) struct Engine {
     pub(crate) reports: Arc<Reports>,
     /// One of them does not come back, and the supervisor knows.
     pub(crate) is_stuck: AtomicBool,
+    /// One call keeps the interpreter's lock, for longer than it may.
+    pub(crate) is_wedged: AtomicBool,
     /// Runs first on every native thread.
     on_start: OnceLock<fn()>,
-    /// Other workers listen on the same sockets.
-    pub(crate) has_peers: bool,
     pub(crate) draining: AtomicBool,
     pub(crate) drain: Mutex<Option<Drain>>,
     /// How long a drain leaves idle connections open that no peer takes.
@@ -148,7 +148,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the system refuses a poller or a registration.
-    pub fn new(settings: &Settings, workers: usize, parts: WorkerParts) -> io::Result<Worker> {
+    pub fn new(settings: &Settings, parts: WorkerParts) -> io::Result<Worker> {
         tapster_sys::fork::watch_forks()?;
         let lanes = parts.lanes.clamp(1, settings.threads.max(1));
         let lanes = (0..lanes)
@@ -174,8 +174,8 @@ impl Worker {
             running: (0..settings.threads).map(|_| Running::default()).collect(),
             reports: Arc::default(),
             is_stuck: AtomicBool::new(false),
+            is_wedged: AtomicBool::new(false),
             on_start: OnceLock::new(),
-            has_peers: workers > 1,
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
             idle_grace_ms: AtomicU32::new(IDLE_GRACE_MS),

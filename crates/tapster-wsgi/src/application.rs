@@ -58,6 +58,10 @@ impl App for Application {
         ffi::unlocked(wait);
     }
 
+    fn touch_lock(&self) {
+        Python::attach(|_| {});
+    }
+
     fn run_signal_handlers(&self) {
         Python::attach(|py| {
             // A signal handler is the application's code, and may hold one of our own callables that panics.

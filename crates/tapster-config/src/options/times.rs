@@ -80,6 +80,39 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "gil-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.gil_timeout = time,
+        },
+        fallback: Fallback::Value("30s"),
+        group: Group::Times,
+        help: "How long one call may keep the interpreter's lock; 0 is no limit",
+        details: "No other Python code of that worker runs meanwhile: a call of C code keeps the lock, never Python code, sleep or \
+                  input. When it is over the log shows what all threads do, the worker is replaced, and then it ends; \
+                  requests that waited in it are answered by others. A process that is stopped, or in a debugger, does not \
+                  count.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "stall-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: DAY,
+            set: |settings, time| settings.stall_timeout = time,
+        },
+        fallback: Fallback::Value("300s"),
+        group: Group::Times,
+        help: "How long requests may wait while nothing comes of any other; 0 is no limit",
+        details: "A worker whose threads wait for each other for ever is found so, without `--request-timeout` too: requests \
+                  wait for a thread, and in all that time none ended and none gave a part of its answer. The log shows what all \
+                  threads do, and the worker is replaced. With a `--request-timeout` it is never longer than twice that.",
+        ..ROW
+    },
+    OptionSpec {
         name: "slow-log",
         metavar: "TIME",
         kind: Kind::Duration {

@@ -51,6 +51,8 @@ fn defaults_are_those_of_the_design() {
         graceful_timeout: Duration::from_secs(25),
         request_timeout: Duration::ZERO,
         timeout_grace: Duration::from_secs(5),
+        gil_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_secs(300),
         slow_log: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
         queue_timeout: Duration::ZERO,

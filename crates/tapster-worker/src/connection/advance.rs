@@ -70,7 +70,6 @@ impl Connection {
         match std::mem::replace(&mut self.state, State::Head) {
             State::Waiting(waiting) => {
                 let (request, exchange) = *waiting;
-                self.since = None;
                 scratch.request = request;
                 Step::Dispatch(exchange)
             }

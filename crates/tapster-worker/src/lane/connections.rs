@@ -112,6 +112,11 @@ impl Core {
         self.slots.len()
     }
 
+    /// Connections that a thread has.
+    pub(crate) fn working(&self) -> usize {
+        self.slots.iter().filter(|(_, slot)| matches!(slot.place, Place::Working(_))).count()
+    }
+
     /// The numbers of all sockets.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         self.slots.iter().map(|(_, slot)| slot.descriptor)

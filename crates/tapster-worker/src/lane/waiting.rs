@@ -29,6 +29,15 @@ impl Core {
         (self.waits_since()? <= before).then(|| self.next_waiting()).flatten()
     }
 
+    /// Puts a request back to where it was taken from.
+    pub(crate) fn wait_on(&mut self, connection: Box<Connection>) {
+        let key = connection.key;
+        self.wait_for_thread(connection);
+        if self.waiting.back() == Some(&key) {
+            self.waiting.rotate_right(1);
+        }
+    }
+
     /// Since when the oldest of the whole requests waits.
     pub(crate) fn waits_since(&mut self) -> Option<Instant> {
         while let Some(key) = self.waiting.front() {

@@ -128,13 +128,13 @@ fn idle_connections_move_to_a_peer_and_go_on_there() {
     wanted.board = Some(board.worker(1));
     wanted.inbox = Some((inbox, theirs));
     let peer = wanted.serve(|_, respond| ok(respond, b"second"));
-    peer.board.set_state(WorkerState::Ready);
     let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
     clients[1..].iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "first"));
     // Its answer promised to keep the connection before the drain began: the promise is kept.
     let mut streaming = server.connect();
     streaming.ask("/held");
     gate.wait_for(1);
+    peer.board.set_state(WorkerState::Ready);
     server.drain(Duration::from_secs(20));
     eventually(|| peer.board.connections() == 20);
     for client in &mut clients {

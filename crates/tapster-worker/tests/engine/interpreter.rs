@@ -6,6 +6,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use tapster_gateway::{App, Request, Respond};
+use tapster_sys::inbox::{Message, Retire};
 
 use crate::app::{Gate, body, eventually, ok, path};
 use crate::load::{clients, rarely};
@@ -83,6 +84,11 @@ impl App for Locked {
         self.interpreter.without(wait);
     }
 
+    fn touch_lock(&self) {
+        self.interpreter.acquire();
+        self.interpreter.release();
+    }
+
     fn run_signal_handlers(&self) {
         self.interpreter.assert_held();
     }
@@ -142,6 +148,82 @@ fn a_call_that_keeps_the_lock_stops_only_calls() {
         gate.open();
         assert_eq!(hog.answer().status, 200);
         queued.iter_mut().for_each(|client| assert_eq!(client.answer().text(), "/queued "));
+    }
+}
+
+const LIMIT: Duration = Duration::from_millis(400);
+
+fn wedging(threads: usize) -> Wanted {
+    Wanted::threads(threads).with(|settings| settings.gil_timeout = LIMIT)
+}
+
+fn is_to_be_replaced(server: &Server) -> bool {
+    let said = || server.inbox.receive().ok().flatten().map(|(message, _)| message);
+    std::iter::from_fn(said).any(|message| matches!(message, Message::Retire(Retire::Stuck { .. })))
+}
+
+#[test]
+fn a_worker_whose_lock_is_kept_asks_for_a_successor_and_ends_without_it() {
+    for (threads, path) in [(1, "/hog"), (3, "/hog"), (3, "/nap-hog")] {
+        let gate = Gate::default();
+        let server = serve(wedging(threads), &gate);
+        let mut hog = server.connect();
+        hog.ask(path);
+        gate.wait_for(1);
+        let began = Instant::now();
+        // Requests that come meanwhile wake threads, which cannot run either.
+        let mut queued: Vec<_> = (0..5).map(|_| server.connect()).collect();
+        queued.iter_mut().for_each(|client| client.ask("/queued"));
+        eventually(|| is_to_be_replaced(&server));
+        let took = began.elapsed();
+        assert!(took > LIMIT / 2 && took < LIMIT * 10, "{took:?}");
+        eventually(|| server.log().contains("(--gil-timeout)"));
+        server.drain(Duration::from_secs(60));
+        // There is nobody else to answer these.
+        queued.iter_mut().for_each(|client| assert_eq!(client.answer().status, 503));
+        queued.clear();
+        eventually(|| server.worker.is_stopping());
+        gate.open();
+        server.wait();
+    }
+}
+
+#[test]
+fn a_lock_that_comes_back_makes_a_worker_whole() {
+    let gate = Gate::default();
+    let server = serve(wedging(2), &gate);
+    let mut hog = server.connect();
+    hog.ask("/hog");
+    gate.wait_for(1);
+    eventually(|| is_to_be_replaced(&server));
+    gate.open();
+    assert_eq!(hog.answer().status, 200);
+    std::thread::sleep(LIMIT);
+    let mut late = server.connect();
+    late.ask("/300000");
+    eventually(|| server.board.busy_threads() == 1);
+    server.drain(Duration::from_secs(60));
+    assert_eq!(late.answer().text(), "/300000 ");
+    server.wait();
+}
+
+/// Calls that sleep, and calls that compute all the time, for much longer than the limit in all.
+#[test]
+fn a_lock_that_comes_and_goes_is_not_kept() {
+    for threads in [1, 4] {
+        let server = serve(wedging(threads), &Gate::default());
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let mut client = server.connect();
+                    (0..20).for_each(|_| assert_eq!(client.get("/compute").status, 200));
+                });
+            }
+        });
+        let mut clients: Vec<_> = (0..threads).map(|_| server.connect()).collect();
+        clients.iter_mut().for_each(|client| client.ask("/1500000"));
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+        assert!(!is_to_be_replaced(&server), "{}", server.log());
     }
 }
 

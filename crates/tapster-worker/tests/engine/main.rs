@@ -19,6 +19,7 @@ mod bursts;
 mod capacity;
 mod control;
 mod drain;
+mod elsewhere;
 mod interpreter;
 mod lanes;
 mod limits;

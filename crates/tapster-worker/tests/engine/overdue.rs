@@ -136,6 +136,76 @@ fn the_supervisor_is_asked_once_for_a_successor_and_a_drain_does_not_wait() {
     }
 }
 
+const STALL: Duration = Duration::from_millis(400);
+
+fn is_to_be_replaced(server: &Server) -> bool {
+    let said = || server.inbox.receive().ok().flatten().map(|(message, _)| message);
+    std::iter::from_fn(said).any(|message| matches!(message, Message::Retire(Retire::Stuck { .. })))
+}
+
+#[test]
+fn requests_that_wait_while_nothing_moves_replace_the_worker() {
+    for (threads, request) in [(1, None), (2, None), (2, Some(Duration::from_secs(60)))] {
+        let gate = Gate::default();
+        let wanted = Wanted::threads(threads).with(|settings| {
+            settings.stall_timeout = STALL;
+            settings.request_timeout = request.unwrap_or_default();
+        });
+        let server = gated(wanted, &gate);
+        let mut held: Vec<_> = (0..threads).map(|_| server.connect()).collect();
+        held.iter_mut().for_each(|client| client.ask("/held"));
+        gate.wait_for(threads);
+        // Without anybody who waits there is nothing to be wondered at.
+        std::thread::sleep(STALL * 2);
+        assert!(!is_to_be_replaced(&server));
+        let mut waiting = server.connect();
+        waiting.ask("/free");
+        eventually(|| is_to_be_replaced(&server));
+        eventually(|| server.log().contains("(--stall-timeout)"));
+        gate.open();
+        held.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+        assert_eq!(waiting.answer().status, 200);
+    }
+}
+
+/// As long as one thread answers, or says something, the others may be slow.
+#[test]
+fn a_worker_that_gets_on_stays() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let wanted = Wanted::threads(2).with(|settings| settings.stall_timeout = STALL);
+    let server = wanted.serve(move |request, respond| match &*path(request) {
+        "/held" => {
+            held.pass();
+            ok(respond, b"");
+        }
+        "/events" => {
+            respond.start(&head("200 OK", &[]), BodySize::Unknown);
+            for _ in 0..20 {
+                std::thread::sleep(STALL / 5);
+                respond.write(&&b"event"[..], Flush::Now).unwrap();
+            }
+            respond.finish();
+        }
+        _ => {
+            std::thread::sleep(STALL / 5);
+            ok(respond, b"");
+        }
+    });
+    let mut clients = [server.connect(), server.connect()];
+    clients[0].ask("/held");
+    gate.wait_for(1);
+    clients[1].ask("/events");
+    std::thread::sleep(STALL / 2);
+    let mut waiting: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    waiting.iter_mut().for_each(|client| client.ask("/short"));
+    assert_eq!(clients[1].answer().status, 200);
+    waiting.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+    assert!(!is_to_be_replaced(&server), "{}", server.log());
+    gate.open();
+    assert_eq!(clients[0].answer().status, 200);
+}
+
 /// Tells what it is asked to: stacks, and interruptions.
 #[derive(Default)]
 struct Interrupted {

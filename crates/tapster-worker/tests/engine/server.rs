@@ -27,8 +27,6 @@ pub type Around = Arc<dyn Fn(&dyn Fn()) + Send + Sync>;
 /// What a test wants of its worker.
 pub struct Wanted {
     pub settings: Settings,
-    /// How many workers the server has, as this one is told.
-    pub workers: usize,
     pub lanes: usize,
     pub unix: bool,
     pub peers: Peers,
@@ -52,7 +50,6 @@ impl Wanted {
         settings.threads = threads;
         Wanted {
             settings,
-            workers: 1,
             lanes: std::env::var("TAPSTER_LANES").map_or(1, |lanes| lanes.parse().unwrap()),
             unix: false,
             peers: Peers::default(),
@@ -122,8 +119,7 @@ pub struct Server {
 
 impl Server {
     fn start(wanted: Wanted, app: Arc<dyn App>) -> Server {
-        let Wanted { settings, workers, lanes, unix, peers, board, listener, inbox, signals, ended, around } =
-            wanted;
+        let Wanted { settings, lanes, unix, peers, board, listener, inbox, signals, ended, around } = wanted;
         let listener = listener.unwrap_or_else(|| open(unix));
         let address = listener.address().clone();
         let (inbox, own) = inbox.unwrap_or_else(|| Inbox::pair().unwrap());
@@ -142,7 +138,7 @@ impl Server {
             log,
             lanes,
         };
-        let worker = Worker::new(&settings, workers, parts).unwrap();
+        let worker = Worker::new(&settings, parts).unwrap();
         worker.start_monitors(|| {}).unwrap();
         let threads = (0..settings.threads)
             .map(|index| {
