@@ -101,12 +101,16 @@ impl Head {
             return Err(Refusal::LeadingLines);
         }
         let text = line.of(buffer);
-        let first = memchr::memchr(b' ', text).ok_or(Refusal::RequestLine)?;
-        let last = memchr::memrchr(b' ', text).filter(|&last| last > first).ok_or(Refusal::RequestLine)?;
+        let method = text.iter().position(|&byte| !syntax::is_token_byte(byte)).unwrap_or(text.len());
+        let first = match text.get(method) {
+            Some(b' ') => method,
+            _ => memchr::memchr(b' ', text).ok_or(Refusal::RequestLine)?,
+        };
+        let last = last_space(text).filter(|&last| last > first).ok_or(Refusal::RequestLine)?;
         self.method = Span { start: line.start, end: line.start + first };
         self.target = Span { start: line.start + first + 1, end: line.start + last };
         self.version = version(text.get(last + 1..).unwrap_or_default())?;
-        if !syntax::is_token(self.method.of(buffer)) {
+        if first != method || first == 0 {
             return Err(Refusal::Method);
         }
         self.parts = target::parse(self.method.of(buffer), self.target, buffer)?;
@@ -127,6 +131,14 @@ fn line(buffer: &[u8], start: usize, feed: usize) -> Result<Span, Refusal> {
     match buffer.get(start..feed) {
         Some([.., b'\r']) => Ok(Span { start, end: feed - 1 }),
         _ => Err(Refusal::BareLf),
+    }
+}
+
+/// Where the last space is: before the version in nearly every line.
+fn last_space(text: &[u8]) -> Option<usize> {
+    match text {
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1'] => Some(text.len() - 9),
+        _ => memchr::memrchr(b' ', text),
     }
 }
 

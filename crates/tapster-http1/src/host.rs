@@ -7,15 +7,13 @@ use crate::syntax;
 /// Whether `text` is a host with an optional port. An empty host is refused, as RFC 9110 §4.2.1 asks of http URIs,
 /// and so are user information and lists.
 pub(crate) fn is_valid(text: &[u8]) -> bool {
-    let (host, port) = match text {
-        [b'[', rest @ ..] => {
-            let Some(end) = memchr::memchr(b']', rest) else { return false };
-            let (address, port) = rest.split_at(end);
-            return is_ipv6(address) && is_port(port.get(1..).unwrap_or_default());
-        }
-        _ => text.split_at(memchr::memchr(b':', text).unwrap_or(text.len())),
-    };
-    is_reg_name(host) && is_port(port)
+    if let [b'[', rest @ ..] = text {
+        let Some(end) = memchr::memchr(b']', rest) else { return false };
+        let (address, port) = rest.split_at(end);
+        return is_ipv6(address) && is_port(port.get(1..).unwrap_or_default());
+    }
+    let end = reg_name(text);
+    end > 0 && is_port(text.get(end..).unwrap_or_default())
 }
 
 fn is_ipv6(address: &[u8]) -> bool {
@@ -31,16 +29,16 @@ fn is_port(text: &[u8]) -> bool {
     }
 }
 
-/// `unreserved`, `sub-delims` and `pct-encoded`, at least one.
-fn is_reg_name(name: &[u8]) -> bool {
-    let mut rest = name;
+/// How long the name at the start of the text is: `unreserved`, `sub-delims` and `pct-encoded`.
+fn reg_name(text: &[u8]) -> usize {
+    let mut end = 0;
     loop {
-        let plain = rest.iter().take_while(|&&byte| NAME[usize::from(byte)]).count();
-        rest = match rest.get(plain..).unwrap_or_default() {
-            [] => return !name.is_empty(),
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            _ => return false,
-        };
+        let rest = text.get(end..).unwrap_or_default();
+        end += rest.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(rest.len());
+        match text.get(end..) {
+            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => end += 3,
+            _ => return end,
+        }
     }
 }
 

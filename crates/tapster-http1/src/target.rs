@@ -62,11 +62,13 @@ fn absolute(span: Span, target: &[u8], buffer: &[u8]) -> Result<Target, Refusal>
 /// Splits `buffer[path..end]` at the first `?` and the first `#`.
 fn split(form: Form, authority: usize, path: usize, end: usize, buffer: &[u8]) -> Target {
     let text = buffer.get(path..end).unwrap_or_default();
-    let end = memchr::memchr(b'#', text).map_or(end, |mark| path + mark);
-    let text = buffer.get(path..end).unwrap_or_default();
-    let (path_end, query) = match memchr::memchr(b'?', text) {
-        Some(mark) => (path + mark, path + mark + 1),
-        None => (end, end),
+    let mark = memchr::memchr2(b'?', b'#', text);
+    let path_end = mark.map_or(end, |mark| path + mark);
+    let (query, end) = match mark.and_then(|mark| text.get(mark..)) {
+        Some([b'?', query @ ..]) => {
+            (path_end + 1, memchr::memchr(b'#', query).map_or(end, |length| path_end + 1 + length))
+        }
+        _ => (path_end, path_end),
     };
     Target {
         form,
