@@ -10,17 +10,16 @@ use crate::environ::Environ;
 use crate::failure::{Failure, Subject};
 use crate::ffi;
 use crate::response::{self, Outgoing};
-use crate::start_response::StartResponse;
+use crate::start_response::{Start, StartResponse};
 
 /// Answers one request with the application's answer, or with a 500 and its traceback in the log.
 pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, respond: &mut dyn Respond) {
-    let prepared =
-        app.template.environ(py, request).and_then(|environ| Ok((environ, StartResponse::create(py)?)));
+    let prepared = app.template.environ(py, request).and_then(|environ| Ok((environ, Start::create(py)?)));
     match prepared {
         Ok((environ, start)) => {
             exchange(app, &environ, &start, request, respond);
             environ.end(request);
-            StartResponse::end(start);
+            start.end();
         }
         Err(error) => settle(app, py, request, respond, Err(Failure::Raised(error))),
     }
@@ -30,14 +29,15 @@ pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, r
 fn exchange(
     app: &Application,
     environ: &Environ<'_>,
-    start: &Bound<'_, StartResponse>,
+    start: &Start<'_>,
     request: &Request,
     respond: &mut dyn Respond,
 ) {
+    let Start { object: start, callable: start_response } = start;
     let py = start.py();
     let callable = app.callable.bind(py);
-    let returned =
-        guarded(|| Ok(ffi::lend(respond, start.as_any(), || callable.call1((&environ.dict, start)))?));
+    let call = || callable.call1((&environ.dict, start_response));
+    let returned = guarded(|| Ok(ffi::lend(respond, start.as_any(), call)?));
     let (iterable, outcome) = match returned {
         Ok(iterable) => {
             let sent = guarded(|| response::send(&iterable, &mut Outgoing::new(start, respond)));
@@ -45,12 +45,10 @@ fn exchange(
         }
         Err(failure) => (None, Err(failure)),
     };
-    let outcome = StartResponse::judge(start, outcome);
+    let outcome = StartResponse::conclude(start, outcome, &app.log, request);
     let outcome = outcome
         .map_err(|failure| failure.or_failed_input(py, environ).or_lost(py, &app.interrupter, &*respond));
     settle(app, py, request, respond, outcome);
-    StartResponse::remark(start, &app.log, request);
-    StartResponse::close(start);
     if let Some(Err(failure)) = iterable.map(|iterable| guarded(|| Ok(response::close(&iterable)?))) {
         let failure = failure.or_lost(py, &app.interrupter, &*respond);
         failure.report(py, app, &Subject::of(request), "close() failed, after the answer was sent");

@@ -36,10 +36,11 @@ pub(crate) fn interned<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
     }
 }
 
-/// Whether nobody else has a reference to the object. Whoever has none cannot get one, so this stays true.
-pub(crate) fn is_only_reference(object: &Bound<'_, PyAny>) -> bool {
+/// Whether there are so many references to the object. If all are the caller's, nobody else can get one, so this stays
+/// true.
+pub(crate) fn has_references(object: &Bound<'_, PyAny>, count: isize) -> bool {
     // SAFETY: attached, and `object` is a live reference.
-    unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) == count }
 }
 
 /// The characters of a str as latin-1 bytes, without a copy; `None` if one is outside of it.

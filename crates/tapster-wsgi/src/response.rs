@@ -102,11 +102,13 @@ where
     for (index, item) in items().enumerate() {
         total += bytes_of(body, index, &item)?.as_bytes().len() as u64;
     }
-    let size = BodySize::Known(total);
-    out.commit(size)?;
+    let mut start = out.commit(BodySize::Known(total))?;
     for (index, item) in items().enumerate() {
         let bytes = bytes_of(body, index, &item)?;
-        if !bytes.as_bytes().is_empty() && !out.send(bytes, size, Flush::Later)? {
+        if bytes.as_bytes().is_empty() {
+            continue;
+        }
+        if !wants_more(start.send(out.respond, &ffi::SharedBytes::new(bytes), Flush::Later))? {
             break;
         }
     }

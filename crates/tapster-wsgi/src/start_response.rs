@@ -1,6 +1,6 @@
 //! `start_response(status, headers, exc_info=None)` and the `write()` it returns (PEP 3333 "The start_response()
-//! Callable"). One object is both: called with bytes alone it writes. It serves the thread's next request too, unless
-//! the application keeps it; then it only raises.
+//! Callable"). One object is both: its method is the former, and called itself it writes. It serves the thread's next
+//! request too, unless the application keeps it; then it only raises.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ use crate::ffi;
 
 thread_local! {
     /// What this thread's last request left for its next one.
-    static SPARE: RefCell<Option<Py<StartResponse>>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Option<(Py<StartResponse>, Py<PyAny>)>> = const { RefCell::new(None) };
 }
 
 /// How often a thread looks whether another has left the object; one that stays there calls the application.
@@ -37,7 +37,7 @@ enum Phase {
     Ended,
 }
 
-/// The callable that each request gets.
+/// What each request's `start_response` is a method of: its head and how far the answer has come.
 #[pyclass(module = "tapster", name = "StartResponse")]
 pub(crate) struct StartResponse {
     phase: Phase,
@@ -48,37 +48,56 @@ pub(crate) struct StartResponse {
     refused: Option<WriteError>,
 }
 
-/// An argument that was given, be it None, or was not.
-struct Given<'a, 'py>(Option<Borrowed<'a, 'py, PyAny>>);
+#[pymethods]
+impl StartResponse {
+    /// What applications call first. It returns its own object as `write()`, which costs a request nothing: nearly none
+    /// uses it.
+    #[pyo3(name = "start_response", signature = (status, headers, exc_info=None))]
+    fn take_head<'py>(
+        slf: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        StartResponse::of(slf)?.start(status, headers, exc_info)?;
+        Ok(slf.clone())
+    }
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
-    type Error = std::convert::Infallible;
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
-        Ok(Given(Some(object)))
+    /// `write()`.
+    fn __call__<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<()> {
+        StartResponse::of(slf)?.write(slf, data)
     }
 }
 
-#[pymethods]
-impl StartResponse {
-    /// Returns itself as `write()`, which costs a request nothing: nearly none uses it.
-    #[pyo3(signature = (status, headers=Given(None), exc_info=None))]
-    fn __call__<'py>(
-        slf: &Bound<'py, Self>,
-        status: &Bound<'py, PyAny>,
-        headers: Given<'_, 'py>,
-        exc_info: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, Self>>> {
-        let mut this = StartResponse::of(slf)?;
-        match headers.0 {
-            Some(headers) => {
-                this.start(status, &headers, exc_info)?;
-                Ok(Some(slf.clone()))
-            }
-            None if status.is_instance_of::<PyString>() => {
-                Err(PyTypeError::new_err("start_response() needs headers: a list of (name, value) tuples"))
-            }
-            None => this.write(slf, status).map(|()| None),
+/// One request's `start_response`: what the application calls, and what that is a method of.
+pub(crate) struct Start<'py> {
+    pub(crate) object: Bound<'py, StartResponse>,
+    pub(crate) callable: Bound<'py, PyAny>,
+}
+
+impl<'py> Start<'py> {
+    /// One for a request, as if fresh.
+    pub(crate) fn create(py: Python<'py>) -> PyResult<Start<'py>> {
+        let spare = SPARE.with(|spare| spare.try_borrow_mut().ok()?.take());
+        if let Some((object, callable)) = spare
+            && let Ok(mut this) = object.bind(py).try_borrow_mut()
+        {
+            (this.phase, this.sent, this.refused) = (Phase::Silent, 0, None);
+            drop(this);
+            return Ok(Start { object: object.into_bound(py), callable: callable.into_bound(py) });
+        }
+        let head = ResponseHead::default();
+        let object = Bound::new(py, StartResponse { phase: Phase::Silent, head, sent: 0, refused: None })?;
+        let callable = object.getattr(intern!(py, "start_response"))?;
+        Ok(Start { object, callable })
+    }
+
+    /// The request is over. The thread keeps both if the application keeps neither.
+    pub(crate) fn end(self) {
+        let Start { object, callable } = self;
+        if ffi::has_references(callable.as_any(), 1) && ffi::has_references(object.as_any(), 2) {
+            let both = (object.unbind(), callable.unbind());
+            SPARE.with(|spare| spare.try_borrow_mut().map(|mut spare| *spare = Some(both)).ok());
         }
     }
 }
@@ -114,20 +133,6 @@ impl StartResponse {
         }
     }
 
-    /// One for a request, as if fresh.
-    pub(crate) fn create(py: Python<'_>) -> PyResult<Bound<'_, StartResponse>> {
-        let spare = SPARE.with(|spare| spare.try_borrow_mut().ok()?.take());
-        if let Some(start) = spare.map(|start| start.into_bound(py))
-            && let Ok(mut this) = start.try_borrow_mut()
-        {
-            (this.phase, this.sent, this.refused) = (Phase::Silent, 0, None);
-            drop(this);
-            return Ok(start);
-        }
-        let head = ResponseHead::default();
-        Bound::new(py, StartResponse { phase: Phase::Silent, head, sent: 0, refused: None })
-    }
-
     /// What it holds. Where threads run side by side, one of the application's that has no business here may have it at
     /// this moment: the request is not to fail for that.
     pub(crate) fn of<'py>(start: &Bound<'py, StartResponse>) -> PyResult<PyRefMut<'py, StartResponse>> {
@@ -138,21 +143,6 @@ impl StartResponse {
             start.py().detach(std::thread::yield_now);
         }
         Ok(start.try_borrow_mut()?)
-    }
-
-    /// No more calls: from here on the application's copy only raises.
-    pub(crate) fn close(start: &Bound<'_, StartResponse>) {
-        if let Ok(mut this) = StartResponse::of(start) {
-            this.phase = Phase::Ended;
-        }
-    }
-
-    /// The request is over. The thread keeps the object if the application does not.
-    pub(crate) fn end(start: Bound<'_, StartResponse>) {
-        StartResponse::close(&start);
-        if ffi::is_only_reference(start.as_any()) {
-            SPARE.with(|spare| spare.try_borrow_mut().map(|mut spare| *spare = Some(start.unbind())).ok());
-        }
     }
 
     /// Whether the application has called it.
@@ -198,34 +188,35 @@ impl StartResponse {
         taken
     }
 
-    /// What really became of the request: the exception that a client's leaving caused is no failure of the
-    /// application, and an answer that nobody took is not whole.
-    pub(crate) fn judge(
+    /// No more calls: from here on the application's copy only raises. Says what really became of the request: the
+    /// exception that a client's leaving caused is no failure of the application, and an answer that nobody took is not
+    /// whole. Warns of a body that is longer than its Content-Length; of one that is shorter the server warns.
+    pub(crate) fn conclude(
         start: &Bound<'_, StartResponse>,
         outcome: Result<(), Failure>,
+        log: &Log,
+        request: &Request,
     ) -> Result<(), Failure> {
-        let Ok(this) = StartResponse::of(start) else { return outcome };
+        let Ok(mut this) = StartResponse::of(start) else { return outcome };
+        this.phase = Phase::Ended;
         match (this.refused, outcome) {
+            (None, outcome) => outcome,
+            (Some(WriteError::TooLong), outcome) => {
+                let announced = this.head.content_length().unwrap_or_default();
+                log.warning(format_args!(
+                    "{}: the application's body is longer than its Content-Length {announced}; the rest was dropped",
+                    Subject::of(request)
+                ));
+                outcome
+            }
             (Some(WriteError::Disconnected), Ok(())) => Err(Failure::Disconnected),
             (Some(WriteError::Disconnected), Err(Failure::Raised(error)))
                 if error.is_instance_of::<PyConnectionError>(start.py()) =>
             {
                 Err(Failure::Disconnected)
             }
-            (_, outcome) => outcome,
+            (Some(WriteError::Disconnected), outcome) => outcome,
         }
-    }
-
-    /// Warns, once a request, of a body that is longer than its Content-Length. Of one that is shorter the server warns.
-    pub(crate) fn remark(start: &Bound<'_, StartResponse>, log: &Log, request: &Request) {
-        let Ok(this) = StartResponse::of(start) else { return };
-        if this.refused != Some(WriteError::TooLong) {
-            return;
-        }
-        let (subject, announced) = (Subject::of(request), this.head.content_length().unwrap_or_default());
-        log.warning(format_args!(
-            "{subject}: the application's body is longer than its Content-Length {announced}; the rest was dropped"
-        ));
     }
 
     fn start(
