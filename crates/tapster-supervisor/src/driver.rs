@@ -1,5 +1,6 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
+mod parting;
 mod processes;
 mod reports;
 mod templates;
@@ -37,6 +38,7 @@ use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::CAUGHT;
 use crate::{Action, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Roles, Strength};
 
+use parting::Parting;
 use templates::{Child, Templates};
 
 /// What a supervisor is given to work with.
@@ -114,6 +116,8 @@ struct Driver<'a> {
     upgrade: Upgrade,
     boot_timeout: Duration,
     graceful_timeout: Duration,
+    drain_delay: Duration,
+    parting: Parting,
 }
 
 /// What came of doing an action.
@@ -196,6 +200,8 @@ impl<'a> Driver<'a> {
             upgrade,
             boot_timeout: settings.boot_timeout,
             graceful_timeout: settings.graceful_timeout,
+            drain_delay: settings.drain_delay,
+            parting: Parting::default(),
         })
     }
 
@@ -243,7 +249,7 @@ impl<'a> Driver<'a> {
             Action::Template { template, deed } => return self.do_with_template(template, deed),
             Action::CloseListeners => {
                 self.watcher.stop(&self.log);
-                self.close_listeners();
+                self.part_from_clients();
             }
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {

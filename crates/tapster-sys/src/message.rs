@@ -71,6 +71,12 @@ pub enum Message {
         /// Milliseconds from the beginning of the drain.
         grace_ms: u32,
     },
+    /// Supervisor to worker: as [`Message::KeepIdle`], and nobody serves the listeners afterwards: clients that wait to be
+    /// accepted are to be taken.
+    LastClients {
+        /// Milliseconds from the beginning of the drain.
+        grace_ms: u32,
+    },
 }
 
 /// Why a worker asks for a successor.
@@ -102,6 +108,7 @@ impl Message {
             Message::KeepIdle { grace_ms } => (53, grace_ms),
             Message::Promote { timeout_ms } => (54, timeout_ms),
             Message::Promoted => (55, 0),
+            Message::LastClients { grace_ms } => (56, grace_ms),
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
@@ -131,6 +138,7 @@ impl Message {
             53 => Some(Message::KeepIdle { grace_ms: value }),
             54 => Some(Message::Promote { timeout_ms: value }),
             55 => Some(Message::Promoted),
+            56 => Some(Message::LastClients { grace_ms: value }),
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
@@ -162,6 +170,7 @@ mod tests {
             Message::KeepIdle { grace_ms: 2_000 },
             Message::Promote { timeout_ms: 25_000 },
             Message::Promoted,
+            Message::LastClients { grace_ms: 150 },
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },

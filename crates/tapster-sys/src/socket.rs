@@ -4,6 +4,7 @@ pub mod activation;
 mod handed;
 mod inet;
 mod inherited;
+mod turn_away;
 mod unix;
 
 use std::fmt;
@@ -124,6 +125,8 @@ pub struct Listener {
     dual_stack: bool,
     backlog: Backlog,
     proxied: bool,
+    /// Opened by this server or one before it, not by a service manager: nobody else listens there.
+    own: bool,
     /// The place in the words of the configuration.
     place: String,
     file: Option<unix::SocketFile>,
@@ -162,8 +165,8 @@ impl Listener {
     }
 
     fn new(socket: OwnedFd, address: Address, dual_stack: bool, backlog: Backlog) -> Listener {
-        let (place, proxied) = (String::new(), false);
-        Listener { socket, address, dual_stack, backlog, proxied, place, file: None, handed_file: None }
+        let (place, proxied, own) = (String::new(), false, false);
+        Listener { socket, address, dual_stack, backlog, proxied, own, place, file: None, handed_file: None }
     }
 
     /// Where it listens.
