@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import defaultdict
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tests.wire import Connection, http_request
+from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
     from tests.conftest import Serve
@@ -36,3 +38,36 @@ def test_clients_that_no_worker_has_a_thread_for_are_told(serve: Serve, gates: G
         for number in range(2):
             gates.open(str(number))
         assert [client.read_response().body for client in held] == [b"opened 0", b"opened 1"]
+
+
+def test_twice_the_capacity_is_told_at_once_and_what_is_accepted_is_in_time(serve: Serve) -> None:
+    """F25: whoever comes goes on coming. 80 a second can be served."""
+    server = serve("steps:application", "--workers", "2", "--threads", "2", "--queue-timeout", "2s")
+    host, port = server.address.host, server.address.port
+    took: defaultdict[int, list[float]] = defaultdict(list)
+
+    async def ask() -> None:
+        began = time.monotonic()
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(http_request(target="/sleep?seconds=0.05"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        took[int(head[9:12])].append(time.monotonic() - began)
+        assert b"Retry-After: " in head or head.startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+    async def crowd() -> None:
+        began, asked = time.monotonic(), list[asyncio.Task[None]]()
+        while (passed := time.monotonic() - began) < 8:
+            asked += [asyncio.create_task(ask()) for _ in range(int(passed * 160) - len(asked))]
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*asked)
+
+    asyncio.run(crowd())
+    accepted, refused = (sorted(took[status]) for status in (200, 503))
+    assert set(took) == {200, 503}
+    assert len(accepted) > 0.75 * 80 * 8, len(accepted)
+    assert accepted[int(len(accepted) * 0.99)] < 2.5, accepted[-20:]
+    assert refused[int(len(refused) * 0.9)] < 1, refused[-50:]
+    start = time.monotonic()
+    assert exchange(server.address, http_request(target="/pid")).status == 200
+    assert time.monotonic() - start < 1

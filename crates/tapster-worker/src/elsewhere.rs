@@ -17,10 +17,17 @@ use crate::worker::Shared;
 /// How long a request waits for a thread of its own worker first: most calls that block end before this.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How often is looked whether peers still take the clients that are left to them.
+const LOOK: Duration = Duration::from_millis(250);
+
 impl Shared<'_> {
     /// Gives requests that wait to workers that have threads for them; at the end of this worker, to any that stays.
     pub(crate) fn send_waiting_elsewhere(&self, context: &Context) {
-        if context.may_call() || self.lane.load.waiting() == 0 {
+        if context.may_call() {
+            return;
+        }
+        self.look_at_peers();
+        if self.lane.load.waiting() == 0 {
             return;
         }
         let now = context.now;
@@ -39,9 +46,10 @@ impl Shared<'_> {
         self.send_oldest(self.peers.with_idle_threads(), before, now);
     }
 
-    /// How long the monitor may sleep at most while requests wait that others might run.
+    /// How long the monitor may sleep at most while requests wait that others might run, or clients are left to others.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        (self.lane.load.waiting() > 0 && self.peers.any()).then_some(PATIENCE)
+        let is_elsewhere = self.lane.is_busy.load(Ordering::SeqCst).then_some(LOOK);
+        if self.lane.load.waiting() > 0 && self.peers.any() { Some(PATIENCE) } else { is_elsewhere }
     }
 
     /// Sends those that have waited since `before` to peers, as many as each takes.

@@ -7,7 +7,7 @@
 //! [`token`] and [`monitor`] (who leads, and when a call blocks), [`body`], [`spool`] and [`incoming`] (request bodies
 //! too large for memory), [`outbound`] and [`file`] (answers that their client did not take at once), [`listen`] and
 //! [`capacity`] (new clients), [`neighbours`] (several lanes), [`control`] (messages), [`running`] and [`stacks`] (what
-//! threads do), [`ownership`], [`overdue`] [`wedged`] and [`reports`] (requests that take too long), [`queue`] (those that
+//! threads do), [`ownership`], [`overdue`], [`wedged`] and [`reports`] (requests that take too long), [`queue`] and [`flow`] (those that
 //! wait), [`elsewhere`] (and those that another worker runs), [`quota`] and [`drain`] (the end).
 
 #![forbid(unsafe_code)]
@@ -30,6 +30,7 @@ mod drive;
 mod elsewhere;
 mod events;
 mod file;
+mod flow;
 mod fork;
 mod held;
 mod http;

@@ -113,6 +113,9 @@ impl Shared<'_> {
     fn peer_for(&self, reason: Reason) -> Option<&Peer> {
         match reason {
             Reason::Balance => self.peers.less_busy_than(self.board.connections()),
+            Reason::Busy if self.policy.times.queue.is_some() && !self.peers.has_one_with_room() => {
+                self.peers.with_shorter_queue(self.board.waiting())
+            }
             Reason::Busy | Reason::Full => self.peers.with_free_thread(),
             Reason::Draining => self.peers.ready().first().copied(),
         }
@@ -203,6 +206,14 @@ impl Shared<'_> {
         let is_counted = self.policy.times.queue.is_some();
         let are_peers_better = || self.peers.any() && (!is_counted || self.peers.has_one_with_room());
         self.lane.is_busy.load(Ordering::SeqCst) && (!self.are_all_busy() || are_peers_better())
+    }
+
+    /// Looks anew whether peers take the clients that this worker has left to them. Run now and then by the monitor while no
+    /// thread can lead.
+    pub(crate) fn look_at_peers(&self) {
+        if self.lane.is_busy.load(Ordering::SeqCst) {
+            self.join_listeners();
+        }
     }
 
     fn are_all_busy(&self) -> bool {

@@ -78,6 +78,13 @@ impl Peers {
         self.serving().map(|peer| (peer, idle(peer))).filter(|(_, idle)| *idle > 0).collect()
     }
 
+    /// The peer in which the fewest requests wait, if they are fewer than here.
+    pub(crate) fn with_shorter_queue(&self, own: u64) -> Option<&Peer> {
+        let peer =
+            self.peers.iter().filter(|peer| peer.is_ready()).min_by_key(|peer| peer.board.waiting())?;
+        (peer.board.waiting() < own).then_some(peer)
+    }
+
     /// All ready peers, those with the fewest connections first.
     pub(crate) fn ready(&self) -> Vec<&Peer> {
         let mut ready: Vec<_> = self.peers.iter().filter(|peer| peer.is_ready()).collect();

@@ -13,7 +13,8 @@ use crate::serve::Context;
 use crate::worker::Shared;
 
 impl Shared<'_> {
-    /// Refuses the requests that have waited for too long. With no thread left that could come back, all of them.
+    /// Refuses the requests that have waited for too long, and those that would. With no thread left that could come back,
+    /// all of them.
     pub(crate) fn end_waiting(&self, context: &mut Context, is_over: bool) {
         let limit = self.policy.times.queue;
         let before = match limit {
@@ -21,10 +22,23 @@ impl Shared<'_> {
             Some(limit) => context.now.checked_sub(limit),
             None => None,
         };
-        let Some(before) = before else { return };
-        loop {
-            let Some(connection) = self.lane.core().take_waiting_since(before) else { return };
-            self.refuse_waiting(context, connection);
+        if let Some(before) = before {
+            loop {
+                let Some(connection) = self.lane.core().take_waiting_since(before) else { break };
+                self.refuse_waiting(context, connection, "no thread was free for it in");
+            }
+        }
+        if let Some(limit) = limit.filter(|_| self.lane.load.waiting() > 0) {
+            loop {
+                let Some(connection) = self.lane.core().take_waiting_beyond(limit, context.now) else {
+                    break;
+                };
+                self.refuse_waiting(
+                    context,
+                    connection,
+                    "no thread would be free for it in time; it was told after",
+                );
+            }
         }
     }
 
@@ -39,7 +53,7 @@ impl Shared<'_> {
         self.is_draining() && (is_wedged || self.lost_threads() == self.running.len())
     }
 
-    fn refuse_waiting(&self, context: &mut Context, connection: Box<Connection>) {
+    fn refuse_waiting(&self, context: &mut Context, connection: Box<Connection>, why: &str) {
         // What was no reason not to run it is one not to answer it: nobody waits for a 503.
         if connection.gone || connection.read_closed {
             return self.abandon(connection);
@@ -48,10 +62,7 @@ impl Shared<'_> {
             return drive::drive(self, context, connection);
         };
         let waited = connection.since.map(|since| context.now.saturating_duration_since(since));
-        let reason = format!(
-            "no thread was free for it in {:.1} s (--queue-timeout)",
-            waited.unwrap_or_default().as_secs_f64()
-        );
+        let reason = format!("{why} {:.1} s (--queue-timeout)", waited.unwrap_or_default().as_secs_f64());
         let refused = Refused::new(503, reason).for_head(waiting.1.head_only);
         self.board.count_lost(Lost::Queued);
         drive::drive_on(self, context, connection, &refused);

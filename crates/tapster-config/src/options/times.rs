@@ -62,7 +62,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
         group: Group::Times,
         common: true,
         help: "How long the application may take for a request; 0 is no limit",
-        details: "Time counts while the application gives nothing: each part of a stream starts it anew, and what is spent                   waiting for a thread or for the client is not the application's. When it is over the client gets 504, or                   the connection ends in the middle of the answer; the log shows the thread's stack, and                   `tapster.RequestTimeout` is raised in that thread. See `--timeout-grace` for a thread that this does not                   bring back.",
+        details: "Time counts while the application gives nothing: each part of a stream starts it anew, and what is spent waiting for a thread or for the client is not the application's. When it is over the client gets 504, or the connection ends in the middle of the answer; the log shows the thread's stack, and `tapster.RequestTimeout` is raised in that thread. See `--timeout-grace` for a thread that this does not bring back.",
         ..ROW
     },
     OptionSpec {
@@ -76,7 +76,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Value("5s"),
         group: Group::Times,
         help: "How long a thread may take to come back after a request time-out",
-        details: "A call that sleeps, waits for a lock or computes in C cannot be interrupted. When this time is over too,                   the worker is replaced: its other requests finish, and then it ends.",
+        details: "A call that sleeps, waits for a lock or computes in C cannot be interrupted. When this time is over too, the worker is replaced: its other requests finish, and then it ends.",
         ..ROW
     },
     OptionSpec {
@@ -137,7 +137,8 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Value("0"),
         group: Group::Times,
         help: "How long a request may wait for a free thread; 0 is no limit",
-        details: "It is answered with 503 and `Retry-After` then, without the application. A request whose client has gone                   while it waited is never run.",
+        details: "It is answered with 503 and `Retry-After` then, without the application; at once, if so many wait that it would not get \
+                  a thread in time. A request whose client has gone while it waited is never run.",
         ..ROW
     },
     OptionSpec {

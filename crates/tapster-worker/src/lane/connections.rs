@@ -12,6 +12,7 @@ use tapster_observe::WorkerBoard;
 
 use crate::connection::{Connection, State};
 use crate::deadline::{Fired, Timer, Wheel};
+use crate::flow::Flow;
 use crate::outbound::Outbound;
 use crate::token::Holder;
 
@@ -90,6 +91,8 @@ pub(crate) struct Core {
     ready: VecDeque<usize>,
     /// Connections with a whole request that found no free thread, oldest first.
     pub(super) waiting: VecDeque<usize>,
+    /// How fast those get on.
+    pub(super) flow: Flow,
     /// Threads without work, last parked first.
     pub(crate) parked: Vec<Holder>,
     pub(super) wheel: Wheel,
@@ -103,6 +106,7 @@ impl Core {
             slots: Slab::new(),
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
+            flow: Flow::default(),
             parked: Vec::new(),
             wheel: Wheel::new(Instant::now()),
         }

@@ -1,7 +1,7 @@
 //! Whole requests that found no free thread, oldest first. Part of a lane's connections, under the same lock.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, State};
 
@@ -13,8 +13,14 @@ impl Core {
         self.board.waiting_changed(self.waiting.len() as i64 - before as i64);
     }
 
-    /// The oldest whole request that waits for a thread.
+    /// The oldest whole request that waits, for a thread that answers it.
     pub(crate) fn next_waiting(&mut self) -> Option<Box<Connection>> {
+        let next = self.pop_waiting()?;
+        self.flow.note();
+        Some(next)
+    }
+
+    fn pop_waiting(&mut self) -> Option<Box<Connection>> {
         while let Some(key) = self.waiting.pop_front() {
             self.note_waiting();
             if let Some(connection) = self.take(key) {
@@ -26,7 +32,20 @@ impl Core {
 
     /// The whole request that has waited for the longest, if it has since `before` or longer.
     pub(crate) fn take_waiting_since(&mut self, before: Instant) -> Option<Box<Connection>> {
-        (self.waits_since()? <= before).then(|| self.next_waiting()).flatten()
+        (self.waits_since()? <= before).then(|| self.pop_waiting()).flatten()
+    }
+
+    /// Takes the whole request that came last, if it is one of more than will get on within `limit`.
+    pub(crate) fn take_waiting_beyond(&mut self, limit: Duration, now: Instant) -> Option<Box<Connection>> {
+        let room = self.flow.room(limit, now)?;
+        while self.waiting.len() > room {
+            let key = self.waiting.pop_back()?;
+            self.note_waiting();
+            if let Some(connection) = self.take(key) {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// Puts a request back to where it was taken from.
@@ -63,6 +82,9 @@ impl Core {
         if let Some(slot) = self.slots.get_mut(key) {
             self.wheel.set(key, &mut slot.timer, None);
             slot.place = Place::Resting(connection);
+            if self.waiting.is_empty() {
+                self.flow.forget();
+            }
             self.waiting.push_back(key);
             self.note_waiting();
         }
