@@ -1,4 +1,4 @@
-"""Everything at once under load: reloads, deaths and recycling; and reloads alone, for all servers (L01-L04)."""
+"""Everything at once under load: reloads, deaths and recycling; and reloads alone, for all servers (L01-L05)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from tests.faults.kinds import RECYCLING, RELOAD, WORKERS, Wish
+from tests.faults.kinds import OURS, RECYCLING, RELOAD, WORKERS, Wish
 from tests.faults.play import fault
 from tests.faults.prober import Prober
 from tests.faults.servers import eventually, is_alive
@@ -153,6 +153,36 @@ def reloads_alone(play: Play) -> None:
             prober.wait_for(CONNECTIONS)
         play.check("the master lives", str(victim.is_alive()), "True", victim.is_alive())
     play.none_failed(prober)
+
+
+@fault(
+    "L05",
+    "upgrades (USR2), one after the other, under load",
+    needs=[OURS],
+    sizes={"upgrades": (2, 30), "rate": (300, 1000)},
+)
+def upgrades(play: Play) -> None:
+    """Each is a new server, which takes the sockets over: no request fails."""
+    with play.server(Wish(threads=8)) as victim:
+        pid = victim.pid
+        with Prober(victim.address, play.patience, CONNECTIONS, play.size("rate")) as prober:
+            prober.wait_for(CONNECTIONS)
+            for _ in range(play.size("upgrades")):
+                pid = upgraded(victim, pid)
+                prober.wait_for(20)
+            prober.wait_for(CONNECTIONS)
+        os.kill(pid, signal.SIGTERM)
+        eventually(lambda: not is_alive(pid), 20, "the last server ends")
+    play.none_failed(prober)
+
+
+def upgraded(victim: Victim, pid: int) -> int:
+    """USR2 to the server in charge, up to the end of it; who is in charge then."""
+    mark = victim.log.mark()
+    os.kill(pid, signal.SIGUSR2)
+    taken = victim.log.wait_for(rf"pid (\d+) has taken over from pid {pid}\b", mark, 60)
+    eventually(lambda: not is_alive(pid), 60, "the server before is gone")
+    return int(taken.group(1))
 
 
 @fault(
