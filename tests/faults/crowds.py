@@ -65,9 +65,7 @@ def idle_connections(play: Play) -> None:
             with play.probing(victim) as prober:
                 prober.wait_for(150)
             after = prober.tally.p99()
-    # Differences of less than some milliseconds are the machine's.
-    allowed = max(play.limit("p99 against before") * before, 0.01 * play.patience)
-    play.check("p99", f"{after:.4f} s", f"{allowed:.4f} s ({before:.4f} s before)", after <= allowed)
+    play.as_before(after, before, 0.01)
     play.none_failed(prober)
 
 

@@ -138,6 +138,12 @@ class Play:
         """Probes beside the fault; an answer that takes more than `slow` seconds (1, in a full run) failed."""
         return Prober(victim.address, slow or self.patience, rate=rate)
 
+    def as_before(self, now: float, before: float, floor: float) -> None:
+        """A p99 that is at most so many times the one before. Below the floor it is the machine that is seen; a short run,
+        whose machine may be busy, only tells whether anybody waited for a second."""
+        allowed = max(self.limit("p99 against before") * before, floor if self.full else 1.0)
+        self.check("p99", f"{now:.4f} s", f"{allowed:.4f} s ({before:.4f} s before)", now <= allowed)
+
     def at_most(self, what: str, found: float, note: str = "") -> None:
         """Found must not be above the limit of that name."""
         limit = self.fault.limits[what]

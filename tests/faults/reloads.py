@@ -155,9 +155,7 @@ def slow_reload(play: Play) -> None:
             eventually(lambda old=old: not set(victim.workers()) & set(old), 90, "the old workers are gone")
         prober.wait_for(max(50, play.size("requests") - prober.tally.done), 120)
         after = prober.tally.p99(count)
-        # Below some milliseconds a second Python process that starts is all that is seen.
-        allowed = max(play.limit("p99 against before") * before, 0.05 * play.patience)
-        play.check("p99", f"{after:.4f} s", f"{allowed:.4f} s ({before:.4f} s before)", after <= allowed)
+        play.as_before(after, before, 0.05)
         fewest, most = census.fewest, census.most
     play.check("fewest workers", str(fewest), "2", fewest >= 2)
     play.check("most processes", str(most), "4", most <= 4 or OURS not in play.kind.features)

@@ -100,7 +100,10 @@ class Health(threading.Thread):
         self._ended.set()
         self.join(10)
         times = sorted(self.times)
-        play.within("slowest answer to a health check", times[len(times) * 99 // 100] if times else 60.0)
+        slowest = times[len(times) * 99 // 100] if times else 60.0
+        # On a busy machine a check takes its turn like any process: a short run only tells whether one had to wait.
+        limit = play.limit("slowest answer to a health check") if play.full else 1.0
+        play.check("slowest answer to a health check", f"{slowest:.3g} s", f"{limit:g} s", slowest <= limit)
         play.check("health checks that failed", str(self.failed), "0", self.failed == 0)
 
 
@@ -166,8 +169,7 @@ def look_at_clients(play: Play, clients: list[Stuck], timeout: float, case: Case
 def look_at_others(play: Play, prober: Prober, before: float, count: int) -> None:
     """Others are served as before. Below some milliseconds the machine is all that is seen."""
     after = prober.tally.p99(count)
-    allowed = max(play.limit("p99 against before") * before, 0.05 * play.patience)
-    play.check("p99", f"{after:.4f} s", f"{allowed:.4f} s ({before:.4f} s before)", after <= allowed)
+    play.as_before(after, before, 0.05)
 
 
 @stuck_fault("F05", "an endless loop in Python")
@@ -192,6 +194,14 @@ def sleeps(play: Play) -> None:
 def holds_the_lock(play: Play) -> None:
     """Nothing else runs in that worker; who was there goes to the other, and it is replaced."""
     play_stuck(play, Case("c"))
+
+
+@stuck_fault(
+    "F06b", "a call in C that keeps the interpreter's lock, without a time-out of requests", (OURS,), 30.0
+)
+def holds_the_lock_for_ever(play: Play) -> None:
+    """The worker's own watchdog finds it."""
+    play_stuck(play, Case("c", option="--gil-timeout"))
 
 
 @stuck_fault("F37", "all threads of a worker wait for each other")
