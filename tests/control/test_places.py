@@ -34,7 +34,11 @@ class Host:
     @property
     def enter(self) -> list[str]:
         """What makes a command run there."""
-        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--wdns={APPS}"]
+        return self.enter_from(APPS)
+
+    def enter_from(self, directory: Path) -> list[str]:
+        """The same, from another directory."""
+        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--wdns={directory}"]
 
     def serve(self, *arguments: str) -> Server:
         """A server there."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.control.operator import Operator
 from tests.control.test_admin import admin_of, probe
+from tests.control.test_places import Host, host
 from tests.hosts.waiting import wait_until
+from tests.server import Server
 from tests.upgrade.conftest import HELD, start
+from tests.upgrade.generations import Generations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.process.conftest import Gates, Project
     from tests.upgrade.conftest import Start
 
-__all__ = ["start"]
+__all__ = ["host", "start"]
 
 
 def test_both_follow_the_server_in_charge(
@@ -69,3 +75,81 @@ def test_an_upgrade_that_fails_leaves_both_with_the_old_server(
     generations.fail("before it took over")
     assert Operator(generations.server, path).status()["pid"] == generations.pid
     assert probe(admin, "ready") == (200, b"ready\n")
+
+
+class Asking:
+    """Operators in the background that ask a server again and again."""
+
+    def __init__(self, *ask: Callable[[], None]) -> None:
+        self.failures: list[str] = []
+        self.answers = 0
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(one,)) for one in ask]
+
+    def wait_for(self, more: int) -> None:
+        """Waits until this many more were answered."""
+        target = self.answers + more
+        wait_until(lambda: self.answers >= target, "answers of the new server")
+
+    def _run(self, ask: Callable[[], None]) -> None:
+        while not self._done.is_set():
+            try:
+                ask()
+                self.answers += 1
+            except Exception as error:  # whatever it is, the operator saw a failure
+                self.failures.append(f"{type(error).__name__}: {error}")
+
+    def __enter__(self) -> Asking:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join(30.0)
+
+
+def test_there_is_always_somebody_at_the_control_socket(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    generations = start("--control-socket", str(path))
+    operator = Operator(generations.server, path)
+
+    def ask() -> None:
+        for _ in range(2):
+            with operator.connect() as line, suppress(json.JSONDecodeError):
+                assert line.ask(command="status")["ok"]
+                return
+        # Who was connected to the old server when it ended asks once more, as the commands do.
+        raise AssertionError("no answer, twice")
+
+    with Asking(ask, ask) as asking:
+        for _ in range(5):
+            generations.upgrade()
+            asking.wait_for(5)
+    assert asking.failures == []
+    assert operator.status()["pid"] == generations.pid
+    generations.stop()
+    assert not path.exists()
+
+
+def test_commands_find_one_server_all_the_time(host: Host, project: Project, gates: Gates) -> None:
+    """Without a path: there is no moment in which they find none, or two."""
+    arguments = ("versioned:app", "--bind", "127.0.0.1:0")
+    env = {**host.env, **gates.env}
+    directory = project.directory
+    with Server(*arguments, cwd=directory, env=env, wrapper=host.enter_from(directory)) as server:
+        server.wait_ready()
+        generations = Generations(server)
+
+        def ask() -> None:
+            done = host.run("status")
+            assert done.returncode == 0, done.stderr
+
+        with Asking(ask, ask) as asking:
+            for _ in range(4):
+                generations.upgrade()
+                asking.wait_for(2)
+        assert asking.failures == []
+        assert host.run("reload", "--pid", str(generations.pid)).returncode == 0
+        assert host.run("stop").stdout == f"stopped: pid {generations.pid}\n"

@@ -36,6 +36,22 @@ pub(crate) fn run(command: &ControlCommand) -> i32 {
     finish(find::server(command).and_then(|server| perform(command, server)))
 }
 
+/// What a server answers at once and is not changed by. Where one was there and is gone, another has taken its place
+/// (`USR2`), or none has: it is asked once more, and looked for then.
+fn ask_about(
+    command: &ControlCommand,
+    server: &mut Connection,
+    request: &Request,
+    patience: Duration,
+) -> Result<String, String> {
+    match server.ask(request, Some(patience)) {
+        Err(unanswered) if unanswered.is_gone => {
+            Ok(find::server(command).map_err(|_| unanswered.text)?.ask(request, Some(patience))?)
+        }
+        answered => Ok(answered?),
+    }
+}
+
 /// What is to be printed, or why there is nothing.
 type Said = Result<String, String>;
 
@@ -58,7 +74,8 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
     let json = command.json;
     match command.verb {
         Verb::Status => {
-            ask(&mut server, &Request::Status, Some(SOON), json, |status: Status| show::status(&status))
+            let line = ask_about(command, &mut server, &Request::Status, SOON)?;
+            read(line, json, |status: Status| show::status(&status))
         }
         Verb::Reload => {
             let told = |Reloaded { seconds }| format!("reloaded in {}\n", show::seconds(seconds));
@@ -75,7 +92,8 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
             ask(&mut server, &Request::Recycle { worker }, Some(SOON), json, told)
         }
         Verb::Stacks => {
-            ask(&mut server, &Request::Stacks, Some(COLLECTING), json, |stacks: Stacks| show::stacks(&stacks))
+            let line = ask_about(command, &mut server, &Request::Stacks, COLLECTING)?;
+            read(line, json, |stacks: Stacks| show::stacks(&stacks))
         }
         Verb::Health { ready } => health::check(command, ready),
     }
@@ -89,7 +107,10 @@ fn ask<T: DeserializeOwned>(
     json: bool,
     words: impl FnOnce(T) -> String,
 ) -> Said {
-    let line = server.ask(request, patience)?;
+    read(server.ask(request, patience)?, json, words)
+}
+
+fn read<T: DeserializeOwned>(line: String, json: bool, words: impl FnOnce(T) -> String) -> Said {
     let answer: Answer<T> = serde_json::from_str(&line)
         .map_err(|error| format!("the answer is not understood ({error}): {line}"))?;
     match (answer.ok, answer.body) {

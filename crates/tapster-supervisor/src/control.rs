@@ -64,6 +64,8 @@ pub struct Control {
     wanted: ControlSocket,
     log: Log,
     socket: Option<(Socket, Door)>,
+    /// Whether new clients are this server's, and not those of the one before or after it, which shares the socket.
+    is_asked: bool,
     /// When a socket that another server had is tried again.
     retry: Option<Time>,
     clients: Clients,
@@ -112,6 +114,7 @@ impl Control {
             wanted: settings.control_socket.clone(),
             log: log.clone(),
             socket: None,
+            is_asked: false,
             retry: None,
             clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
             waiting: Vec::new(),
@@ -143,7 +146,7 @@ impl Control {
     }
 
     fn watched(&self) -> impl Iterator<Item = (Source, (BorrowedFd<'_>, Interest))> {
-        let open = self.socket.iter().filter(|(_, door)| door.is_open());
+        let open = self.socket.iter().filter(|(_, door)| self.is_asked && door.is_open());
         let doors = open
             .flat_map(|(socket, _)| socket.listeners())
             .map(|listener| (Source::Socket, (listener.as_fd(), Interest::Readable)));
@@ -365,16 +368,20 @@ impl Control {
         }
     }
 
-    /// Listens to operators and health checks from now on, or leaves them to the server before or after this one. Those
-    /// who are connected are served to their end.
+    /// Listens to operators and health checks from now on, or leaves them to the server before or after this one, which has
+    /// the same sockets: they wait until it listens. Those who are connected are served to their end.
     pub fn answer_new_clients(&mut self, yes: bool, now: Time) {
         self.admin.answer_new_clients(yes);
+        self.is_asked = yes;
         if !yes {
             self.retry = None;
-            if let Some((socket, _)) = self.socket.take() {
-                socket.remove();
-            }
-        } else if self.socket.is_none()
+            return;
+        }
+        // Another server had it for a moment, and may have put its own there.
+        if let Some((socket, _)) = self.socket.take_if(|(socket, _)| !socket.is_reachable()) {
+            socket.remove();
+        }
+        if self.socket.is_none()
             && let Some(path) = self.open_socket(now)
         {
             self.log.warning(format_args!(
@@ -388,6 +395,30 @@ impl Control {
     /// The listeners for health checks.
     pub fn admin(&mut self) -> &mut Admin {
         &mut self.admin
+    }
+
+    /// All listeners: those for health checks in the order in which they were given, and the control socket.
+    pub fn listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
+        let socket = self.socket.iter_mut().flat_map(|(socket, _)| socket.listeners_mut());
+        self.admin.listeners().iter_mut().chain(socket)
+    }
+
+    /// Whether this listener of the server before is the control socket that this server would open.
+    pub fn is_wanted(&self, listener: &Listener) -> bool {
+        Socket::fits(&self.wanted, listener)
+    }
+
+    /// Takes the control socket of the server before.
+    pub fn inherit(&mut self, listener: Listener) {
+        let socket = Socket::inherited(&self.wanted, listener);
+        self.socket = socket.map(|socket| (socket, Door::default()));
+    }
+
+    /// Lets go of the control socket, which is another server's from now on.
+    pub fn give_away(&mut self) {
+        if let Some((socket, _)) = self.socket.take() {
+            socket.remove();
+        }
     }
 
     /// Removes what the file system shows of it. Called when the server ends.

@@ -1,6 +1,5 @@
 //! What could not be sent yet: orders for a worker whose inbox is full, and connections that wait for any worker.
 
-use std::io::ErrorKind;
 use std::os::fd::AsFd;
 
 use tapster_observe::Log;
@@ -22,9 +21,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Adds an order for the worker in a slot.
+    /// Adds an order for the worker in a slot. One that is still to be sent is not given twice, so that those for a worker
+    /// that does not read are bounded.
     pub fn order(&mut self, slot: usize, message: Message) {
-        self.orders.push((slot, message));
+        if !self.orders.contains(&(slot, message)) {
+            self.orders.push((slot, message));
+        }
     }
 
     /// Adds connections for whichever worker takes them.
@@ -42,13 +44,21 @@ impl Outbox {
         self.orders.retain(|(other, _)| *other != slot);
     }
 
-    /// Sends the orders that can be sent.
+    /// Sends the orders that can be sent. Each worker gets its own in the order in which they were given.
     pub fn flush_orders(&mut self, channels: &Channels, log: &Log) {
+        let mut held_back = Vec::new();
         self.orders.retain(|(slot, message)| {
+            if held_back.contains(slot) {
+                return true;
+            }
             // The file as it is when the order goes out: the last of several is the right one.
             let beside = if *message == Message::Reopen { log.file() } else { None };
-            let sent = channels.send(*slot, *message, beside);
-            sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+            // Both ends are open as long as this process is, so it is room or memory that lacks.
+            let is_held_back = channels.send(*slot, *message, beside).is_err();
+            if is_held_back {
+                held_back.push(*slot);
+            }
+            is_held_back
         });
     }
 
@@ -102,5 +112,20 @@ mod tests {
         outbox.order(0, Message::Stop);
         outbox.forget(0);
         assert!(outbox.orders.is_empty());
+    }
+
+    #[test]
+    fn a_worker_that_never_reads_costs_no_memory_and_its_orders_stay_in_order() {
+        let channels = Channels::open(2).unwrap();
+        while channels.send(0, Message::Poke, None).is_ok() {}
+        let (mut outbox, log) = (Outbox::default(), Log::new(LogOptions::default()));
+        for _ in 0..1000 {
+            outbox.order(0, Message::Poke);
+            outbox.order(0, Message::Stop);
+            outbox.order(1, Message::Poke);
+            outbox.flush_orders(&channels, &log);
+            channels.unread(1);
+        }
+        assert_eq!(outbox.orders, [(0, Message::Poke), (0, Message::Stop)]);
     }
 }

@@ -223,6 +223,11 @@ impl Listener {
         self.file = self.file.take().or(self.handed_file.take());
     }
 
+    /// Whether clients still find it: the file of a unix socket that this process owns is where it was put.
+    pub fn is_reachable(&self) -> bool {
+        self.file.as_ref().is_none_or(unix::SocketFile::is_there)
+    }
+
     /// Leaves the file of a unix socket to the server that takes over. Undone by [`own_file`](Listener::own_file).
     pub fn disown_file(&mut self) {
         self.handed_file = self.handed_file.take().or(self.file.take());

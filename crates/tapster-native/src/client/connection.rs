@@ -10,6 +10,21 @@ use tapster_supervisor::control::protocol::Request;
 /// More than the stacks of the largest server.
 const LONGEST_ANSWER: u64 = 256 << 20;
 
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// In words for the operator.
+    pub(super) text: String,
+    /// The server was there and is gone: another one may have taken its place.
+    pub(super) is_gone: bool,
+}
+
+impl From<Unanswered> for String {
+    fn from(unanswered: Unanswered) -> String {
+        unanswered.text
+    }
+}
+
 /// A connection.
 pub(super) struct Connection {
     path: PathBuf,
@@ -33,8 +48,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the line of its answer, for so long at most.
-    pub(super) fn ask(&mut self, request: &Request, patience: Option<Duration>) -> Result<String, String> {
-        let mut line = serde_json::to_vec(request).map_err(|error| error.to_string())?;
+    pub(super) fn ask(
+        &mut self,
+        request: &Request,
+        patience: Option<Duration>,
+    ) -> Result<String, Unanswered> {
+        let unanswered = |text| Unanswered { text, is_gone: false };
+        let mut line = serde_json::to_vec(request).map_err(|error| unanswered(error.to_string()))?;
         line.push(b'\n');
         let mut answer = String::new();
         let stream = self.stream.get_mut();
@@ -47,11 +67,17 @@ impl Connection {
         match exchanged {
             Ok(_) if answer.ends_with('\n') => Ok(answer),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Err(format!("the server at {place} does not answer"))
+                Err(unanswered(format!("the server at {place} does not answer")))
             }
             // A server that has ended, and one that does not listen to this user.
-            Ok(_) => Err(format!("the server at {place} closed the connection without an answer")),
-            Err(error) => Err(format!("the server at {place} did not answer: {error}")),
+            Ok(_) => Err(Unanswered {
+                text: format!("the server at {place} closed the connection without an answer"),
+                is_gone: true,
+            }),
+            Err(error) => Err(Unanswered {
+                text: format!("the server at {place} did not answer: {error}"),
+                is_gone: matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            }),
         }
     }
 

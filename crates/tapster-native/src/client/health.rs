@@ -9,7 +9,7 @@ use std::time::Duration;
 use tapster_config::{BindPlace, ControlCommand, ControlSocket};
 use tapster_supervisor::control::protocol::{Answer, Health, Request};
 
-use super::{Said, find};
+use super::{Said, ask_about, find};
 
 /// Less than probes wait for, as a rule.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,7 +24,7 @@ pub(super) fn check(command: &ControlCommand, ready: bool) -> Said {
     };
     match (socket, command.admin_bind.first()) {
         (Ok(mut server), _) => {
-            let line = server.ask(&Request::Health, Some(PATIENCE))?;
+            let line = ask_about(command, &mut server, &Request::Health, PATIENCE)?;
             let answer: Answer<Health> = serde_json::from_str(&line).map_err(|error| error.to_string())?;
             let health = answer.body.filter(|_| answer.ok).ok_or_else(|| answer.error.unwrap_or_default())?;
             match (ready, health.ready) {

@@ -26,7 +26,7 @@ pub fn directories() -> Vec<PathBuf> {
     places
 }
 
-/// The socket of the server with this process id in such a directory.
+/// The socket of the server with this process id in such a directory. One that takes its place keeps it, with its name.
 pub fn socket_in(directory: &Path, pid: u32) -> PathBuf {
     directory.join(format!("{pid}.sock"))
 }

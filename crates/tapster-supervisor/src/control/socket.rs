@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use tapster_config::ControlSocket;
 use tapster_observe::Log;
-use tapster_sys::socket::{Access, Listener, OpenError, Place};
+use tapster_sys::socket::{Access, Address, Listener, OpenError, Place};
 
 use super::place;
 
@@ -80,9 +80,42 @@ impl Socket {
         }
     }
 
+    /// Whether the server that had this one before would serve it for these settings too: the place is the same, or both left
+    /// the choice to us. It then keeps the name of the first server's process.
+    pub fn fits(wanted: &ControlSocket, listener: &Listener) -> bool {
+        let Address::Unix(there) = listener.address() else { return false };
+        match wanted {
+            ControlSocket::Off => false,
+            ControlSocket::Default => {
+                place::directories().iter().any(|directory| there.parent() == Some(directory.as_path()))
+            }
+            ControlSocket::At(path) => std::path::absolute(path).is_ok_and(|path| path == *there),
+        }
+    }
+
+    /// The socket that was the server's before this one; none if nobody finds it any more.
+    pub fn inherited(wanted: &ControlSocket, mut listener: Listener) -> Option<Socket> {
+        listener.own_file();
+        let link = match wanted {
+            ControlSocket::At(path) => link_to(path),
+            ControlSocket::Default | ControlSocket::Off => None,
+        };
+        Some(Socket { listeners: vec![listener], link }).filter(Socket::is_reachable)
+    }
+
+    /// Whether clients still find it.
+    pub fn is_reachable(&self) -> bool {
+        self.listeners.iter().all(Listener::is_reachable)
+    }
+
     /// Where clients come in.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// The same, to change who owns their files.
+    pub fn listeners_mut(&mut self) -> &mut [Listener] {
+        &mut self.listeners
     }
 
     /// Takes the names away. Called when the server ends.

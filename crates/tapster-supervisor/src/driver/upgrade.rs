@@ -137,7 +137,10 @@ impl Driver<'_> {
             return self.log.error(format_args!("no upgrade: the command of this server is unknown"));
         };
         // In the order in which the new one takes them: the system's choice of a port may be the only difference.
-        let listeners: Vec<_> = self.control.admin().listeners().iter().chain(&self.listeners).collect();
+        let admin = self.control.admin().listeners().len();
+        let mut control: Vec<_> = self.control.listeners().map(|listener| &*listener).collect();
+        let socket = control.split_off(admin);
+        let listeners: Vec<_> = control.into_iter().chain(&self.listeners).chain(socket).collect();
         match Successor::start(program, &listeners, self.upgrade.given.init.as_ref(), self.boot_timeout) {
             Ok(successor) => {
                 // Its arguments may hold what is not for the log.
@@ -242,6 +245,7 @@ impl Driver<'_> {
             successor.say(Word::Upgrade);
         }
         self.upgrade.heir = Some(pid);
+        self.control.give_away();
         // What this server has to say is no news of the service any more.
         self.manager = ServiceManager::default();
         // Clients between requests cannot go to a worker of this server. Those who send one more in this time are told with
@@ -410,6 +414,9 @@ impl Driver<'_> {
             self.log.error(format_args!("this server cannot take over: {error}"));
             return self.obey(Command::Stop);
         }
+        if let Some(listener) = predecessor.take_from_it(|listener| self.control.is_wanted(listener)) {
+            self.control.inherit(listener);
+        }
         self.all_listeners().for_each(Listener::own_file);
         self.control.answer_new_clients(true, self.began.elapsed());
         self.manager = ServiceManager::from_environment();
@@ -428,7 +435,7 @@ impl Driver<'_> {
     }
 
     fn all_listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
-        self.listeners.iter_mut().chain(self.control.admin().listeners())
+        self.listeners.iter_mut().chain(self.control.listeners())
     }
 
     fn poke_all(&mut self) {

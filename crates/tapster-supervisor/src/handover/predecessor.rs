@@ -70,6 +70,12 @@ impl Predecessor {
         self.rest = rest;
     }
 
+    /// Takes the first that fits out of them.
+    pub fn take_from_it(&mut self, fits: impl Fn(&Listener) -> bool) -> Option<Listener> {
+        let place = self.rest.iter().position(fits)?;
+        Some(self.rest.remove(place))
+    }
+
     /// Its process.
     pub fn pid(&self) -> Pid {
         self.pid

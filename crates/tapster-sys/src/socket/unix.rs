@@ -37,7 +37,7 @@ impl SocketFile {
     }
 
     /// Whether the path still leads to this very file.
-    fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.identity())
     }
 
