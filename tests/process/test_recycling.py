@@ -84,7 +84,7 @@ def test_beyond_max_rss(serve: Serve) -> None:
             if answer.closes:
                 break
     wait_gone([old], 20.0)
-    server.log.wait_for(r"uses \d+ MiB of memory, more than \d+ MiB \(--max-rss\)")
+    server.log.wait_for(r"uses \d+ MiB of memory of its own, more than \d+ MiB \(--max-rss\)")
     assert exchange(server.address, http_request()).body == b"0"
 
 

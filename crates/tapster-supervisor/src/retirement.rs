@@ -21,7 +21,7 @@ pub enum RetireReason {
     },
     /// It uses more memory than it should.
     Memory {
-        /// Bytes of its memory that are in use.
+        /// Bytes of memory that it has for itself.
         rss: u64,
         /// Bytes that are allowed.
         limit: u64,
@@ -88,7 +88,12 @@ impl Display for RetireReason {
                 write!(f, "has served for {} s (--max-worker-lifetime)", age.as_secs())
             }
             RetireReason::Memory { rss, limit } => {
-                write!(f, "uses {} MiB of memory, more than {} MiB (--max-rss)", rss >> 20, limit >> 20)
+                write!(
+                    f,
+                    "uses {} MiB of memory of its own, more than {} MiB (--max-rss)",
+                    rss >> 20,
+                    limit >> 20
+                )
             }
             RetireReason::Stuck { seconds } => {
                 write!(f, "has a request that does not end, begun {seconds} s ago")

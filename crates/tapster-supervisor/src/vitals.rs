@@ -79,10 +79,10 @@ impl Vitals {
         if self.rss == 0 {
             return;
         }
-        self.workers[slot].memory = match resident::bytes(pid) {
-            Ok(bytes) if bytes > self.rss => {
+        self.workers[slot].memory = match resident::own_beyond(pid, self.rss) {
+            Ok(Some(bytes)) => {
                 self.log.warning(format_args!(
-                    "worker {} (pid {pid}) uses {} MiB of memory before its first request: --max-rss is too low, and is \
+                    "worker {} (pid {pid}) uses {} MiB of memory of its own before its first request: --max-rss is too low, and is \
                      not applied to it",
                     slot + 1,
                     bytes >> 20
@@ -124,9 +124,9 @@ impl Vital {
     fn weigh(&mut self, pid: Pid, limit: u64) -> Option<RetireReason> {
         let Memory::Beyond(looks) = self.memory else { return None };
         // A worker that ended meanwhile uses nothing.
-        let rss = resident::bytes(pid).unwrap_or(0);
-        let looks = if rss > limit { looks + 1 } else { 0 };
+        let beyond = resident::own_beyond(pid, limit).unwrap_or(None);
+        let looks = if beyond.is_some() { looks + 1 } else { 0 };
         self.memory = if looks < PATIENCE { Memory::Beyond(looks) } else { Memory::Settled };
-        (looks >= PATIENCE).then_some(RetireReason::Memory { rss, limit })
+        beyond.filter(|_| looks >= PATIENCE).map(|rss| RetireReason::Memory { rss, limit })
     }
 }

@@ -70,9 +70,10 @@ pub(super) static ROWS: &[OptionSpec] = &[
         kind: Kind::Size { least: 0, most: TIB, set: |settings, bytes| settings.recycling.rss = bytes },
         fallback: Fallback::Value("0"),
         group: Group::Processes,
-        help: "Replace a worker that uses more memory than this; 0 is never",
-        details: "What counts is its resident memory, shared pages included, looked at each second: it must be beyond the \
-                  bound three times in a row. A worker that is beyond it as soon as it is ready stays: its successor \
+        help: "Replace a worker that has more memory for itself than this; 0 is never",
+        details: "What counts is what its end would give back: memory of its own, in RAM or swapped out, without mapped files \
+                  and without what it shares with others since a fork (--preload). It is looked at each second, and must be \
+                  beyond the bound three times in a row. A worker that is beyond it as soon as it is ready stays: its successor \
                   would be no smaller.",
         ..ROW
     },
