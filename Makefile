@@ -6,6 +6,7 @@
 #   .build/bench   a virtualenv with the wheel and the servers it is compared with (bench/requirements.txt)
 #   .build/wheel   the wheel for this machine; dist/ the portable one
 #   .build/profile which paths are hot, for the compiler (PROFILE= builds without)
+#   .build/newer   a virtualenv with the wheel on CPython 3.12 or later, for what is measured there
 #   .build/free-threaded   CPython without its lock, and a virtualenv for the tests on it
 #
 # PYTHON chooses the interpreter, from 3.9: make test PYTHON=python3.13
@@ -17,6 +18,9 @@ PEERS := .build/peers
 BIN := .venv/bin
 WHEEL := .build/wheel/installed
 FREE := .build/free-threaded
+NEWER := .build/newer
+NEWER_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python3) \
+  $(shell command -v python3.14 python3.13 python3.12))
 # Wheels that are published or measured are built with a profile of typical traffic; `make test` goes without.
 PROFILE := .build/profile/tapster.profdata
 GUIDED := $(if $(PROFILE),RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(PROFILE)")
@@ -45,7 +49,7 @@ run: $(WHEEL) ## serve the Flask example and print its address; ARGS="--bind :90
 
 test: system-packages install lint test-rust test-python ## everything that must pass before a commit
 
-test-long: test check-wheel test-free-threaded ## test, the tests marked "long", the portable wheel, free-threaded CPython
+test-long: test check-wheel test-free-threaded $(NEWER)/ready ## test, the tests marked "long", the portable wheel, free-threaded CPython
 	TAPSTER_SCHEDULES=100000 cargo test --locked --release --package tapster-supervisor --test schedules
 	$(BIN)/python -m pytest -p tests.no_skips -m long
 
@@ -131,6 +135,17 @@ $(FREE)/ready: $(SOURCES) $(TOOLS)/ready tests/requirements.txt tools/build_free
 	$(TOOLS)/bin/maturin build --locked --release --interpreter $(FREE)/venv/bin/python --target-dir target/free-threaded \
 	  --config 'paths=["$(CURDIR)/$(FREE)/pyo3-ffi"]' --out $(FREE)/wheel
 	$(FREE)/venv/bin/python -m pip install --quiet --no-deps $(FREE)/wheel/*.whl
+	touch $@
+
+$(NEWER)/ready: $(SOURCES) $(TOOLS)/ready tests/requirements.txt
+	test -n "$(NEWER_PYTHON)" || { echo "no CPython 3.12 or later is found: name one with NEWER_PYTHON=" >&2; exit 1; }
+	$(NEWER_PYTHON) -m venv --clear $(NEWER)/venv
+	$(NEWER)/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  "$$(grep '^django=.*>= "3.10"' tests/requirements.txt)"
+	rm -rf $(NEWER)/wheel
+	CARGO_PROFILE_RELEASE_LTO=thin $(TOOLS)/bin/maturin build --locked --release \
+	  --interpreter $(NEWER)/venv/bin/python --target-dir target/newer --out $(NEWER)/wheel
+	$(NEWER)/venv/bin/python -m pip install --quiet --no-deps $(NEWER)/wheel/*.whl
 	touch $@
 
 $(VENV): tests/requirements.txt
