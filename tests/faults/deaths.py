@@ -123,9 +123,9 @@ def out_of_memory(play: Play) -> None:
 
 
 def resident(pid: int) -> float:
-    """MiB in memory that are the process's own, without what it shares with its workers' files."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return round(int(text.partition("\nPss:")[2].split()[0]) / 1024, 1)
+    """MiB that a process has in memory, what it shares with others included."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return round(int(text.partition("\nVmRSS:")[2].split()[0]) / 1024, 1)
 
 
 def score(pid: int) -> int:

@@ -140,6 +140,27 @@ def log_pipe_blocked(play: Play) -> None:
 
 
 @fault(
+    "F41c",
+    "the terminal of the log is gone (EIO)",
+    needs=[ACCESS_LOG],
+    sizes={"requests": (200, 10_000)},
+)
+def log_terminal_gone(play: Play) -> None:
+    """Every write fails from then on; nobody waits for it, and the lines are counted."""
+    ours_end, servers_end = os.openpty()
+    with play.server(Wish(access_log=True), output=servers_end) as victim:
+        os.close(servers_end)
+        os.close(ours_end)
+        with play.probing(victim) as prober:
+            write_much(play, victim, prober)
+        if OURS in play.kind.features:
+            due, counted = play.size("requests"), ours.total(victim, "log_lines_dropped")
+            play.check("status counts them", str(counted), f"at least {due}", counted >= due)
+        play.check("still serving", str(victim.answers()), "True", victim.answers())
+    play.none_failed(prober)
+
+
+@fault(
     "F42", "the disk for temporary files is full", sizes={"uploads": (5, 50)}, limits={"files left open": 1}
 )
 def spool_disk_full(play: Play) -> None:

@@ -212,7 +212,7 @@ def signal_storm(play: Play) -> None:
         pids = children(victim.pid)
         began = time.monotonic()
         for _ in range(50):
-            victim.send(chance.choice([signal.SIGHUP, signal.SIGCHLD]))
+            victim.send(chance.choice([signal.SIGHUP, signal.SIGCHLD, signal.SIGINT]))
             victim.send(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.process.wait(30)

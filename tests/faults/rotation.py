@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.faults.servers import Victim
 
 _REQUEST = re.compile(rb'"GET /probe\?n=\d HTTP/1\.[01]" 200 ')
-SIZES = {"seconds": (3.0, 20.0), "rotations": (4.0, 20.0)}
+SIZES = {"seconds": (3.0, 30.0), "rotations": (4.0, 20.0)}
 
 
 def loaded(play: Play, victim: Victim, turn: Callable[[int], None]) -> int:
@@ -69,6 +69,8 @@ def moved(play: Play) -> None:
         eventually(lambda: len(lines(files)) >= answered, 10, f"{answered} lines")
         time.sleep(0.3)
         found = lines(files)
+        least = 100_000 if play.full else 100
+        play.check("lines", str(answered), f"at least {least}", answered >= least)
         play.at_most("torn", torn(found))
         play.at_most("lost", max(0, answered - len(found)))
         more = len(found) - answered

@@ -133,6 +133,19 @@ def bad_close(play: Play) -> None:
         took = time.monotonic() - began
         play.check("answer while close() blocks", f"{took:.3g} s", "1 s", took <= 1.0)
         play.check("still serving", str(victim.answers()), "True", victim.answers())
+    if OURS in play.kind.features:
+        close_in_time(play)
+
+
+def close_in_time(play: Play) -> None:
+    """Its time is the request's: what close() does beyond the time-out is in the log."""
+    with play.server(Wish(request_timeout=1, more=("--timeout-grace", "1s"))) as victim:
+        status, _ = seen(victim, "/close?seconds=30")
+        play.check("status before close() runs into the time-out", status, "200", status == "200")
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: victim.log.find(r'faulty.py", line \d+,? in close'), 10, "its stack is logged")
+        told = bool(victim.log.find(r'faulty.py", line \d+,? in close'))
+        play.check("the log has the stack of close()", str(told), "True", told)
 
 
 @fault(
