@@ -9,6 +9,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have cc || missing+=(gcc libc6-dev)
 have nginx || missing+=(nginx-light)
+have haproxy || missing+=(haproxy)
 have ip || missing+=(iproute2)
 have strace || missing+=(strace)
 have systemd-analyze || missing+=(systemd)

@@ -45,7 +45,7 @@ class Nginx:
         self.address = _address_of(plain, Address)
         self.tls = _address_of(tls, TlsAddress)
         (directory / "run").mkdir(parents=True)
-        _make_certificate(directory)
+        make_certificate(directory)
         text = self._rewritten((EXAMPLE / configuration).read_text(), upstream, directory)
         (directory / "nginx.conf").write_text(text)
         descriptors = [plain.fileno(), tls.fileno()]
@@ -116,7 +116,8 @@ def _address_of(listener: socket.socket, kind: type[Address]) -> Address:
     return kind(host=host, port=port)
 
 
-def _make_certificate(directory: Path) -> None:
+def make_certificate(directory: Path) -> None:
+    """Writes cert.pem and key.pem."""
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     try:
         subprocess.run(
