@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _PATIENCE = 0.5
-"""Seconds that threads which are about to end are given for it."""
+"""Seconds that threads which the import has started, and which are about to end, are given for it."""
+
+_PATIENCE_OF_WORKER = 2.0
+"""The same for those of a worker: it is tried once, and the machine may be busy."""
 
 _NATIVE_POOLS = re.compile(
     r"[^/]*(?:openblas|mkl_|gomp|iomp|libomp|grpc|tensorflow|libtorch|rdkafka)[^/]*$", re.I
@@ -72,7 +75,7 @@ def prepare(before: set[int]) -> list[str]:
     `before` are the descriptors that were open before the application was imported. Raises
     `tapster.loading.AppError` when the import left Python threads running.
     """
-    if threads := _threads_left():
+    if threads := _wait_for_none(_python_threads, _PATIENCE):
         raise AppError(
             f"importing the application left {_count(threads)} running, and none of them would be in a forked worker:"
             f"{_list(threads)}",
@@ -107,12 +110,12 @@ def become_template() -> list[str]:
     Raises `tapster.loading.AppError` when it must not be forked: it has threads that forks would lack, or
     connections that all of them would share.
     """
-    if threads := _threads_left():
+    if threads := _wait_for_none(_python_threads, _PATIENCE_OF_WORKER):
         raise AppError(
             f"the application has left {_count(threads)} running:{_list(threads)}",
             hint="end what a worker has started with tapster.on_exit, or leave --refork-after out",
         )
-    if left := _own_threads_left():
+    if left := _wait_for_none(_own_threads, _PATIENCE_OF_WORKER):
         raise AppError(f"threads of the server still run: {', '.join(left)}")
     # What nobody refers to any more need not be shared, and connections among it are closed.
     gc.collect()
@@ -146,18 +149,14 @@ def _finalizers() -> list[weakref.finalize[..., object]]:
     return [cast("weakref.finalize[..., object]", finalizer) for finalizer in registry]
 
 
-def _threads_left() -> list[str]:
-    """The Python threads that do not end soon."""
-    return _wait_for_none(_python_threads)
+def _own_threads() -> list[str]:
+    """The native threads of the server, by name."""
+    return [name for name in _other_threads() if name in _OWN_THREADS]
 
 
-def _own_threads_left() -> list[str]:
-    """The native threads of the server that do not end soon."""
-    return _wait_for_none(lambda: [name for name in _other_threads() if name in _OWN_THREADS])
-
-
-def _wait_for_none(find: Callable[[], list[str]]) -> list[str]:
-    deadline = time.monotonic() + _PATIENCE
+def _wait_for_none(find: Callable[[], list[str]], patience: float) -> list[str]:
+    """What is still found after so many seconds."""
+    deadline = time.monotonic() + patience
     while (found := find()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return found

@@ -128,6 +128,18 @@ def test_before_and_after_each_fork_of_a_template(serve: Serve, site: Site) -> N
     assert [line.split()[1] for line in site.noted("pre_fork")] == [str(server.pid)] * 2
 
 
+def test_a_worker_that_becomes_the_template_ends_as_a_worker(serve: Serve, site: Site) -> None:
+    server = start(serve, site, "--preload", "--refork-after", "3")
+    server.allow("planned")
+    for _ in range(5):
+        exchange(server.address, http_request(target="/"))
+    server.log.wait_for("all workers are forks of the new template")
+    first = site.noted("worker_ready")[0].split()[2]
+    ends = [line.split()[2:4] for line in site.noted("worker_exit")]
+    assert [first, "became-the-template"] in ends
+    assert server.stop() == 0
+
+
 def test_the_applications_functions(serve: Serve, site: Site) -> None:
     server = start(serve, site, "--workers", "2")
     server.allow("planned, on_exit")

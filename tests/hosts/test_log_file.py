@@ -103,3 +103,24 @@ def test_a_directory_that_is_gone_leaves_the_old_file(tmp_path: Path) -> None:
         wait_until(lambda: "writing on to the old one" in moved.read_text(), "a complaint")
         assert server.stop() == 0
         assert "stopped" in moved.read_text()
+
+
+def test_a_template_that_was_a_worker_takes_the_new_file_as_well(tmp_path: Path) -> None:
+    """Workers that it forks later write where it does."""
+    log = tmp_path / "log"
+    words = ["--log-file", str(log), "--access-log", "on", "--preload", "--refork-after", "3"]
+    with started(*words, "--bind", "127.0.0.1:0") as server:
+        wait_until(lambda: ready(log), "ready", 20)
+        address = Address(host="127.0.0.1", port=port_in(log))
+        for _ in range(5):
+            exchange(address, http_request(target="/"))
+        wait_until(lambda: "all workers are forks of the new template" in log.read_text(), "the refork", 20)
+        moved = rotate(server, log, 1)
+        exchange(address, http_request(target="/before"))
+        wait_until(lambda: "/before" in log.read_text(), "the old worker writes there")
+        server.send(signal.SIGTTIN)
+        wait_until(lambda: len(server.worker_pids()) == 3, "a new worker")
+        for _ in range(20):
+            exchange(address, http_request(target="/after"))
+        wait_until(lambda: log.read_text().count("/after") == 20, "both workers write there")
+        assert "/after" not in moved.read_text()

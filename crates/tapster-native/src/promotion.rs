@@ -8,9 +8,9 @@ use tapster_observe::Log;
 use tapster_supervisor::{Promotion, TemplateStart};
 use tapster_worker::Worker;
 
-use crate::worker::{self, FLUSH, JOIN};
+use crate::worker::{self, FLUSH};
 
-/// How long the threads of the pool may take to end once they have left the loop.
+/// How long the threads of the pool may take to leave the loop once the worker is over, and then to end.
 const POOL: Duration = Duration::from_secs(2);
 
 /// Makes this process a template. None when it cannot be one: that is in the log then, its exit handlers have run, and it
@@ -21,7 +21,7 @@ pub(crate) fn become_template(
     promotion: Promotion,
     log: &Log,
 ) -> Option<TemplateStart> {
-    if !python.py().detach(|| worker.wait(JOIN)) {
+    if !python.py().detach(|| worker.wait(POOL)) {
         log.warning(format_args!("this worker cannot become the template: some of its requests still run"));
         worker::leave(python, &worker, log);
         return None;

@@ -36,7 +36,7 @@ const LEAVE_AT_LEAST: Duration = Duration::from_millis(500);
 const LEAVE_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long threads may take to come back from the application once the worker has ended.
-pub(crate) const JOIN: Duration = Duration::from_millis(500);
+const JOIN: Duration = Duration::from_millis(500);
 
 /// How long the last log lines may take.
 pub(crate) const FLUSH: Duration = Duration::from_secs(1);
