@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import signal
 import time
 from collections import defaultdict
 from contextlib import ExitStack
@@ -71,3 +73,23 @@ def test_twice_the_capacity_is_told_at_once_and_what_is_accepted_is_in_time(serv
     start = time.monotonic()
     assert exchange(server.address, http_request(target="/pid")).status == 200
     assert time.monotonic() - start < 1
+
+
+def test_what_waits_when_a_reload_comes_is_answered_by_the_new_worker(serve: Serve, gates: Gates) -> None:
+    """With its body and what stands behind it, while the old worker still has what it runs."""
+    server = serve("steps:application", "--threads", "1", env=gates.env)
+    with ExitStack() as stack:
+        held = stack.enter_context(Connection(server.address, 60.0))
+        held.send(http_request(target="/gate?name=held"))
+        old = gates.wait_inside("held")
+        waiting = [stack.enter_context(Connection(server.address, 60.0)) for _ in range(5)]
+        for client in waiting:
+            client.send(http_request("POST", "/echo", body=b"a body") + http_request(target="/pid"))
+        # The old worker goes on with what it runs.
+        server.send(signal.SIGHUP)
+        digest = hashlib.sha256(b"a body").hexdigest().encode()
+        for client in waiting:
+            assert digest in client.read_response().body
+            assert int(client.read_response().body) != old
+        gates.open("held")
+        assert held.read_response().body == b"opened held"
