@@ -68,6 +68,11 @@ impl<'a> Watcher<'a> {
         self.link.is_some()
     }
 
+    /// Whether this is its process.
+    pub fn is(&self, pid: Pid) -> bool {
+        self.link.as_ref().is_some_and(|link| link.pid == Some(pid))
+    }
+
     /// Starts the process if there is to be one and it does not run. True in the new process, which is then to
     /// [`become`](Watcher::run) it.
     pub fn start(&mut self, fork: &mut dyn Fork, log: &Log) -> bool {

@@ -52,6 +52,11 @@ impl Templates {
         }
     }
 
+    /// Whether there is a template, or was one.
+    pub(super) fn were_used(&self) -> bool {
+        !self.processes.is_empty() || self.last.is_some()
+    }
+
     fn find(&self, id: u64) -> Option<&Process> {
         self.processes.iter().find(|process| process.id == id)
     }
@@ -190,9 +195,16 @@ impl Driver<'_> {
         }
     }
 
+    /// Whether the process has a part of its own. A number that was said long ago may be that one's by now.
+    fn has_another_part(&self, pid: Pid) -> bool {
+        self.templates.processes.iter().any(|process| process.pid == pid)
+            || self.watcher.is(pid)
+            || self.upgrade.is_successor(pid)
+    }
+
     /// A worker that came too late: its slot was given up.
     pub(super) fn end_stray(&self, pid: Pid) {
-        if self.children.slot(pid).is_none() && wait::is_child(pid) {
+        if self.children.slot(pid).is_none() && !self.has_another_part(pid) && wait::is_child(pid) {
             self.log.warning(format_args!("process {pid} came to be too late to serve: killed"));
             // It is a child that was not reaped.
             let _gone = process::send_signal(pid, Signal::Kill);

@@ -64,6 +64,11 @@ impl Upgrade {
         predecessor.into_iter().chain(successor)
     }
 
+    /// Whether this is the process of the new server.
+    pub(super) fn is_successor(&self, pid: Pid) -> bool {
+        self.successor.as_ref().is_some_and(|successor| successor.pid() == pid)
+    }
+
     /// How long to sleep at most.
     pub(super) fn sleep(&self) -> Option<Duration> {
         let deadline = self.successor.as_ref().and_then(Successor::deadline)?;

@@ -34,7 +34,9 @@ impl Driver<'_> {
             true => self.channels.incoming(*slot),
             false => self.channels.undelivered(*slot),
         });
+        let given_up = self.slots_given_up();
         let sources = sources
+            .chain(given_up.iter().map(|slot| self.channels.incoming(*slot)))
             .chain(self.touch.events())
             .chain(self.upgrade.sources())
             .chain(self.watcher.changes())
@@ -49,8 +51,12 @@ impl Driver<'_> {
         let found = poll::wait(&sources, sleep)?;
         self.parting.end_when_due(Instant::now());
         self.serve_operators(&found[own..]);
-        for (slot, _) in slots.into_iter().zip(found).filter(|(_, readable)| *readable) {
+        let (of_slots, others) = found.split_at(slots.len());
+        for (slot, _) in slots.into_iter().zip(of_slots).filter(|(_, readable)| **readable) {
             self.read(slot);
+        }
+        for (slot, _) in given_up.into_iter().zip(others).filter(|(_, readable)| **readable) {
+            self.clear(slot);
         }
         self.reload_if_touched();
         self.attend_predecessor();
@@ -84,6 +90,14 @@ impl Driver<'_> {
     fn slots_to_watch(&self, with_strays: bool) -> Vec<usize> {
         let slots = 0..self.board.workers();
         slots.filter(|slot| with_strays || self.children.is_taken(*slot)).collect()
+    }
+
+    /// Those without a worker in which one may still appear: the process that a template was told to fork.
+    fn slots_given_up(&self) -> Vec<usize> {
+        if !self.templates.were_used() {
+            return Vec::new();
+        }
+        (0..self.board.workers()).filter(|slot| !self.children.is_taken(*slot)).collect()
     }
 
     fn time_to_sleep(&self, held_back: bool, ready: &[usize]) -> Option<Duration> {

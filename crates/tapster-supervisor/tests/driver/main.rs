@@ -11,6 +11,7 @@
 mod scenarios;
 mod server;
 mod stop;
+mod templates;
 mod worker;
 
 use std::time::Instant;
@@ -39,6 +40,7 @@ fn main() {
         stop::a_stop_does_not_wait_for_a_boot,
         stop::clients_are_refused_as_soon_as_the_last_worker_has_gone,
         stop::workers_do_not_outlive_a_killed_supervisor,
+        templates::a_worker_that_is_born_after_its_slot_was_given_up_is_ended,
     ];
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

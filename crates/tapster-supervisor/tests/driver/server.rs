@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::templates::Late;
 use tapster_config::ControlSocket;
 use tapster_observe::{Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::{Strength, Succession, Supervision, WorkerStart, slots_for};
@@ -30,11 +31,19 @@ pub struct Setup {
     pub unix: Option<PathBuf>,
     /// Forks a process nobody knows beside each worker.
     pub strangers: bool,
+    /// Has a template fork the workers; all but the first are born this much later.
+    pub late: Option<Duration>,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { workers: 2, graceful_timeout: Duration::from_secs(25), unix: None, strangers: false }
+        Setup {
+            workers: 2,
+            graceful_timeout: Duration::from_secs(25),
+            unix: None,
+            strangers: false,
+            late: None,
+        }
     }
 }
 
@@ -178,6 +187,7 @@ fn supervise(
     let mut settings = tapster_config::defaults().unwrap();
     settings.graceful_timeout = setup.graceful_timeout;
     settings.control_socket = ControlSocket::Off;
+    settings.preload = setup.late.is_some();
     let supervision = Supervision {
         settings: &settings,
         workers: Strength::fixed(setup.workers),
@@ -196,6 +206,6 @@ fn supervise(
         }
         fork(SingleThreaded::prove()?)
     };
-    let mut role = |start: WorkerStart| worker(start, writer);
-    supervision.run(&mut forking, &mut role).unwrap().exit_code()
+    let mut roles = Late { worker, writer, by: setup.late.unwrap_or_default() };
+    supervision.run(&mut forking, &mut roles).unwrap().exit_code()
 }
