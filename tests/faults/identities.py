@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tests.faults.kinds import OURS, PRELOAD, USER, Wish
 from tests.faults.play import fault
 from tests.faults.servers import Project, children
 from tests.hosts.conftest import REACHABLE
+from tests.server import APPS
 
 if TYPE_CHECKING:
     from tests.faults.play import Play
@@ -76,8 +78,11 @@ def cannot_drop(play: Play) -> None:
 
 
 def open_project(play: Play, name: str) -> Project:
-    """A project in which every user may note things."""
+    """A project that every user may read, wherever this repository is, and note things in."""
     project = Project(play.directory / name)
+    apps = project.directory / "apps"
+    shutil.copytree(APPS, apps, ignore=shutil.ignore_patterns("__pycache__"))
+    project.write(apps=apps)
     play.directory.chmod(0o755)
     for place in (project.directory, project.directory / "workers"):
         place.chmod(0o777)

@@ -108,6 +108,8 @@ def _gunicorn(wish: Wish) -> list[str]:
         *(["--preload"] if wish.preload else []),
         *(["--access-logfile", wish.log_file or "-"] if wish.access_log else []),
         *_given("--user", wish.user),
+        *_given("--group", wish.user),
+        *(["--initgroups"] if wish.user else []),
     ]
 
 
@@ -134,7 +136,9 @@ def _uwsgi(wish: Wish) -> list[str]:
         *_given("--max-requests", wish.max_requests),
         *_given("--reload-on-rss", wish.max_rss_mib),
         *_given("--harakiri", wish.request_timeout),
+        # Each of these users has a group of the same name.
         *_given("--uid", wish.user),
+        *_given("--gid", wish.user),
         *([] if wish.access_log else ["--disable-logging"]),
     ]
 

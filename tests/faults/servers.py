@@ -50,9 +50,9 @@ class Project:
         (directory / "workers").mkdir(parents=True, exist_ok=True)
         self.write()
 
-    def write(self, before: str = "", version: str = "1") -> None:
+    def write(self, before: str = "", version: str = "1", apps: Path = APPS) -> None:
         """Code that works; `before` runs at its import."""
-        self.replace(VICTIM.format(apps=str(APPS), before=before, version=version))
+        self.replace(VICTIM.format(apps=str(apps), before=before, version=version))
 
     def replace(self, text: str) -> None:
         """Any text at all, seen whole or not at all."""
