@@ -109,7 +109,6 @@ def _gunicorn(wish: Wish) -> list[str]:
         *(["--access-logfile", wish.log_file or "-"] if wish.access_log else []),
         *_given("--user", wish.user),
         *_given("--group", wish.user),
-        *(["--initgroups"] if wish.user else []),
     ]
 
 
