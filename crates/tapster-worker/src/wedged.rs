@@ -21,6 +21,9 @@ const LOOKS: u32 = 8;
 /// When to look first after no thread could lead: most calls that block end before this.
 const FIRST: Duration = Duration::from_millis(250);
 
+/// How soon to look again at the earliest.
+const SOONEST: Duration = Duration::from_millis(1);
+
 /// What the monitor knows of the worker as a whole.
 pub(crate) struct Wedge {
     interval: Duration,
@@ -61,14 +64,14 @@ impl Wedge {
         self.progress = progress;
         let seen = shared.lane.token.view();
         let is_led = seen.holder() != MONITOR && seen.phase() != Phase::Granted;
-        let soon =
-            self.look_at_lock(shared, now, is_led, moves) | self.look_at_queue(shared, now, is_led || moves);
-        soon.then(|| now + self.interval)
+        let lock = self.look_at_lock(shared, now, is_led, moves);
+        let queue = self.look_at_queue(shared, now, is_led || moves);
+        lock.into_iter().chain(queue).min().map(|left| now + left.clamp(SOONEST, self.interval.max(SOONEST)))
     }
 
-    /// True if there is reason to look again.
-    fn look_at_lock(&mut self, shared: &Shared, now: Instant, is_led: bool, moves: bool) -> bool {
-        let Some(limit) = shared.policy.times.lock else { return false };
+    /// How long until there is reason to look again.
+    fn look_at_lock(&mut self, shared: &Shared, now: Instant, is_led: bool, moves: bool) -> Option<Duration> {
+        let limit = shared.policy.times.lock?;
         if self.asks && !self.is_asking.load(Ordering::SeqCst) {
             self.asks = false;
             shared.is_wedged.store(false, Ordering::SeqCst);
@@ -77,7 +80,7 @@ impl Wedge {
             if !is_led {
                 self.ask(shared, now);
             }
-            return !is_led;
+            return (!is_led).then_some(self.interval);
         }
         if moves || is_led {
             self.kept = Stopwatch::start(now);
@@ -94,7 +97,7 @@ impl Wedge {
                 )
             });
         }
-        true
+        Some(if kept < limit { limit - kept } else { self.interval })
     }
 
     /// Has a native thread ask for the lock.
@@ -110,13 +113,13 @@ impl Wedge {
         self.kept = Stopwatch::start(now);
     }
 
-    /// True if there is reason to look again.
-    fn look_at_queue(&mut self, shared: &Shared, now: Instant, moves: bool) -> bool {
-        let Some(limit) = shared.policy.times.stall else { return false };
+    /// How long until there is reason to look again.
+    fn look_at_queue(&mut self, shared: &Shared, now: Instant, moves: bool) -> Option<Duration> {
+        let limit = shared.policy.times.stall?;
         let waiting = shared.lane.load.waiting();
         if waiting == 0 || moves {
             self.stalled = (waiting > 0).then(|| Stopwatch::start(now));
-            return waiting > 0;
+            return self.stalled.map(|_| self.interval);
         }
         let stalled = self.stalled.get_or_insert(Stopwatch::start(now)).look(now, self.interval);
         if stalled >= limit {
@@ -128,6 +131,6 @@ impl Wedge {
                 )
             });
         }
-        true
+        Some(if stalled < limit { limit - stalled } else { self.interval })
     }
 }
