@@ -20,11 +20,12 @@ ARROWS: dict[str, set[str]] = {
     "worker": {"gateway", *LEAVES},
     "supervisor": {"config", "http1", "observe", "sys"},
     "watch": {"observe", "sys"},
+    "front": {"config", "gateway", "http1", "observe", "sys"},
     "wsgi": {"gateway", "observe", "sys"},
-    "native": {"supervisor", "watch", "worker", "wsgi", "gateway", *LEAVES},
+    "native": {"supervisor", "watch", "front", "worker", "wsgi", "gateway", *LEAVES},
 }
 
-#: The crates that may know Python, and the one that may be async (there is none yet).
+#: The crates that may know Python, and the one that may be async.
 PYTHON = {"wsgi", "native"}
 ASYNC = {"front"}
 

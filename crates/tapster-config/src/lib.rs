@@ -21,6 +21,7 @@ mod origin;
 mod peers;
 pub mod settings;
 mod show;
+mod static_files;
 mod unknown;
 pub mod values;
 

@@ -67,6 +67,8 @@ pub enum Group {
     Times,
     /// How large a request may be.
     Limits,
+    /// What stands before the workers.
+    Front,
     /// Who is believed.
     Trust,
     /// How a running server is reached by its operator.
@@ -87,6 +89,7 @@ impl Group {
         Self::Logging,
         Self::Times,
         Self::Limits,
+        Self::Front,
         Self::Trust,
         Self::Control,
         Self::Development,
@@ -103,6 +106,7 @@ impl Group {
             Self::Logging => "Logging",
             Self::Times => "Time limits",
             Self::Limits => "Request limits",
+            Self::Front => "Static files",
             Self::Trust => "Proxies and trust",
             Self::Control => "Control and health checks",
             Self::Development => "Development",

@@ -5,6 +5,7 @@ mod application;
 mod command;
 mod control;
 mod development;
+mod front;
 mod host;
 mod limits;
 mod listening;
@@ -54,6 +55,7 @@ pub static OPTIONS: Table = Table(&[
     logging::ROWS,
     times::ROWS,
     limits::ROWS,
+    front::ROWS,
     trust::ROWS,
     control::ROWS,
     development::ROWS,
@@ -139,6 +141,7 @@ pub(crate) fn blank() -> Settings {
         spool_max: 0,
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
+        static_files: Vec::new(),
     }
 }
 

@@ -188,6 +188,15 @@ pub struct Recycling {
     pub rss: u64,
 }
 
+/// Files under a prefix of paths.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StaticFiles {
+    /// What the paths begin with: `/static/`.
+    pub prefix: String,
+    /// The directory, or the one file.
+    pub path: PathBuf,
+}
+
 /// Everything, with every default filled in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -308,4 +317,6 @@ pub struct Settings {
     pub control_socket: ControlSocket,
     /// Where health checks are answered.
     pub admin_bind: Vec<BindPlace>,
+    /// Files that are served without the application.
+    pub static_files: Vec<StaticFiles>,
 }

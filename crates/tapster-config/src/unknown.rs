@@ -107,7 +107,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
     (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
-    (&["static-map", "static-path-mount", "check-config", "print-config", "statsd-host", "stats"], NOT_YET),
+    (&["static-map", "static-map2", "static-path-mount"], "write --static PREFIX=DIR"),
+    (&["check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];
 
 /// The error for a name that is no option, spelled as in its source; `otherwise` is the hint when nothing is near.

@@ -4,7 +4,7 @@ use tapster_http1::syntax::hex_digit;
 
 /// Why a path cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Error {
+pub enum Error {
     /// `%` without two hexadecimal digits after it.
     Escape,
     /// `%00`: no file system and no framework takes it as what it is.
@@ -12,7 +12,10 @@ pub(crate) enum Error {
 }
 
 /// Appends the decoded `path` to `out`.
-pub(crate) fn decode(path: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+///
+/// # Errors
+/// For what RFC 3986 does not allow, and for NUL.
+pub fn decode(path: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut parts = path.split(|&byte| byte == b'%');
     out.extend_from_slice(parts.next().unwrap_or_default());
     for part in parts {

@@ -127,7 +127,7 @@ fn leading_lines(buffer: &[u8]) -> usize {
 }
 
 /// The line from `start` to the LF at `feed`, without its CRLF.
-fn line(buffer: &[u8], start: usize, feed: usize) -> Result<Span, Refusal> {
+pub(crate) fn line(buffer: &[u8], start: usize, feed: usize) -> Result<Span, Refusal> {
     match buffer.get(start..feed) {
         Some([.., b'\r']) => Ok(Span { start, end: feed - 1 }),
         _ => Err(Refusal::BareLf),
@@ -153,7 +153,7 @@ fn version(text: &[u8]) -> Result<Version, Refusal> {
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 §5): no space before the colon, no folding (§5.1, §5.2).
-fn field(buffer: &[u8], line: Span) -> Result<Field, Refusal> {
+pub(crate) fn field(buffer: &[u8], line: Span) -> Result<Field, Refusal> {
     let text = line.of(buffer);
     let length = text.iter().position(|&byte| !syntax::is_token_byte(byte)).unwrap_or(text.len());
     let (name, rest) = text.split_at(length);

@@ -69,7 +69,8 @@ fn make_paths_absolute(settings: &mut Settings) {
         .into_iter()
         .flatten()
         .chain(socket);
-    for path in settings.pythonpath.iter_mut().chain(&mut settings.touch_reload).chain(paths) {
+    let files = settings.static_files.iter_mut().map(|files| &mut files.path);
+    for path in files.chain(&mut settings.pythonpath).chain(&mut settings.touch_reload).chain(paths) {
         *path = start.join(&*path);
     }
 }

@@ -7,6 +7,7 @@ mod activation;
 mod client;
 mod command;
 mod development;
+mod front;
 mod hooks;
 mod host;
 mod identity;

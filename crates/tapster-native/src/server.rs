@@ -11,8 +11,8 @@ use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
-    Fork, Observer, Outcome, Roles, Succession, Supervision, TemplateStart, WatcherRole, WatcherStart,
-    WorkerStart, slots_for,
+    Fork, FrontRole, FrontStart, Observer, Outcome, Roles, Succession, Supervision, TemplateStart,
+    WatcherRole, WatcherStart, WorkerStart, slots_for,
 };
 use tapster_sys::fork::Forked;
 use tapster_sys::identity::Privileges;
@@ -25,7 +25,9 @@ use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
 use crate::original::Granted;
-use crate::{development, host, identity, listeners, original, start_lines, strength, template, worker};
+use crate::{
+    development, front, host, identity, listeners, original, start_lines, strength, template, worker,
+};
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
 const EXIT_FAILURE: i32 = 1;
@@ -76,6 +78,7 @@ fn serve(
     let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
     development::prepare(&mut settings, log);
+    front::prepare(&mut settings, log)?;
     let hooks = Hooks::start(py, &settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
@@ -131,6 +134,8 @@ fn supervise(
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
+    let mut stand = |start: FrontStart| front::run(settings, start, log);
+    let front = settings.has_front().then_some(&mut stand as FrontRole<'_>);
     let reports = log.clone();
     let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
     let supervision = Supervision {
@@ -143,6 +148,7 @@ fn supervise(
         privileges,
         succession,
         watcher,
+        front,
         observer,
     };
     Ok(supervision

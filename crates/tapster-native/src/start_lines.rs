@@ -18,11 +18,10 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     log.info(format_args!("tapster {version} on {python} starts {app}, pid {pid}"));
     for listener in listeners {
         let behind = if listener.is_proxied() { " behind a PROXY header" } else { "" };
-        log.info(format_args!(
-            "listening on {} ({}{behind})",
-            url(listener),
-            protocols(settings.bind_protocol)
-        ));
+        log.info(format_args!("listening on {} ({}{behind})", url(listener), protocols(settings)));
+    }
+    for files in &settings.static_files {
+        log.info(format_args!("{} is served from {}", files.prefix, files.path.display()));
     }
     for listener in &sockets.admin {
         log.info(format_args!("health checks at {}, path /-/ready and others", url(listener)));
@@ -64,8 +63,9 @@ fn url(listener: &Listener) -> String {
     }
 }
 
-fn protocols(protocol: BindProtocol) -> &'static str {
-    match protocol {
+fn protocols(settings: &Settings) -> &'static str {
+    match settings.bind_protocol {
+        BindProtocol::Auto if settings.has_front() => "HTTP",
         BindProtocol::Auto => "HTTP and uwsgi",
         BindProtocol::Http => "HTTP only",
         BindProtocol::Uwsgi => "uwsgi only",

@@ -97,6 +97,13 @@ impl Channels {
     }
 }
 
+impl Channels {
+    /// In a child that is no worker: the sending ends of all.
+    pub fn into_senders(self) -> Vec<(usize, Inbox)> {
+        self.slots.into_iter().map(|Channel { outer, .. }| outer).enumerate().collect()
+    }
+}
+
 fn read_all(inbox: &Inbox) -> Vec<(Message, Option<OwnedFd>)> {
     let mut messages = Vec::new();
     loop {

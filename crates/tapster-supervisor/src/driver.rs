@@ -1,6 +1,5 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
-mod parting;
 mod processes;
 mod reports;
 mod templates;
@@ -25,6 +24,7 @@ use crate::channels::Channels;
 use crate::children::Children;
 use crate::control::Control;
 use crate::driver::upgrade::Upgrade;
+use crate::front::{Front, FrontRole};
 use crate::handover::Succession;
 use crate::load::LoadWatch;
 use crate::outbox::Outbox;
@@ -38,7 +38,6 @@ use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::CAUGHT;
 use crate::{Action, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Roles, Strength};
 
-use parting::Parting;
 use templates::{Child, Templates};
 
 /// What a supervisor is given to work with.
@@ -61,6 +60,8 @@ pub struct Supervision<'a> {
     pub succession: Succession,
     /// What the process does that watches the application's files. With it the fleet is one for development.
     pub watcher: Option<WatcherRole<'a>>,
+    /// What the process does that stands before the workers, if clients are to come to one.
+    pub front: Option<FrontRole<'a>>,
     /// Hears every report: the operator's hooks.
     pub observer: Observer<'a>,
 }
@@ -102,6 +103,7 @@ struct Driver<'a> {
     outbox: Outbox,
     touch: TouchFiles,
     watcher: Watcher<'a>,
+    front: Front<'a>,
     /// Why the next reload is ordered, as far as it is known.
     cause: Option<String>,
     /// When it was last told that the system gives no process.
@@ -116,8 +118,6 @@ struct Driver<'a> {
     upgrade: Upgrade,
     boot_timeout: Duration,
     graceful_timeout: Duration,
-    drain_delay: Duration,
-    parting: Parting,
 }
 
 /// What came of doing an action.
@@ -144,6 +144,7 @@ impl<'a> Driver<'a> {
             privileges,
             succession,
             watcher,
+            front,
             observer,
         } = given;
         let watcher = Watcher::new(watcher)?;
@@ -194,14 +195,13 @@ impl<'a> Driver<'a> {
             warmth: Warmth::new(settings),
             fleet: Fleet::new(plan).drain_after(settings.drain_delay).for_development(is_for_development),
             watcher,
+            front: Front::new(front),
             cause: None,
             templates: Templates::default(),
             events: VecDeque::from([Event::Command(Command::Start)]),
             upgrade,
             boot_timeout: settings.boot_timeout,
             graceful_timeout: settings.graceful_timeout,
-            drain_delay: settings.drain_delay,
-            parting: Parting::default(),
         })
     }
 
@@ -211,6 +211,9 @@ impl<'a> Driver<'a> {
         loop {
             if self.watcher.start(self.fork, &self.log) {
                 self.become_watcher();
+            }
+            if let Some(newborn) = self.front.start(self.fork, &self.log) {
+                self.become_front(newborn);
             }
             while let Some(event) = self.events.pop_front() {
                 self.fleet.handle(self.began.elapsed(), event, &mut actions);
@@ -249,7 +252,8 @@ impl<'a> Driver<'a> {
             Action::Template { template, deed } => return self.do_with_template(template, deed),
             Action::CloseListeners => {
                 self.watcher.stop(&self.log);
-                self.part_from_clients();
+                self.front.stop(self.graceful_timeout, &self.log);
+                self.close_listeners();
             }
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
@@ -262,6 +266,7 @@ impl<'a> Driver<'a> {
     }
 
     fn tell(&mut self, slot: usize, order: Order) {
+        let Some(order) = self.front.delay(slot, order, &self.log) else { return };
         let message = match order {
             Order::Drain(limit) => {
                 self.board.worker(slot).set_state(WorkerState::Draining);

@@ -5,6 +5,7 @@
 //! and said so.
 
 pub mod accept;
+pub mod beneath;
 pub mod clock;
 pub mod connected;
 pub mod container;

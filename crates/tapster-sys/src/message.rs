@@ -71,12 +71,9 @@ pub enum Message {
         /// Milliseconds from the beginning of the drain.
         grace_ms: u32,
     },
-    /// Supervisor to worker: as [`Message::KeepIdle`], and nobody serves the listeners afterwards: clients that wait to be
-    /// accepted are to be taken.
-    LastClients {
-        /// Milliseconds from the beginning of the drain.
-        grace_ms: u32,
-    },
+    /// Front to worker: serve this connection, whose descriptor comes beside the message. It carries the requests of many
+    /// clients, and each says whose it is.
+    Hop,
 }
 
 /// Why a worker asks for a successor.
@@ -108,7 +105,6 @@ impl Message {
             Message::KeepIdle { grace_ms } => (53, grace_ms),
             Message::Promote { timeout_ms } => (54, timeout_ms),
             Message::Promoted => (55, 0),
-            Message::LastClients { grace_ms } => (56, grace_ms),
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
@@ -117,6 +113,7 @@ impl Message {
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
             Message::Stacks => (20, 0),
+            Message::Hop => (70, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
             Message::Fork { slot } => (50, u32::from(slot)),
@@ -138,7 +135,6 @@ impl Message {
             53 => Some(Message::KeepIdle { grace_ms: value }),
             54 => Some(Message::Promote { timeout_ms: value }),
             55 => Some(Message::Promoted),
-            56 => Some(Message::LastClients { grace_ms: value }),
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
@@ -147,6 +143,7 @@ impl Message {
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             20 => Some(Message::Stacks),
+            70 => Some(Message::Hop),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
             50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
@@ -170,7 +167,6 @@ mod tests {
             Message::KeepIdle { grace_ms: 2_000 },
             Message::Promote { timeout_ms: 25_000 },
             Message::Promoted,
-            Message::LastClients { grace_ms: 150 },
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },
@@ -179,6 +175,7 @@ mod tests {
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),
             Message::Stacks,
+            Message::Hop,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
             Message::Fork { slot: 3 },

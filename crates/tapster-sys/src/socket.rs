@@ -4,7 +4,6 @@ pub mod activation;
 mod handed;
 mod inet;
 mod inherited;
-mod turn_away;
 mod unix;
 
 use std::fmt;
@@ -125,8 +124,6 @@ pub struct Listener {
     dual_stack: bool,
     backlog: Backlog,
     proxied: bool,
-    /// Opened by this server or one before it, not by a service manager: nobody else listens there.
-    own: bool,
     /// The place in the words of the configuration.
     place: String,
     file: Option<unix::SocketFile>,
@@ -165,8 +162,8 @@ impl Listener {
     }
 
     fn new(socket: OwnedFd, address: Address, dual_stack: bool, backlog: Backlog) -> Listener {
-        let (place, proxied, own) = (String::new(), false, false);
-        Listener { socket, address, dual_stack, backlog, proxied, own, place, file: None, handed_file: None }
+        let (place, proxied) = (String::new(), false);
+        Listener { socket, address, dual_stack, backlog, proxied, place, file: None, handed_file: None }
     }
 
     /// Where it listens.

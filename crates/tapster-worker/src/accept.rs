@@ -29,6 +29,14 @@ pub(crate) struct Accepted {
     pub(crate) peer: Endpoint,
 }
 
+impl Accepted {
+    /// A connection that the front made: a socket pair, whose ends have no names.
+    pub(crate) fn hop(fd: OwnedFd) -> io::Result<Accepted> {
+        let stream = Stream::new(std::os::unix::net::UnixStream::from(fd).into())?;
+        Ok(Accepted { stream, local: unnamed(), peer: unnamed() })
+    }
+}
+
 /// One shared listener.
 pub(crate) struct Acceptor {
     socket: Socket,

@@ -59,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) introduction: Introduction,
     /// The client spoke TLS with the proxy that introduced it.
     pub(crate) is_tls: bool,
+    /// What the front said of the client of its last request here: most have the same.
+    pub(crate) said: Box<[u8]>,
 }
 
 /// What a request needs of its connection when it is answered.

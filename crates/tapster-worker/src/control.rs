@@ -10,11 +10,16 @@ use std::time::{Duration, Instant};
 use tapster_sys::inbox::Message;
 use tapster_sys::log_file;
 
+use crate::accept::Accepted;
+use crate::introduction::Introduction;
 use crate::reserve;
 use crate::worker::Shared;
 
 /// What an orphan may still finish: whoever takes over wants its port.
 const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
+
+/// What a connection has that no listener accepted.
+const NO_LISTENER: u16 = u16::MAX;
 
 impl Shared<'_> {
     /// Reads the messages of the supervisor and of peers.
@@ -50,10 +55,6 @@ impl Shared<'_> {
             }
             Message::HandOver { timeout_ms } => self.hand_over(Duration::from_millis(timeout_ms.into())),
             Message::KeepIdle { grace_ms } => self.idle_grace_ms.store(grace_ms, Ordering::Relaxed),
-            Message::LastClients { grace_ms } => {
-                self.idle_grace_ms.store(grace_ms, Ordering::Relaxed);
-                self.takes_last.store(true, Ordering::Relaxed);
-            }
             Message::Stop => {
                 self.promoting.store(false, Ordering::SeqCst);
                 self.stop();
@@ -61,6 +62,7 @@ impl Shared<'_> {
             Message::Poke => self.lanes.iter().for_each(|lane| Shared { lane, ..*self }.look_at_listeners()),
             Message::Adopt { listener } => self.adopt(listener, descriptor, reserve),
             Message::AdoptRequest { listener } => self.adopt_request(listener, descriptor, reserve),
+            Message::Hop => self.adopt_hop(descriptor),
             Message::Stacks => {
                 if let Some(to) = descriptor {
                     self.write_stacks(to);
@@ -89,6 +91,17 @@ impl Shared<'_> {
             Some(Ok(accepted)) if !reserve.restore() => self.send_away(accepted, listener),
             Some(Ok(accepted)) => Shared { lane: self.lane_for_client(), ..*self }.enter(accepted, listener),
             // A client that is gone already needs no connection.
+            Some(Err(_)) | None => self.forget_one(),
+        }
+    }
+
+    /// Serves a connection of the front's, which has counted it.
+    fn adopt_hop(&self, descriptor: Option<OwnedFd>) {
+        match descriptor.map(Accepted::hop) {
+            Some(Ok(accepted)) => {
+                let shared = Shared { lane: self.lane_for_client(), ..*self };
+                shared.enter_introduced(accepted, NO_LISTENER, Introduction::Each, |_| {});
+            }
             Some(Err(_)) | None => self.forget_one(),
         }
     }

@@ -9,6 +9,7 @@ use tapster_observe::WorkerState;
 
 use crate::connection::Connection;
 use crate::drive;
+use crate::introduction::Introduction;
 use crate::lane::Core;
 use crate::peers::Peer;
 use crate::serve::Context;
@@ -20,9 +21,6 @@ const STEP: Duration = Duration::from_millis(50);
 /// Milliseconds that an idle connection which no peer takes stays open, if nothing else is said: a request may be on its
 /// way.
 pub(crate) const IDLE_GRACE_MS: u32 = 50;
-
-/// How long clients are accepted that the kernel let in before it was told to let in no more: handshakes under way.
-const LAST_CLIENTS: Duration = Duration::from_millis(50);
 
 /// What is known of a drain.
 #[derive(Clone, Copy)]
@@ -92,8 +90,6 @@ impl Shared<'_> {
             self.close_listeners();
         }
         let late = context.now >= drain.deadline;
-        let expects = self.takes_last.load(Ordering::Relaxed) && context.now < drain.since + LAST_CLIENTS;
-        self.take_last_clients();
         let grace = Duration::from_millis(self.idle_grace_ms.load(Ordering::Relaxed).into());
         self.end_idle(context, context.now >= drain.since + grace, late);
         if late {
@@ -106,7 +102,7 @@ impl Shared<'_> {
             ));
         }
         let all_left = self.lanes.iter().all(|lane| lane.has_left.load(Ordering::SeqCst));
-        if left == 0 && all_left && !expects || late {
+        if left == 0 && all_left || late {
             self.stop();
         }
     }
@@ -128,6 +124,14 @@ impl Shared<'_> {
             && connection.is_idle()
             && !connection.read_closed
             && self.successors().iter().any(|peer| self.give_to(peer, connection))
+    }
+
+    /// Whether an unread request of the front's is for the next worker: the front asks that when it finds this connection
+    /// closed.
+    pub(crate) fn sends_front_away(&self, connection: &Connection) -> bool {
+        self.handing_over.load(Ordering::Relaxed)
+            && connection.is_idle()
+            && connection.facts.introduction == Introduction::Each
     }
 
     /// Who takes what this worker does not finish.

@@ -12,6 +12,7 @@ use crate::backing::Backing;
 use crate::burst;
 use crate::connection::{Connection, State, Step};
 use crate::http;
+use crate::introduction::Introduction;
 use crate::outbound::Flushed;
 use crate::pace::Slow;
 use crate::policy::Rest;
@@ -29,6 +30,9 @@ const REQUESTS_PER_TURN: u32 = 8;
 pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<Connection>) {
     if shared.hand_on(&connection) || !context.may_call() && shared.pass_on(&connection) {
         return;
+    }
+    if shared.sends_front_away(&connection) {
+        return close(shared, connection, "the front is to ask the next worker");
     }
     let mut answered = 0;
     loop {
@@ -193,6 +197,8 @@ pub(crate) fn rest(
 fn deadline(shared: &Shared, now: Instant, connection: &mut Connection) -> Option<Instant> {
     let policy = &shared.policy;
     let rest = match &mut connection.state {
+        // The front gives up what it does not need.
+        State::Head if connection.facts.introduction == Introduction::Each => return None,
         State::Head if connection.input.is_empty() && connection.served > 0 => Rest::Idle,
         State::Head => Rest::Head,
         State::Lingering | State::Discarding(_) => Rest::Linger,

@@ -5,12 +5,18 @@ use tapster_http1::{BodyLength, ChunkedDecoder, Refusal, Version};
 
 use crate::body::BodyBuffer;
 use crate::connection::{Exchange, Facts, Scratch};
+use crate::introduction::{self, Introduction};
 use crate::pace::Pace;
 use crate::policy::Policy;
 use crate::receive::{Parsed, Progress, Receiving, Refused, too_large};
 
 /// Parses the head at the front of the read buffer, and the body if all of it is there.
-pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: &Policy) -> (usize, Parsed) {
+pub(crate) fn head(
+    facts: &mut Facts,
+    scratch: &mut Scratch,
+    filled: usize,
+    policy: &Policy,
+) -> (usize, Parsed) {
     match whole_head(facts, scratch, filled, policy) {
         Ok(Some(parsed)) => parsed,
         Ok(None) => (0, Parsed::More),
@@ -27,15 +33,20 @@ pub(crate) fn is_head(buffer: &[u8]) -> bool {
 }
 
 fn whole_head(
-    facts: &Facts,
+    facts: &mut Facts,
     scratch: &mut Scratch,
     filled: usize,
     policy: &Policy,
 ) -> Result<Option<(usize, Parsed)>, Refusal> {
     let Scratch { read, head, request, .. } = scratch;
     let buffer = &read[..filled];
-    if !head.parse(buffer, &policy.http)? {
+    let is_hop = facts.introduction == Introduction::Each;
+    let limits = if is_hop { &policy.hop_limits() } else { &policy.http };
+    if !head.parse(buffer, limits)? {
         return Ok(None);
+    }
+    if is_hop {
+        introduction::take(facts, head, buffer, policy)?;
     }
     let framing = tapster_http1::framing(head, buffer)?;
     if policy.refuses_underscores {
@@ -49,7 +60,7 @@ fn whole_head(
         protocol: Protocol::Http,
         http10: head.version == Version::Http10,
         head_only: head.method.of(buffer) == b"HEAD",
-        keep_alive: framing.keep_alive && policy.keeps_alive(),
+        keep_alive: is_hop || framing.keep_alive && policy.keeps_alive(),
         proxied: forwarded::is_claimed(&request.vars),
     };
     let (progress, buffered) = match framing.body {

@@ -128,9 +128,20 @@ impl Shared<'_> {
 
     /// As [`Shared::enter`], for one that has a history.
     pub(crate) fn enter_as(&self, accepted: Accepted, listener: u16, tell: impl FnOnce(&mut Connection)) {
-        let Accepted { stream, local, peer } = accepted;
         let is_proxied = self.lane.acceptors.get(usize::from(listener)).is_some_and(|one| one.is_proxied);
         let introduction = if is_proxied { Introduction::Awaited } else { Introduction::None };
+        self.enter_introduced(accepted, listener, introduction, tell);
+    }
+
+    /// Makes a connection of a socket whose introduction is known.
+    pub(crate) fn enter_introduced(
+        &self,
+        accepted: Accepted,
+        listener: u16,
+        introduction: Introduction,
+        tell: impl FnOnce(&mut Connection),
+    ) {
+        let Accepted { stream, local, peer } = accepted;
         let facts = self.policy.facts(local, peer, introduction);
         self.lane.core().insert(|key| {
             let mut connection = Box::new(Connection::new(key, listener, stream, facts));
@@ -151,9 +162,10 @@ impl Shared<'_> {
                 .is_some_and(|peer| self.free_lane().is_none() && self.give_to(peer, connection))
     }
 
-    /// Whether another worker can serve a connection: nobody introduces a client twice.
+    /// Whether another worker can serve a connection: nobody introduces a client twice, and the front has connections to
+    /// every worker.
     pub(crate) fn may_move(&self, connection: &Connection) -> bool {
-        connection.facts.introduction != Introduction::Made
+        matches!(connection.facts.introduction, Introduction::None | Introduction::Awaited)
     }
 
     /// Gives a connection between requests to a peer, which finds in the socket whatever comes next. True if it took
@@ -239,23 +251,6 @@ impl Shared<'_> {
         for acceptor in &self.lane.acceptors {
             if let Err(error) = acceptor.close() {
                 self.log.error(format_args!("cannot give {acceptor} up: {error}"));
-            }
-        }
-    }
-
-    /// Takes whoever waits to be accepted, while the server that stops is the last to listen. Until the listeners end.
-    pub(crate) fn take_last_clients(&self) {
-        if !self.takes_last.load(Ordering::Relaxed) {
-            return;
-        }
-        for (index, acceptor) in self.lane.acceptors.iter().enumerate() {
-            loop {
-                match self.accept_one(acceptor, index, Reason::Draining) {
-                    Ok(Took::One | Took::Lost) if !self.capacity.is_full() => {}
-                    Ok(_) => break,
-                    // It has ended, or there is no room: then nobody can be taken there any more.
-                    Err(_) => return self.takes_last.store(false, Ordering::Relaxed),
-                }
             }
         }
     }

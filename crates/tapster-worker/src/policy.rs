@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::proxy_header::{Ends, ProxyVersions};
-use tapster_gateway::{Endpoint, Request, Scheme, forwarded};
+use tapster_gateway::{Endpoint, Request, Scheme, forwarded, hop};
 
 use crate::connection::Facts;
 use crate::introduction::Introduction;
@@ -131,6 +131,12 @@ impl Policy {
         }
     }
 
+    /// The bounds on a head of the front's, which has a field more than its client sent.
+    pub(crate) fn hop_limits(&self) -> tapster_http1::Limits {
+        let tapster_http1::Limits { request_line, head, fields } = self.http;
+        tapster_http1::Limits { request_line, head: head + hop::LONGEST, fields: fields + 2 }
+    }
+
     /// Whether a connection may serve a second request.
     pub(crate) fn keeps_alive(&self) -> bool {
         !self.keep_alive.is_zero()
@@ -141,6 +147,7 @@ impl Policy {
         Facts {
             introduction,
             is_tls: false,
+            said: Box::default(),
             may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),
             is_trusted_proxy: trusts(&self.forwarded_allow_ips, &peer),
             connection: tapster_gateway::Connection::new(local, peer),

@@ -77,7 +77,7 @@ pub(crate) fn head(
         },
     };
     match protocol {
-        Protocol::Http => http::head(&connection.facts, scratch, filled, policy),
+        Protocol::Http => http::head(&mut connection.facts, scratch, filled, policy),
         Protocol::Uwsgi => uwsgi::head(&connection.facts, scratch, filled, policy),
     }
 }

@@ -6,3 +6,4 @@ mod framing;
 mod head;
 mod pieces;
 mod properties;
+mod response;

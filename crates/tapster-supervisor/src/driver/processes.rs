@@ -13,6 +13,7 @@ use tapster_sys::wait::{self, Change, Status};
 
 use super::templates::Child;
 use super::{Done, Driver};
+use crate::front::{Given, Newborn};
 use crate::role::Place;
 use crate::template_start;
 use crate::worker_start::{self, Inheritance};
@@ -62,13 +63,29 @@ impl Driver<'_> {
         watcher.run(own_pid, alive, &privileges, &log)
     }
 
+    /// In the child: drops what a front does not need and never comes back.
+    pub(super) fn become_front(self, newborn: Newborn) -> ! {
+        let Driver { front, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
+        drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
+        drop(self.watcher);
+        let supervisor = self.own_pid;
+        let (privileges, log) = (&privileges, &log);
+        front.run(newborn, Given { supervisor, alive, listeners, board, channels, privileges, log })
+    }
+
     /// In the child: drops what is the supervisor's alone and never comes back.
     pub(super) fn become_child(self, child: Child) -> ! {
-        let Driver { roles, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
+        let Driver { roles, mut listeners, board, channels, alive: (alive, writer), privileges, log, .. } =
+            self;
         drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
         let supervisor = self.own_pid;
         let modules = self.watcher.for_worker();
         let may_be_promoted = self.warmth.is_some();
+        // Behind a front no client comes by itself.
+        if self.front.is_there() {
+            listeners.clear();
+        }
+        drop(self.front);
         let inherit = |place| Inheritance {
             place,
             supervisor,
@@ -120,6 +137,7 @@ impl Driver<'_> {
                 None if self.successor_ended(pid, status) => {}
                 // Files that it knew are named again by new workers.
                 None if self.watcher.has_ended(pid, status, &self.log) => self.obey(Command::Reload),
+                None if self.front_ended(pid, status) => {}
                 None if self.template_ended(pid, status) => {}
                 None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),
             }
@@ -138,6 +156,12 @@ impl Driver<'_> {
             self.log.info(format_args!("{name} goes on after it was stopped"));
             self.stopped.over(slot);
         }
+    }
+
+    fn front_ended(&mut self, pid: Pid, status: Status) -> bool {
+        let Some(orders) = self.front.has_ended(pid, status, &self.log) else { return false };
+        orders.into_iter().for_each(|(slot, order)| self.tell(slot, order));
+        true
     }
 
     fn ended(&mut self, slot: usize, status: Status) {

@@ -40,6 +40,7 @@ impl Driver<'_> {
             .chain(self.touch.events())
             .chain(self.upgrade.sources())
             .chain(self.watcher.changes())
+            .chain(self.front.source())
             .chain([self.signals.as_fd()])
             .chain(self.templates.sources())
             .map(|source| (source, Interest::Readable));
@@ -49,7 +50,6 @@ impl Driver<'_> {
         let own = sources.len();
         sources.extend(self.control.sources());
         let found = poll::wait(&sources, sleep)?;
-        self.parting.end_when_due(Instant::now());
         self.serve_operators(&found[own..]);
         let (of_slots, others) = found.split_at(slots.len());
         for (slot, _) in slots.into_iter().zip(of_slots).filter(|(_, readable)| **readable) {
@@ -62,6 +62,8 @@ impl Driver<'_> {
         self.attend_predecessor();
         self.attend_successor();
         self.reload_if_changed();
+        self.front.listen(&self.log);
+        self.front.enforce(&self.log);
         self.read_templates();
         self.read_signals()
     }
@@ -106,12 +108,8 @@ impl Driver<'_> {
         let looks = [self.vitals.next(ready), self.stopped.next(), load, warmth];
         let deadlines = [self.fleet.next_deadline(), self.control.deadline()].into_iter().chain(looks);
         let left = deadlines.flatten().map(|at| at.saturating_sub(self.began.elapsed()));
-        let others = [
-            self.touch.look_after(),
-            self.upgrade.sleep(),
-            self.parting.sleep(Instant::now()),
-            held_back.then_some(RETRY),
-        ];
+        let others =
+            [self.touch.look_after(), self.upgrade.sleep(), self.front.sleep(), held_back.then_some(RETRY)];
         left.chain(others.into_iter().flatten()).min()
     }
 
@@ -187,5 +185,6 @@ impl Driver<'_> {
         log_rotation::reopen(self.log_file.as_deref(), &self.log);
         self.obey(Command::Reopen);
         self.change_log_of_templates();
+        self.front.reopen(&self.log);
     }
 }

@@ -197,6 +197,7 @@ fn supervise(
         log,
         privileges: Privileges::default(),
         succession: Succession::default(),
+        front: None,
         watcher: None,
         observer: Box::new(|_, _| {}),
     };

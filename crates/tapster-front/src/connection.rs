@@ -1,0 +1,70 @@
+//! One connection from its first byte to its end: request after request through the pipeline.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use tapster_gateway::percent;
+use tapster_http1::Form;
+
+use crate::client::Client;
+use crate::front::Front;
+use crate::receive::{self, Next, Request};
+use crate::refuse::{Refused, refuse};
+use crate::{files, pass};
+
+/// What follows an answer.
+pub(crate) enum After {
+    /// The next request.
+    Next,
+    /// The end, as soon as the client has read the answer.
+    Linger,
+    /// The end at once: the client is gone, or what was begun cannot be finished.
+    Close,
+    /// The request is not served.
+    Refused(Refused),
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
+    let _open = front.drain.open();
+    loop {
+        let request = match receive::next(&front, &mut client).await {
+            Next::Request(request) => request,
+            Next::Closed => return,
+            Next::Refused(refused) => return refuse(&front, client, refused).await,
+        };
+        let after = handle(&front, &mut client, &request).await;
+        client.served += 1;
+        client.spare = (request.bytes, request.head);
+        match after {
+            After::Next => {}
+            After::Linger => return client.linger().await,
+            After::Close => return,
+            After::Refused(refused) => return refuse(&front, client, refused).await,
+        }
+    }
+}
+
+/// Finds who answers, and has it answered.
+async fn handle(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    if let Some(path) = path(request)
+        && let Some(found) = front.routes.find(&path).and_then(|site| files::find(site, &path))
+    {
+        return files::answer(front, client, request, &found, &path).await;
+    }
+    pass::pass(front, client, request).await
+}
+
+/// The decoded path; none where it has none, or none that can be decoded: that is for a worker to refuse.
+fn path(request: &Request) -> Option<Cow<'_, [u8]>> {
+    if request.head.parts.form == Form::Asterisk {
+        return None;
+    }
+    let path = request.head.parts.path.of(&request.bytes);
+    if !path.contains(&b'%') {
+        return Some(Cow::Borrowed(path));
+    }
+    let mut decoded = Vec::with_capacity(path.len());
+    percent::decode(path, &mut decoded).ok()?;
+    Some(Cow::Owned(decoded))
+}

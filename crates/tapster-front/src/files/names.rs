@@ -1,0 +1,74 @@
+//! Names that files may be served by. Everything else is refused before the file system is asked.
+
+/// The one hidden directory that is meant to be seen (RFC 8615).
+const WELL_KNOWN: &[u8] = b".well-known";
+
+/// Whether a relative path, decoded once, may be that of a file: plain names with single slashes between them, none of
+/// them hidden. One slash at the end stands for a directory.
+pub(crate) fn may_be_served(path: &[u8]) -> bool {
+    let names = match path {
+        [] => return true,
+        [first @ .., b'/'] => first,
+        _ => path,
+    };
+    names.split(|&byte| byte == b'/').enumerate().all(|(place, name)| is_plain(place, name))
+}
+
+fn is_plain(place: usize, name: &[u8]) -> bool {
+    match name.first() {
+        None => false,
+        Some(b'.') => place == 0 && name == WELL_KNOWN,
+        Some(_) => !name.iter().any(|byte| matches!(byte, 0..=0x1f | 0x7f | b'\\')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_are_served() {
+        for path in [
+            "",
+            "a",
+            "a/",
+            "a/b.css",
+            "a b/\u{e9}.css",
+            ".well-known/x",
+            "a..b",
+            "...a".trim_start_matches('.'),
+        ] {
+            assert!(may_be_served(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn others_are_not() {
+        for path in [
+            ".",
+            "..",
+            "../a",
+            "a/..",
+            "a/../b",
+            "a/./b",
+            "/",
+            "//",
+            "/a",
+            "a//b",
+            "a//",
+            ".git",
+            ".env",
+            "a/.env",
+            "a/.well-known/x",
+            ".well-known/.x",
+            "a\\..\\b",
+            "..\\a",
+            "a\0b",
+            "a\nb",
+            "...",
+            "..a",
+        ] {
+            assert!(!may_be_served(path.as_bytes()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The front's process from its start to its end: one thread, one event loop, what all connections share.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tapster_config::Settings;
+use tapster_http1::encode::DateCache;
+use tapster_observe::{Log, Scoreboard};
+use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::socket::Listener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
+
+use crate::drain::Drain;
+use crate::files::Site;
+use crate::policy::Policy;
+use crate::route::Routes;
+use crate::workers::Workers;
+use crate::{listen, orders};
+
+/// What connects the front with the other processes.
+pub struct Ends {
+    /// The listeners of the clients.
+    pub listeners: Vec<Listener>,
+    /// Orders of the supervisor, and the word that the front is ready.
+    pub inbox: Inbox,
+    /// Where to send connections for the worker of each slot.
+    pub workers: Vec<(usize, Inbox)>,
+    /// A pipe that ends when the supervisor does: readable then, and never before.
+    pub alive: OwnedFd,
+    /// The counters of the workers.
+    pub board: Scoreboard,
+}
+
+/// What all connections share.
+pub(crate) struct Front {
+    pub(crate) policy: Policy,
+    pub(crate) routes: Routes,
+    pub(crate) workers: Rc<Workers>,
+    pub(crate) drain: Rc<Drain>,
+    pub(crate) log: Log,
+    date: RefCell<DateCache>,
+}
+
+impl Front {
+    /// The value of Date now.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut date = [b' '; 29];
+        date.copy_from_slice(self.date.borrow_mut().at(now));
+        date
+    }
+}
+
+/// Runs the front in this process until the supervisor ends it. Called before the process has any other thread.
+///
+/// # Errors
+/// When the system refuses what no front can do without: an event loop, its listeners.
+pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::Result<()> {
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    let Ends { listeners, inbox, workers, alive, board } = ends;
+    let front = Rc::new(Front {
+        policy: Policy::new(settings),
+        routes: Routes::new(sites),
+        workers: Workers::new(board, workers),
+        drain: Drain::new(),
+        log: log.clone(),
+        date: RefCell::default(),
+    });
+    runtime.block_on(async move {
+        spawn_local(front.workers.clone().serve_queue());
+        listen::start(&front, listeners)?;
+        inbox.send(Message::Ready, None)?;
+        orders::obey(&front, inbox, alive).await
+    })
+}

@@ -1,0 +1,29 @@
+//! The front: what stands before the workers when an option asks for it. It takes the clients' connections, answers from
+//! files what it can, and passes the rest to the workers. The only async crate; its process runs no Python.
+//!
+//! One pipeline: listener ([`listen`]) → connection ([`connection`]) → request head ([`receive`]) → route ([`route`]) →
+//! handler ([`files`], [`pass`]) → answer ([`write`]). A new kind of listener or handler is a module of its own beside these.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod body;
+mod client;
+mod connection;
+mod drain;
+mod files;
+mod front;
+mod listen;
+mod orders;
+mod pace;
+mod pass;
+mod policy;
+mod receive;
+mod refuse;
+mod route;
+mod stream;
+mod workers;
+mod write;
+
+pub use files::Site;
+pub use front::{Ends, run};

@@ -1,0 +1,83 @@
+//! What the supervisor wants of the front, and its death. Read until the front is to end.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::log_file;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, sleep_until};
+
+use crate::front::Front;
+
+/// What an orphan may still finish: whoever takes over wants its port.
+const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
+
+/// Does what the supervisor says until the front has nothing left to do.
+///
+/// # Errors
+/// When the system refuses to watch the supervisor.
+pub(crate) async fn obey(front: &Front, inbox: Inbox, alive: OwnedFd) -> io::Result<()> {
+    // For its readiness alone: the messages are read by the inbox.
+    let readable = UnixDatagram::from_std(inbox.as_fd().try_clone_to_owned()?.into())?;
+    let alive = pipe::Receiver::from_owned_fd(alive)?;
+    let mut deadline: Option<Instant> = None;
+    let far = Instant::now() + Duration::from_secs(365 * 24 * 60 * 60);
+    loop {
+        tokio::select! {
+            ready = readable.readable() => {
+                ready?;
+                let Some(limit) = read(front, &inbox, &readable) else { continue };
+                let limit = Instant::now() + limit;
+                deadline = Some(deadline.map_or(limit, |earlier| earlier.min(limit)));
+                front.drain.begin();
+            }
+            _ = alive.readable(), if deadline.is_none() => {
+                front.log.error(format_args!("the supervisor is gone: the front stops"));
+                deadline = Some(Instant::now() + ORPHAN_DRAIN);
+                front.drain.begin();
+            }
+            () = front.drain.is_empty(), if deadline.is_some() => return Ok(()),
+            () = sleep_until(deadline.unwrap_or(far)), if deadline.is_some() => {
+                let left = front.drain.left();
+                if left > 0 {
+                    front.log.warning(format_args!(
+                        "{left} connections of the front were cut: still busy at the end of the graceful time-out"
+                    ));
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Reads all messages; gives how long the front may still finish what runs, if it is to end.
+fn read(front: &Front, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duration> {
+    let mut limit = None;
+    loop {
+        match readable.try_io(Interest::READABLE, || inbox.receive()) {
+            Ok(Some((Message::Drain { timeout_ms }, _))) => {
+                limit = Some(Duration::from_millis(timeout_ms.into()))
+            }
+            Ok(Some((Message::Stop, _))) => limit = Some(Duration::ZERO),
+            Ok(Some((Message::Reopen, new))) => change_log(front, new),
+            Ok(Some(_)) => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return limit,
+            // The supervisor is gone, which `alive` says too.
+            Ok(None) | Err(_) => return limit,
+        }
+    }
+}
+
+/// Lines go to the new file that the supervisor opened.
+fn change_log(front: &Front, new: Option<OwnedFd>) {
+    if let (Some(old), Some(new)) = (front.log.file(), new)
+        && let Err(error) = log_file::replace(old, new.as_fd())
+    {
+        front.log.error(format_args!("cannot change to the new log file: {error}"));
+    }
+}

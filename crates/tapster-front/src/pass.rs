@@ -1,0 +1,155 @@
+//! Requests for the application: passed to a worker, and its answer back to the client.
+
+mod answer;
+mod request;
+
+use std::rc::Rc;
+
+use crate::body::{self, Body, Incoming};
+use crate::client::Client;
+use crate::connection::After;
+use crate::front::Front;
+use crate::receive::Request;
+use crate::refuse::Refused;
+use crate::workers::hop::{self, Hop, Lost};
+use crate::workers::{NoWorker, Permit};
+
+/// How many workers are asked at most for one request that none of them began.
+const TRIES: usize = 5;
+
+/// Has a request answered by a worker.
+pub(crate) async fn pass(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    match body::read(front, client, request).await {
+        Ok(Body::Whole(data)) => whole(front, client, request, data).await,
+        Ok(Body::Flowing(data, incoming, length)) => {
+            flowing(front, client, request, data, incoming, length).await
+        }
+        Err(refused) => After::Refused(refused),
+    }
+}
+
+/// A request that is all here: it waits for a free thread, and may be sent again as long as no worker began with it.
+async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: Option<Vec<u8>>) -> After {
+    let mut message = request::head(client, request, data.as_ref().map(|data| Some(data.len() as u64)));
+    message.extend_from_slice(&data.unwrap_or_default());
+    for _ in 0..TRIES {
+        let permit = tokio::select! {
+            biased;
+            permit = front.workers.permit(front.policy.queue_timeout) => permit,
+            () = client.stream.gone() => return After::Close,
+        };
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(why) => return no_worker(why, request),
+        };
+        let mut hop = match permit.hop() {
+            Ok(hop) => hop,
+            Err(error) => {
+                let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
+                return refused(503, reason, request);
+            }
+        };
+        let asked = tokio::select! {
+            biased;
+            asked = hop.ask(&message) => asked,
+            // The worker sees that its client is gone.
+            () = client.stream.gone() => return After::Close,
+        };
+        match asked {
+            Ok(()) => return answer::forward(front, client, request, hop, permit, true).await,
+            Err(Lost::Unread) => {}
+            Err(lost) => return lost_in(&permit, lost, request),
+        }
+    }
+    refused(503, "no worker took it", request)
+}
+
+/// A request whose body is still to come, and goes to its worker as it does.
+async fn flowing(
+    front: &Rc<Front>,
+    client: &mut Client,
+    request: &Request,
+    data: Vec<u8>,
+    mut incoming: Incoming,
+    length: Option<u64>,
+) -> After {
+    let permit = match front.workers.permit_to_receive().await {
+        Ok(permit) => permit,
+        Err(why) => return no_worker(why, request),
+    };
+    let mut hop = match permit.hop() {
+        Ok(hop) => hop,
+        Err(error) => {
+            let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
+            return refused(503, reason, request);
+        }
+    };
+    let message = request::head(client, request, Some(length));
+    let Hop { stream, input, head, .. } = &mut hop;
+    let sent = {
+        let answered = hop::read_head(stream, input, head);
+        let pumped = pump(front, client, &mut incoming, message, data, stream, length.is_none());
+        tokio::pin!(answered);
+        tokio::select! {
+            biased;
+            answered = &mut answered => answered.map(|()| false),
+            pumped = pumped => match pumped {
+                Err(refused) => return After::Refused(refused.for_head(request.is_head())),
+                // All is sent, or the worker reads no more and has said why.
+                Ok(is_whole) => answered.await.map(|()| is_whole),
+            },
+        }
+    };
+    match sent {
+        Ok(is_whole) => answer::forward(front, client, request, hop, permit, is_whole).await,
+        Err(lost) => lost_in(&permit, lost, request),
+    }
+}
+
+/// Sends head and body to the worker. False if the worker reads no more.
+async fn pump(
+    front: &Front,
+    client: &mut Client,
+    incoming: &mut Incoming,
+    message: Vec<u8>,
+    data: Vec<u8>,
+    stream: &tokio::net::UnixStream,
+    is_chunked: bool,
+) -> Result<bool, Refused> {
+    let (mut out, mut data) = (message, data);
+    loop {
+        request::piece(&mut out, &data, is_chunked, incoming.is_over());
+        if hop::write(stream, &out).await.is_err() {
+            return Ok(false);
+        }
+        if incoming.is_over() {
+            return Ok(true);
+        }
+        out.clear();
+        data.clear();
+        incoming.read(front, client, &mut data).await?;
+    }
+}
+
+fn refused(status: u16, reason: impl std::fmt::Display, request: &Request) -> After {
+    After::Refused(Refused::new(status, reason).for_head(request.is_head()))
+}
+
+fn lost_in(permit: &Permit, lost: Lost, request: &Request) -> After {
+    let number = permit.number();
+    match lost {
+        Lost::Unread | Lost::Begun => {
+            refused(502, format_args!("worker {number} ended before it answered"), request)
+        }
+        Lost::Malformed => refused(502, format_args!("worker {number} sent no HTTP answer"), request),
+    }
+}
+
+fn no_worker(why: NoWorker, request: &Request) -> After {
+    let reason = match why {
+        NoWorker::Absent => "no worker serves",
+        NoWorker::Late => "no thread was free in time (--queue-timeout)",
+        NoWorker::Full => "too many requests wait for a thread",
+    };
+    refused(503, reason, request)
+}

@@ -1,0 +1,71 @@
+//! The settings as the front needs them: bounds and time-outs. Read by every connection, never changed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tapster_config::{BindProtocol, Peers, ProxyProtocol, Settings};
+use tapster_gateway::Endpoint;
+use tapster_gateway::proxy_header::ProxyVersions;
+use tapster_http1::Limits;
+
+use crate::pace::PaceLimits;
+
+/// Bounds and time-outs.
+pub(crate) struct Policy {
+    pub(crate) http: Limits,
+    pub(crate) max_body: u64,
+    /// A body up to this size is held until it is whole; a larger one flows to its worker as it comes, which holds it.
+    pub(crate) body_memory: usize,
+    pub(crate) bind_protocol: BindProtocol,
+    pub(crate) pace: PaceLimits,
+    pub(crate) keep_alive: Duration,
+    pub(crate) head_timeout: Duration,
+    /// How long a request may wait for a worker; none is no limit.
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) server_header: bool,
+    pub(crate) proxy_versions: ProxyVersions,
+    proxy_allow_from: Peers,
+}
+
+impl Policy {
+    pub(crate) fn new(settings: &Settings) -> Policy {
+        let limits = &settings.limits;
+        Policy {
+            http: Limits { request_line: limits.request_line, head: limits.head, fields: limits.fields },
+            max_body: limits.body,
+            body_memory: limits.body_memory,
+            bind_protocol: settings.bind_protocol,
+            pace: PaceLimits {
+                silence: settings.io_timeout,
+                rate: settings.min_rate,
+                rate_after: settings.min_rate_after,
+            },
+            keep_alive: settings.keep_alive,
+            head_timeout: settings.head_timeout,
+            queue_timeout: (!settings.queue_timeout.is_zero()).then_some(settings.queue_timeout),
+            server_header: settings.server_header,
+            proxy_versions: match settings.proxy_protocol {
+                ProxyProtocol::Off | ProxyProtocol::Auto => ProxyVersions::Any,
+                ProxyProtocol::V1 => ProxyVersions::One,
+                ProxyProtocol::V2 => ProxyVersions::Two,
+            },
+            proxy_allow_from: settings.proxy_allow_from.clone(),
+        }
+    }
+
+    /// Whether a connection may serve a second request.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        !self.keep_alive.is_zero()
+    }
+
+    /// Whether a peer may say who the client is by a PROXY header.
+    pub(crate) fn may_introduce(&self, peer: &Endpoint) -> bool {
+        let peers = &self.proxy_allow_from;
+        let contains = |address: &IpAddr| peers.contains(address);
+        peers.everyone
+            || match peer {
+                Endpoint::Unix(_) => peers.unix,
+                Endpoint::Inet(address, _) => contains(address),
+            }
+    }
+}

@@ -1,0 +1,182 @@
+//! From bytes to a request head: who the client is, which protocol it speaks, the head and what it says of its body.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tapster_config::BindProtocol;
+use tapster_gateway::proxy_header::{self, Ends};
+use tapster_http1::{Framing, Head, Refusal, Version, framing};
+use tokio::time::{timeout, timeout_at};
+
+use crate::client::Client;
+use crate::drain::IDLE_GRACE;
+use crate::front::Front;
+use crate::refuse::Refused;
+
+/// A request without its body.
+pub(crate) struct Request {
+    /// The head, as it came.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) head: Head,
+    pub(crate) framing: Framing,
+    /// When it was there.
+    pub(crate) since: Instant,
+}
+
+impl Request {
+    pub(crate) fn method(&self) -> &[u8] {
+        self.head.method.of(&self.bytes)
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.head.field(&self.bytes, name)
+    }
+
+    pub(crate) fn is_http10(&self) -> bool {
+        self.head.version == Version::Http10
+    }
+}
+
+/// What a connection brought.
+pub(crate) enum Next {
+    Request(Request),
+    /// Nothing more comes: the connection is to be closed.
+    Closed,
+    Refused(Refused),
+}
+
+/// Waits for the next request of a connection.
+pub(crate) async fn next(front: &Front, client: &mut Client) -> Next {
+    if client.input.is_empty() && !rest(front, client).await {
+        return Next::Closed;
+    }
+    let limit = tokio::time::Instant::now() + front.policy.head_timeout;
+    let read = timeout_at(limit, read_head(front, client)).await;
+    read.unwrap_or_else(|_| {
+        let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
+        Next::Refused(refused.for_head(is_head(&client.input)))
+    })
+}
+
+/// Waits for the first byte of a request; false if none comes. No buffer is held meanwhile.
+async fn rest(front: &Front, client: &mut Client) -> bool {
+    let limit = if client.served == 0 { front.policy.head_timeout } else { front.policy.keep_alive };
+    loop {
+        match client.stream.try_read(&mut client.input) {
+            Ok(count) => return count > 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+        client.input = Vec::new();
+        let is_drained = front.drain.has_begun();
+        let limit = if is_drained { IDLE_GRACE } else { limit };
+        tokio::select! {
+            biased;
+            ready = timeout(limit, client.stream.readable()) => match ready {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            },
+            () = front.drain.begun(), if !is_drained => {}
+        }
+    }
+}
+
+async fn read_head(front: &Front, client: &mut Client) -> Next {
+    let (spare, mut head) = std::mem::take(&mut client.spare);
+    loop {
+        match parse(front, client, &mut head) {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(refused) => return Next::Refused(refused),
+        }
+        if !matches!(client.fill().await, Ok(1..)) {
+            if !client.input.is_empty() {
+                let peer = client.peer();
+                front.log.info(format_args!("{peer}: the client closed in the middle of a request head"));
+            }
+            return Next::Closed;
+        }
+    }
+    match framing(&head, &client.input) {
+        Ok(framing) => {
+            // The head goes, with its memory; what follows it stays.
+            let mut rest = spare;
+            rest.clear();
+            rest.extend_from_slice(&client.input[head.length..]);
+            let mut bytes = std::mem::replace(&mut client.input, rest);
+            bytes.truncate(head.length);
+            Next::Request(Request { bytes, head, framing, since: Instant::now() })
+        }
+        Err(refusal) => Next::Refused(refuse(client, refusal)),
+    }
+}
+
+/// Looks for a whole head at the front of what came. False if there is none yet.
+fn parse(front: &Front, client: &mut Client, head: &mut Head) -> Result<bool, Refused> {
+    if client.is_proxied && !introduce(front, client)? {
+        return Ok(false);
+    }
+    let Some(&first) = client.input.first() else { return Ok(false) };
+    if client.served == 0 {
+        check_protocol(first, front.policy.bind_protocol)?;
+    }
+    head.parse(&client.input, &front.policy.http).map_err(|refusal| refuse(client, refusal))
+}
+
+fn refuse(client: &Client, refusal: Refusal) -> Refused {
+    Refused::new(refusal.status(), refusal).for_head(is_head(&client.input))
+}
+
+/// Whether the bytes of a head, not all of which need be there, begin a HEAD request.
+fn is_head(buffer: &[u8]) -> bool {
+    buffer.trim_ascii_start().starts_with(b"HEAD ")
+}
+
+/// Takes the PROXY header that the connection begins with. False if it is not all there.
+fn introduce(front: &Front, client: &mut Client) -> Result<bool, Refused> {
+    if client.input.is_empty() {
+        return Ok(false);
+    }
+    if !front.policy.may_introduce(client.peer()) {
+        let reason = "a peer that may not speak for others (--proxy-allow-from lists those that may)";
+        return Err(Refused::new(403, reason));
+    }
+    match proxy_header::parse(&client.input, front.policy.proxy_versions) {
+        Ok(None) => Ok(false),
+        Ok(Some(header)) => {
+            client.input.drain(..header.length);
+            let ends = header.ends.map(|Ends { source, destination }| (destination, source));
+            client.introduced(ends, header.tls);
+            Ok(true)
+        }
+        Err(error) => Err(Refused::new(400, error)),
+    }
+}
+
+/// As in a worker, but that the front speaks HTTP alone.
+fn check_protocol(first: u8, allowed: BindProtocol) -> Result<(), Refused> {
+    let reason = match first {
+        b'\r' | b'\n' | 0x21..=0x7e if !matches!(first, 30 | 100) || first == b'd' => match allowed {
+            BindProtocol::Uwsgi => "HTTP on a listener for uwsgi only (--bind-protocol uwsgi)",
+            BindProtocol::Auto | BindProtocol::Http => return Ok(()),
+        },
+        0 | 30 => {
+            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static, or let nginx use proxy_pass"
+        }
+        0x16 => "TLS hello on a plain port: use http:// or put a TLS proxy in front",
+        other => {
+            let reason = format_args!("first byte {other:#04x} is not HTTP");
+            return Err(Refused::new(400, reason));
+        }
+    };
+    Err(Refused::new(400, reason))
+}
+
+/// How long until now.
+pub(crate) fn took(request: &Request) -> Duration {
+    request.since.elapsed()
+}

@@ -1,0 +1,66 @@
+//! Requests that are not served: an answer, a line in the log, and the end of the connection.
+
+use std::fmt;
+
+use tapster_http1::encode::{self, RefusalFields};
+
+use crate::client::Client;
+use crate::front::Front;
+use crate::pace::{Pace, PaceLimits, Slow};
+use crate::write::write;
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    reason: String,
+    /// The answer goes without its body (RFC 9110 §9.3.2).
+    head_only: bool,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, reason: impl fmt::Display) -> Refused {
+        Refused { status, reason: reason.to_string(), head_only: false }
+    }
+
+    /// Says whether the request is HEAD.
+    pub(crate) fn for_head(self, head_only: bool) -> Refused {
+        Refused { head_only, ..self }
+    }
+}
+
+/// A client that sends its body too slowly.
+pub(crate) fn too_slow(slow: Slow, limits: &PaceLimits) -> Refused {
+    match slow {
+        Slow::Silent => Refused::new(408, "the request body stopped arriving (--io-timeout)"),
+        Slow::BelowRate => {
+            let rate = limits.rate;
+            let reason = format!("the request body came at less than {rate} bytes a second (--min-rate)");
+            Refused::new(408, reason)
+        }
+    }
+}
+
+/// A body beyond the bound.
+pub(crate) fn too_large(limit: u64) -> Refused {
+    Refused::new(413, format_args!("request body over {limit} bytes (--max-body)"))
+}
+
+/// Answers, logs why, and closes so that the answer still arrives.
+pub(crate) async fn refuse(front: &Front, client: Client, refused: Refused) {
+    let Refused { status, reason, head_only } = refused;
+    front.log.warning(format_args!("{}: refused with {status}: {reason}", client.peer()));
+    let mut out = Vec::new();
+    // What is the server's own trouble is for the log only: it may name paths.
+    let told = if status < 500 { reason.as_str() } else { "" };
+    let date = front.date();
+    let fields = RefusalFields { date: Some(&date), server: front.policy.server_header };
+    encode::refusal_response(&mut out, status, told, &fields);
+    if head_only && let Some(end) = memchr::memmem::find(&out, b"\r\n\r\n") {
+        out.truncate(end + 4);
+    }
+    let limits = &front.policy.pace;
+    if write(&client.stream, &mut Pace::default(), limits, &out, &[]).await.is_ok() {
+        client.linger().await;
+    }
+}

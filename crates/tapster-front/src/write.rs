@@ -1,0 +1,80 @@
+//! Bytes and files to a client, no slower than it may be.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
+
+use crate::pace::{Pace, PaceLimits};
+use crate::stream::Stream;
+
+/// Bytes of a file that one call sends: a disk may have to be waited for, and other clients wait with it.
+const PIECE: u64 = 256 * 1024;
+
+/// Writes both parts, the head and the body in as few calls as they fit.
+///
+/// # Errors
+/// When the client is gone or too slow: the connection is over.
+pub(crate) async fn write(
+    stream: &Stream,
+    pace: &mut Pace,
+    limits: &PaceLimits,
+    mut first: &[u8],
+    mut second: &[u8],
+) -> io::Result<()> {
+    while !(first.is_empty() && second.is_empty()) {
+        match stream.try_write(&[IoSlice::new(first), IoSlice::new(second)]) {
+            Ok(written) => {
+                pace.moved(written);
+                let of_first = written.min(first.len());
+                first = &first[of_first..];
+                second = &second[written - of_first..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace.wait(limits, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Sends `count` bytes of a file from `offset`.
+///
+/// # Errors
+/// As for [`write`], and `UnexpectedEof` when the file became shorter: what was promised cannot be kept.
+pub(crate) async fn send_file(
+    stream: &Stream,
+    pace: &mut Pace,
+    limits: &PaceLimits,
+    file: &File,
+    mut offset: u64,
+    mut count: u64,
+) -> io::Result<()> {
+    while count > 0 {
+        match stream.try_send_file(file, offset, count.min(PIECE) as usize) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(sent) => {
+                pace.moved(sent);
+                offset += sent as u64;
+                count -= sent as u64;
+                // Others have their turn between pieces.
+                tokio::task::yield_now().await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace.wait(limits, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                // A file system that has no sendfile.
+                let mut bytes = vec![0; count.min(PIECE) as usize];
+                file.read_exact_at(&mut bytes, offset)?;
+                write(stream, pace, limits, &bytes, &[]).await?;
+                offset += bytes.len() as u64;
+                count -= bytes.len() as u64;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

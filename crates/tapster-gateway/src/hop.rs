@@ -1,0 +1,120 @@
+//! What the front says of its client with each request that it passes to a worker: one field, the first of the head.
+//! Believed on connections that the front made and nowhere else, so it need not be kept from clients by its name.
+
+use std::net::IpAddr;
+
+use crate::{Endpoint, percent};
+
+/// The name of the field.
+pub const FIELD: &str = "Tapster-Client";
+
+/// What a head may be longer by than the client's own: this field, and Content-Length for a body that came in chunks.
+/// Two unix paths of 108 bytes, each byte as an escape, are the most that it has to say.
+pub const LONGEST: usize = 1024;
+
+/// The client of a request and what it connected to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Client {
+    /// The front's end.
+    pub local: Endpoint,
+    /// The client's end.
+    pub peer: Endpoint,
+    /// The client speaks TLS.
+    pub is_tls: bool,
+    /// Both ends are what a PROXY header said.
+    pub was_introduced: bool,
+}
+
+/// Whether a field has this name.
+pub fn is_name(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(FIELD.as_bytes())
+}
+
+/// Appends the field with its line end: `Tapster-Client: http 192.0.2.1:4711 127.0.0.1:8000`, and ` proxy` where a
+/// PROXY header said so.
+pub fn write(out: &mut Vec<u8>, client: &Client) {
+    out.extend_from_slice(FIELD.as_bytes());
+    out.extend_from_slice(if client.is_tls { b": https " } else { b": http " });
+    endpoint(out, &client.peer);
+    out.push(b' ');
+    endpoint(out, &client.local);
+    out.extend_from_slice(if client.was_introduced { b" proxy\r\n" } else { b"\r\n" });
+}
+
+/// Reads the value of the field; none if no [`write`] wrote it.
+pub fn read(value: &[u8]) -> Option<Client> {
+    let mut words = value.split(|&byte| byte == b' ');
+    let is_tls = match words.next()? {
+        b"http" => false,
+        b"https" => true,
+        _ => return None,
+    };
+    let (peer, local) = (read_endpoint(words.next()?)?, read_endpoint(words.next()?)?);
+    let was_introduced = match words.next() {
+        None => false,
+        Some(b"proxy") => true,
+        Some(_) => return None,
+    };
+    words.next().is_none().then_some(Client { local, peer, is_tls, was_introduced })
+}
+
+fn endpoint(out: &mut Vec<u8>, endpoint: &Endpoint) {
+    match endpoint {
+        Endpoint::Inet(..) => out.extend_from_slice(endpoint.to_string().as_bytes()),
+        Endpoint::Unix(path) => {
+            out.extend_from_slice(b"unix:");
+            for &byte in path.as_bytes() {
+                match byte {
+                    b'%' | 0..=b' ' | 0x7f.. => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+                    _ => out.push(byte),
+                }
+            }
+        }
+    }
+}
+
+fn read_endpoint(word: &[u8]) -> Option<Endpoint> {
+    if let Some(path) = word.strip_prefix(b"unix:") {
+        let mut decoded = Vec::new();
+        percent::decode(path, &mut decoded).ok()?;
+        return String::from_utf8(decoded).ok().map(Endpoint::Unix);
+    }
+    let address: std::net::SocketAddr = std::str::from_utf8(word).ok()?.parse().ok()?;
+    let ip: IpAddr = address.ip();
+    Some(Endpoint::Inet(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let inet = |text: &str, port| Endpoint::Inet(text.parse().unwrap(), port);
+        let unix = |text: &str| Endpoint::Unix(text.to_owned());
+        let pairs = [
+            (inet("192.0.2.1", 4711), inet("127.0.0.1", 8000)),
+            (inet("2001:db8::1", 1), inet("::1", 65535)),
+            (unix(""), unix("/run/a b%41é.sock")),
+        ];
+        for (peer, local) in pairs {
+            for (is_tls, was_introduced) in [(false, false), (true, true)] {
+                let client = Client { local: local.clone(), peer: peer.clone(), is_tls, was_introduced };
+                let mut line = Vec::new();
+                write(&mut line, &client);
+                let value = line.strip_prefix(b"Tapster-Client: ").unwrap().strip_suffix(b"\r\n").unwrap();
+                assert!(value.iter().all(|byte| matches!(byte, 0x20..=0x7e)));
+                assert_eq!(read(value), Some(client));
+            }
+        }
+    }
+
+    #[test]
+    fn other_words_are_refused() {
+        for value in
+            ["", "http", "http 1.2.3.4:5", "ftp 1.2.3.4:5 1.2.3.4:5", "http a b", "http unix: unix: x"]
+        {
+            assert_eq!(read(value.as_bytes()), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What stands before the workers, if an option asks for it: the sites that it serves, checked before anything starts, and
+//! the role of its process. No Python runs there after the fork.
+
+use tapster_config::Settings;
+use tapster_front::{Ends, Site};
+use tapster_observe::Log;
+use tapster_supervisor::FrontStart;
+use tapster_sys::signal;
+
+/// The front itself failed: the system refused it something.
+const EXIT_INTERNAL: i32 = 70;
+
+/// How long the last log lines may take.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Says what was given for nothing, and looks whether everything is there that the front is to serve.
+///
+/// # Errors
+/// In words for the operator.
+pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> {
+    if settings.has_front() && std::mem::take(&mut settings.stream_body) {
+        log.warning(format_args!(
+            "--stream-body has no effect with --static: a request reaches the application when its body is whole"
+        ));
+    }
+    sites(settings).map(drop)
+}
+
+fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
+    let site = |files: &tapster_config::StaticFiles| {
+        Site::new(&files.prefix, &files.path).map_err(|error| {
+            let (prefix, path) = (&files.prefix, files.path.display());
+            format!("--static {prefix}={path}: cannot open {path}: {error}")
+        })
+    };
+    settings.static_files.iter().map(site).collect()
+}
+
+/// The front process; gives its exit status.
+pub(crate) fn run(settings: &Settings, start: FrontStart, log: &Log) -> i32 {
+    let log = log.threaded(block_signals, None);
+    let FrontStart { listeners, inbox, workers, alive, board } = start;
+    let ends = Ends { listeners, inbox, workers, alive, board };
+    let sites = sites(settings);
+    let ended = sites.and_then(|sites| {
+        tapster_front::run(settings, sites, ends, &log).map_err(|error| format!("the front failed: {error}"))
+    });
+    let status = match ended {
+        Ok(()) => 0,
+        Err(error) => {
+            log.error(format_args!("{error}"));
+            EXIT_INTERNAL
+        }
+    };
+    log.flush(FLUSH);
+    status
+}
+
+fn block_signals() {
+    // A thread that still takes signals is a nuisance, not a failure.
+    let _unblocked = signal::block_all_in_this_thread();
+}
