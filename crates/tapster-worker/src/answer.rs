@@ -38,7 +38,7 @@ pub(crate) fn answer(
     let route = blocking.routes.suspect(&context.scratch.request.vars);
     let inside = before_call(shared, context, route);
     let start = context.now;
-    let measured = blocking.wants_usage() || route.is_some();
+    let measured = blocking.wants_usage(route);
     let usage = if measured { Usage::current() } else { None };
     if measured {
         blocking.begin();

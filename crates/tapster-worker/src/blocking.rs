@@ -52,10 +52,11 @@ impl Blocking {
         self.score.is_usual()
     }
 
-    /// Whether the next call's use of time should be read too (two system calls): of each where calls seem to block, of
-    /// some where a slow one was seen.
-    pub(crate) fn wants_usage(&self) -> bool {
-        match self.score.get() {
+    /// Whether the next call's use of time should be read too (two system calls): of each where calls seem to block, or
+    /// those of its route; of some where a slow one was seen.
+    pub(crate) fn wants_usage(&self, route: Option<Route>) -> bool {
+        let score = route.map_or(0, |route| self.routes.get(route)).max(self.score.get());
+        match score {
             0 => false,
             1..=SUSPECT => {
                 let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
@@ -139,7 +140,8 @@ impl Score {
         (self.0.swap(next, Ordering::Relaxed), next)
     }
 
-    fn get(&self) -> u32 {
+    /// What it is.
+    pub(crate) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -189,7 +191,7 @@ mod tests {
     #[test]
     fn one_slow_call_asks_for_measurement_until_it_is_forgotten() {
         let blocking = after([(Duration::from_millis(1), None)]);
-        assert_eq!((0..SAMPLE).filter(|_| blocking.wants_usage()).count(), 1);
+        assert_eq!((0..SAMPLE).filter(|_| blocking.wants_usage(None)).count(), 1);
         for _ in 0..80 {
             blocking.score.add(false, Some(false));
         }

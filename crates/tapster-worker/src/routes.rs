@@ -63,6 +63,11 @@ impl Routes {
         self.score(route).is_some_and(Score::is_usual)
     }
 
+    /// A route's score.
+    pub(crate) fn get(&self, route: Route) -> u32 {
+        self.score(route).map_or(0, Score::get)
+    }
+
     /// Notes a slow call of a route that was no suspect.
     pub(crate) fn note_slow(&self, vars: &Vars) {
         self.note(Route::of(vars), true, None);
