@@ -9,7 +9,7 @@ use crate::kind::{Kind, Switch};
 use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
-use crate::settings::{Bind, Settings};
+use crate::settings::{Bind, Sandbox, Settings};
 use crate::{help, show, values};
 
 /// What the user asked for.
@@ -128,6 +128,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
     check(&settings, &values)?;
     check_drain(&settings, &values)?;
     check_refork(&settings, &values)?;
+    check_sandbox(&settings, &values)?;
     Ok(Loaded { settings, values, file })
 }
 
@@ -202,6 +203,23 @@ fn check_refork(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> 
     let why =
         "without --preload every worker imports the application by itself, and none is forked from another";
     Err(located(option, origin_of(option, used), Invalid::with_hint(why, "add --preload, or leave it out")))
+}
+
+/// The sandbox needs what another option leaves out, and is needed by a third.
+fn check_sandbox(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> {
+    let (name, invalid) = match settings.sandbox {
+        Sandbox::Off if !settings.sandbox_write.is_empty() => {
+            let why = "without --sandbox the application may change whatever its user may";
+            ("sandbox-write", Invalid::with_hint(why, "add --sandbox fs:ro, or leave it out"))
+        }
+        Sandbox::ReadOnlyFiles if !settings.no_new_privileges => {
+            let why = "nobody can enter a sandbox and then gain privileges";
+            ("no-new-privileges", Invalid::with_hint(why, "leave it out, or --sandbox"))
+        }
+        _ => return Ok(()),
+    };
+    let Some(option) = options::find(name) else { return Ok(()) };
+    Err(located(option, origin_of(option, used), invalid))
 }
 
 fn origin_of<'a>(option: &OptionSpec, used: &'a [Value]) -> &'a Origin {

@@ -21,7 +21,7 @@ use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{
     AccessLog, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap, LogLevel, Peers, ProxyProtocol,
-    Settings,
+    Sandbox, Settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -97,6 +97,8 @@ pub(crate) fn blank() -> Settings {
         user: None,
         group: None,
         no_new_privileges: false,
+        sandbox: Sandbox::Off,
+        sandbox_write: Vec::new(),
         umask: None,
         limit_nofile: None,
         hooks: None,

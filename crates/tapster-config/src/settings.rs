@@ -65,6 +65,16 @@ pub enum ProxyProtocol {
     V2,
 }
 
+/// What the workers are kept from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sandbox {
+    /// Nothing that the system does not keep them from.
+    #[default]
+    Off,
+    /// Changing files, but for temporary ones, and what else an application has no need of.
+    ReadOnlyFiles,
+}
+
 /// A number of processes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Count {
@@ -229,6 +239,10 @@ pub struct Settings {
     pub group: Option<String>,
     /// Whether workers that change user or group gain nothing by the programs that they execute.
     pub no_new_privileges: bool,
+    /// What workers are kept from before they load the application.
+    pub sandbox: Sandbox,
+    /// What workers may change besides temporary files, with all that is below it. Only with `sandbox`.
+    pub sandbox_write: Vec<PathBuf>,
     /// Access rights that new files do not get; none means as inherited.
     pub umask: Option<u32>,
     /// Descriptors that each process may have; none means as many as the system grants.

@@ -70,7 +70,8 @@ fn make_paths_absolute(settings: &mut Settings) {
         .flatten()
         .chain(socket);
     let files = settings.static_files.iter_mut().map(|files| &mut files.path);
-    for path in files.chain(&mut settings.pythonpath).chain(&mut settings.touch_reload).chain(paths) {
+    let lists = [&mut settings.pythonpath, &mut settings.touch_reload, &mut settings.sandbox_write];
+    for path in lists.into_iter().flatten().chain(files).chain(paths) {
         *path = start.join(&*path);
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use tapster_config::{Owner, Settings};
 use tapster_observe::Log;
-use tapster_sys::identity::{Identity, Privileges, may_change};
+use tapster_sys::identity::{Identity, may_change};
+use tapster_sys::privileges::Privileges;
 use tapster_sys::socket::Access;
 use tapster_sys::user::{self, User};
 
@@ -36,7 +37,11 @@ pub(crate) fn of_workers(settings: &Settings) -> Result<Workers, String> {
     }
     let environment = user.as_ref().map_or(Vec::new(), Found::environment);
     Ok(Workers {
-        privileges: Privileges { identity: Some(identity), no_new: settings.no_new_privileges },
+        privileges: Privileges {
+            identity: Some(identity),
+            no_new: settings.no_new_privileges,
+            ..Privileges::default()
+        },
         environment,
     })
 }

@@ -17,6 +17,7 @@ mod listeners;
 mod opening;
 mod original;
 mod promotion;
+mod sandbox;
 mod server;
 mod start_lines;
 mod strength;

@@ -15,9 +15,9 @@ use tapster_supervisor::{
     WatcherRole, WatcherStart, WorkerStart, slots_for,
 };
 use tapster_sys::fork::Forked;
-use tapster_sys::identity::Privileges;
 use tapster_sys::log_file;
 use tapster_sys::memory::SharedWords;
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Access;
 
@@ -26,7 +26,7 @@ use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
 use crate::original::Granted;
 use crate::{
-    development, front, host, identity, listeners, original, start_lines, strength, template, worker,
+    development, front, host, identity, listeners, original, sandbox, start_lines, strength, template, worker,
 };
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -83,6 +83,7 @@ fn serve(
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
+    let privileges = sandbox::add(privileges, settings)?;
     let before = inheritance.as_ref().map(Inheritance::pid);
     settings.pidfile.as_deref().map_or(Ok(()), |path| PidFile::check(path, before))?;
     let access = identity::of_sockets(settings, &privileges)?;
@@ -127,6 +128,9 @@ fn supervise(
     let workers = strength::of(py, settings);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
+    if let Some(sandbox) = &privileges.sandbox {
+        sandbox::say(sandbox, log);
+    }
     let slots = slots_for(workers.most);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;

@@ -58,7 +58,7 @@ impl Forks<'_> {
         call(py, "in_worker", log);
         match worker::run_forked(py, settings, application.clone_ref(py), workers, log, start) {
             End::Exit(status) => status,
-            End::Template(start) => self.serve(start),
+            End::Template(start) => self.serve(*start),
         }
     }
 }

@@ -83,7 +83,7 @@ pub(crate) enum End {
     /// Its process is to exit with this status.
     Exit(i32),
     /// Its process is a template from now on.
-    Template(TemplateStart),
+    Template(Box<TemplateStart>),
 }
 
 /// Runs a worker that a template forked, with the application it has.
@@ -115,7 +115,7 @@ fn ended(
     log: &Log,
 ) -> End {
     let status = match served {
-        Ok(Some(start)) => return End::Template(start),
+        Ok(Some(start)) => return End::Template(Box::new(start)),
         Ok(None) => 0,
         Err(error) => {
             log.error(format_args!("the worker failed: {error}"));

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use tapster_config::Settings;
 use tapster_observe::{Log, Scoreboard, WorkerState};
-use tapster_sys::identity::Privileges;
 use tapster_sys::inbox::Message;
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal, Signals};
 use tapster_sys::socket::Listener;

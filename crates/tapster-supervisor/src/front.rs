@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tapster_observe::{Log, Scoreboard};
 use tapster_sys::fork::Forked;
-use tapster_sys::identity::Privileges;
 use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;

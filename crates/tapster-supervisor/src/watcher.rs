@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tapster_observe::Log;
 use tapster_sys::fork::Forked;
-use tapster_sys::identity::Privileges;
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::wait::Status;

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tapster_observe::{Log, Scoreboard, WorkerState};
-use tapster_sys::identity::Privileges;
 use tapster_sys::inbox::Message;
 use tapster_sys::poll::{self, Interest};
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::{self, Signal};
 use tapster_sys::socket::Listener;
@@ -148,6 +148,7 @@ fn part_from(child: Child<'_>) -> Option<()> {
     give_up(privileges, log)?;
     // After that, which resets it.
     follow(supervisor)?;
+    confine(privileges, log)?;
     take_name(name, title);
     Some(())
 }
@@ -196,6 +197,20 @@ fn give_up(privileges: &Privileges, log: &Log) -> Option<()> {
         ));
     });
     said.ok()
+}
+
+/// As above, for what it could do rather than who it is.
+fn confine(privileges: &Privileges, log: &Log) -> Option<()> {
+    let closed = privileges.confine().inspect_err(|error| {
+        log.error(format_args!("a worker cannot be confined as --sandbox says, and does not run: {error}"));
+    });
+    for path in closed.ok()? {
+        log.warning(format_args!(
+            "{} cannot be reached, and is closed to this worker's sandbox",
+            path.display()
+        ));
+    }
+    Some(())
 }
 
 /// The signals that came since the fork are delivered at the end, to the new dispositions.

@@ -90,38 +90,6 @@ impl Identity {
     }
 }
 
-/// What workers give up before they load the application.
-#[derive(Clone, Default, Debug)]
-pub struct Privileges {
-    /// Who they become; none means that they stay who they are.
-    pub identity: Option<Identity>,
-    /// Whether set-user-ID programs that they execute gain nothing by it.
-    pub no_new: bool,
-}
-
-impl Privileges {
-    /// Becomes that identity. Before the parent-death signal is set, which a change of user resets.
-    ///
-    /// # Errors
-    /// When the process is not all that: it must end.
-    pub fn give_up(&self) -> Result<(), NotAssumed> {
-        self.identity.as_ref().map_or(Ok(()), Identity::assume)?;
-        match self.no_new {
-            true => set_no_new_privileges()
-                .map_err(|error| NotAssumed::Refused { call: "PR_SET_NO_NEW_PRIVS", error }),
-            false => Ok(()),
-        }
-    }
-}
-
-/// Keeps this process and what it executes from gaining privileges by set-user-ID programs and file capabilities. Does
-/// nothing where there is no such thing (macOS).
-fn set_no_new_privileges() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    rustix::thread::set_no_new_privs(true)?;
-    Ok(())
-}
-
 /// Whether this process may become another user: it is root and was not deprived of that right.
 pub fn may_change() -> bool {
     #[cfg(target_os = "linux")]

@@ -3,16 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "clippy knows tests by their harness")]
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use tapster_sys::exec::{self, Program};
 use tapster_sys::fork::{Forked, SingleThreaded, fork};
-use tapster_sys::identity::{Identity, Privileges, may_change};
+use tapster_sys::identity::{Identity, may_change};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::memory::SharedWords;
 use tapster_sys::open_files::Limits;
 use tapster_sys::poll::{self, Interest};
+use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
+use tapster_sys::sandbox::{Sandbox, Support};
 use tapster_sys::signal::{self, Signal, Signals};
 use tapster_sys::wait::{self, Status};
 
@@ -27,7 +30,8 @@ fn main() {
     a_program_starts_clean_and_with_what_it_is_given();
     a_program_that_cannot_start_says_why();
     nobody_becomes_root_again();
-    println!("fork: 8 tests passed");
+    a_sandbox_is_entered_whole_or_not_at_all();
+    println!("fork: 9 tests passed");
 }
 
 /// Runs a closure in a child, which exits with its result.
@@ -161,9 +165,30 @@ fn nobody_becomes_root_again() {
     });
     assert_eq!(status_of(pid, &signals), Status::Exited(0));
     let stays = Identity { uid: None, gid: rustix::process::getgid().as_raw(), groups: Vec::new() };
-    let privileges = Privileges { identity: Some(stays).filter(|_| !may), no_new: true };
-    let pid = child(|| i32::from(privileges.give_up().is_err()));
+    let identity = Some(stays).filter(|_| !may);
+    let privileges = Privileges { identity, no_new: true, sandbox: None };
+    let pid = child(|| i32::from(privileges.give_up().is_err()) + i32::from(privileges.confine().is_err()));
     assert_eq!(status_of(pid, &signals), Status::Exited(0));
+}
+
+/// What a sandbox names can be changed in it, and nothing else; without Landlock nobody enters one.
+fn a_sandbox_is_entered_whole_or_not_at_all() {
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let place = std::env::temp_dir().join(format!("tapster-sandbox-{}", std::process::id()));
+    let (open, missing) = (place.join("open"), place.join("missing"));
+    std::fs::create_dir_all(&open).unwrap();
+    let sandbox = Some(Sandbox { writable: vec![open.clone(), missing.clone()] });
+    let privileges = Privileges { sandbox, ..Privileges::default() };
+    let pid = child(|| match privileges.confine() {
+        Err(_) => i32::from(Support::now().landlock != 0),
+        Ok(closed) => {
+            let writes = |folder: &Path| i32::from(std::fs::write(folder.join("file"), "x").is_ok());
+            let reads = i32::from(std::fs::read_dir("/").is_ok());
+            8 * i32::from(closed != [missing]) + 4 * writes(&place) + 2 * (1 - writes(&open)) + 1 - reads
+        }
+    });
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
+    std::fs::remove_dir_all(&place).unwrap();
 }
 
 fn program(words: &[&str], directory: &str) -> Program {

@@ -3,8 +3,9 @@
 use super::{ROW, to_usize};
 use crate::account;
 use crate::error::Invalid;
-use crate::kind::Kind;
-use crate::option::{Fallback, Group, OptionSpec};
+use crate::kind::{Choice, Kind};
+use crate::option::{Fallback, Group, List, OptionSpec};
+use crate::settings::Sandbox;
 
 pub(super) static ROWS: &[OptionSpec] = &[
     OptionSpec {
@@ -42,9 +43,47 @@ pub(super) static ROWS: &[OptionSpec] = &[
         kind: Kind::Flag(|settings, on| settings.no_new_privileges = on),
         fallback: Fallback::Value("on"),
         group: Group::Host,
-        help: "With --user or --group: programs that the application runs gain none",
+        help: "With --user, --group or --sandbox: programs that the application runs gain none",
         details: "What a set-user-ID program such as `sudo` would gain (the kernel's PR_SET_NO_NEW_PRIVS). `off` for \
                   an application that sends mail by Postfix's `sendmail`, which is one.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "sandbox",
+        metavar: "WHICH",
+        kind: Kind::Choice(&[
+            Choice {
+                word: "off",
+                help: "what the system allows the user of the workers",
+                set: |settings| settings.sandbox = Sandbox::Off,
+            },
+            Choice {
+                word: "fs:ro",
+                help: "files can be read; only temporary ones, and those of --sandbox-write, can be changed",
+                set: |settings| settings.sandbox = Sandbox::ReadOnlyFiles,
+            },
+        ]),
+        fallback: Fallback::Value("off"),
+        group: Group::Host,
+        help: "Keep the workers from changing files and from what no application needs",
+        details: "With `fs:ro` the application, whatever becomes of it, changes files only below TMPDIR (or /tmp), `--temp-dir`, \
+                  /dev/shm and what `--sandbox-write` names. It binds no TCP ports, sends no signals to other processes, \
+                  and some 40 system calls fail with EPERM (mount, ptrace, bpf and the like). What it runs is in the \
+                  sandbox too. In force before the application is loaded, with `--preload` too. The log says at the start \
+                  what holds, and what an older kernel does not refuse. Takes a Linux with Landlock (5.13); without it \
+                  the server does not start.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "sandbox-write",
+        metavar: "PATH",
+        kind: Kind::Path(|settings, path| settings.sandbox_write.push(path)),
+        list: List::Many,
+        fallback: Fallback::Words("temporary files only"),
+        group: Group::Host,
+        help: "With --sandbox: a directory or a file that the application may change; may be given several times",
+        details: "With all that is below it: uploads, an SQLite database (its directory), the application's own log. \
+                  It must be there at the start. A directory that is made anew later is another one, until the next reload.",
         ..ROW
     },
     OptionSpec {

@@ -33,6 +33,8 @@ fn defaults_are_those_of_the_design() {
         user: None,
         group: None,
         no_new_privileges: true,
+        sandbox: tapster_config::Sandbox::Off,
+        sandbox_write: Vec::new(),
         umask: None,
         limit_nofile: None,
         hooks: None,
