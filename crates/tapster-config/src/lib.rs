@@ -22,6 +22,7 @@ mod peers;
 pub mod settings;
 mod show;
 mod static_files;
+mod tls;
 mod unknown;
 pub mod values;
 

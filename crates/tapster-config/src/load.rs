@@ -10,7 +10,7 @@ use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Sandbox, Settings};
-use crate::{help, show, values};
+use crate::{help, show, tls, values};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -126,6 +126,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
         values.push(Value { name: option.name, given });
     }
     check(&settings, &values)?;
+    tls::check(&settings)?;
     check_drain(&settings, &values)?;
     check_refork(&settings, &values)?;
     check_sandbox(&settings, &values)?;

@@ -69,6 +69,8 @@ pub enum Group {
     Limits,
     /// What stands before the workers.
     Front,
+    /// How connections are encrypted.
+    Tls,
     /// Who is believed.
     Trust,
     /// How a running server is reached by its operator.
@@ -90,6 +92,7 @@ impl Group {
         Self::Times,
         Self::Limits,
         Self::Front,
+        Self::Tls,
         Self::Trust,
         Self::Control,
         Self::Development,
@@ -107,6 +110,7 @@ impl Group {
             Self::Times => "Time limits",
             Self::Limits => "Request limits",
             Self::Front => "Static files",
+            Self::Tls => "TLS",
             Self::Trust => "Proxies and trust",
             Self::Control => "Control and health checks",
             Self::Development => "Development",

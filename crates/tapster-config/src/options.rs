@@ -13,6 +13,7 @@ mod logging;
 mod processes;
 mod recycling;
 mod times;
+mod tls;
 mod trust;
 
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub static OPTIONS: Table = Table(&[
     times::ROWS,
     limits::ROWS,
     front::ROWS,
+    tls::ROWS,
     trust::ROWS,
     control::ROWS,
     development::ROWS,
@@ -143,6 +145,8 @@ pub(crate) fn blank() -> Settings {
         spool_max: 0,
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
+        tls: crate::settings::TlsSettings::default(),
+        state_dir: None,
         static_files: Vec::new(),
     }
 }

@@ -106,7 +106,19 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["ini", "paste", "yaml", "xml", "json"],
         "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
     ),
-    (&["certfile", "keyfile", "ssl-certificate", "ssl-keyfile"], NOT_YET),
+    (&["certfile", "ssl-certfile", "ssl-certificate"], "write --tls-certificate FILE"),
+    (&["keyfile", "ssl-keyfile"], "write --tls-key FILE"),
+    (&["ca-certs", "ssl-ca-certs"], "write --tls-client-ca FILE"),
+    (&["cert-reqs", "ssl-cert-reqs"], "write --tls-client-auth required or optional"),
+    (&["ssl-version"], "write --tls-min-version 1.2 or 1.3"),
+    (
+        &["ciphers", "ssl-ciphers", "do-handshake-on-connect", "suppress-ragged-eofs"],
+        "leave it out: only ciphers that are safe are there, and handshakes hold nobody up",
+    ),
+    (
+        &["https", "https2", "http-to-https"],
+        "write --bind ADDRESS with --tls-certificate FILE and --tls-key FILE; --tls-redirect-bind sends plain HTTP on to it",
+    ),
     (&["static-map", "static-map2", "static-path-mount"], "write --static PREFIX=DIR"),
     (&["check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];

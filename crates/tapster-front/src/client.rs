@@ -7,6 +7,7 @@ use tapster_gateway::Endpoint;
 use tapster_gateway::hop::{self, Client as Ends};
 use tapster_http1::Head;
 
+use crate::front::Front;
 use crate::stream::Stream;
 
 /// How long a closing connection may be silent, and how long it may go on sending, before it is cut (RFC 9112 §9.6).
@@ -21,6 +22,8 @@ pub(crate) struct Client {
     said: Vec<u8>,
     /// A PROXY header is due.
     pub(crate) is_proxied: bool,
+    /// It came to the listener for those that are sent on to HTTPS (`--tls-redirect-bind`).
+    pub(crate) is_redirected: bool,
     /// Bytes that came and are not used yet.
     pub(crate) input: Vec<u8>,
     /// Requests answered.
@@ -31,18 +34,35 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(stream: Stream, local: Endpoint, peer: Endpoint, is_proxied: bool) -> Client {
-        let ends = Ends { local, peer, is_tls: false, was_introduced: false };
+        let ends = Ends { local, peer, is_tls: false, was_introduced: false, variables: Vec::new() };
         let mut client = Client {
             stream,
             ends,
             said: Vec::new(),
             is_proxied,
+            is_redirected: false,
             input: Vec::new(),
             served: 0,
             spare: (Vec::new(), Head::default()),
         };
         client.say();
         client
+    }
+
+    /// Whether it has to speak TLS where there are certificates: everybody who comes over the network, but for those that
+    /// are to be told so.
+    pub(crate) fn is_to_encrypt(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_)) && !self.is_redirected
+    }
+
+    /// The field that keeps browsers with HTTPS, for answers over it (RFC 6797 §7.2).
+    pub(crate) fn hsts<'f>(&self, front: &'f Front) -> &'f [u8] {
+        if self.stream.is_encrypted() { &front.policy.hsts } else { b"" }
+    }
+
+    /// What it reached.
+    pub(crate) fn local(&self) -> &Endpoint {
+        &self.ends.local
     }
 
     /// Who it is.
@@ -58,10 +78,18 @@ impl Client {
     /// Somebody that may said who it is.
     pub(crate) fn introduced(&mut self, ends: Option<(Endpoint, Endpoint)>, is_tls: bool) {
         if let Some((local, peer)) = ends {
-            self.ends = Ends { local, peer, is_tls, was_introduced: true };
+            self.ends = Ends { local, peer, is_tls, was_introduced: true, variables: Vec::new() };
         }
         self.ends.is_tls = is_tls;
         self.is_proxied = false;
+        self.say();
+    }
+
+    /// It speaks TLS, about which the application is told this.
+    pub(crate) fn secured(&mut self, variables: Vec<(&'static str, Vec<u8>)>) {
+        self.ends.is_tls = true;
+        self.ends.variables =
+            variables.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value)).collect();
         self.say();
     }
 

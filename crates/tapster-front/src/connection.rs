@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
-use crate::{files, pass};
+use crate::{files, pass, redirect, tls};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -27,6 +27,12 @@ pub(crate) enum After {
 /// Serves a connection until it ends.
 pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     let _open = front.drain.open();
+    if let Some(tls) = front.tls.as_ref().filter(|_| client.is_to_encrypt()) {
+        match tls::enter(&front, tls, client).await {
+            Some(encrypted) => client = encrypted,
+            None => return,
+        }
+    }
     loop {
         let request = match receive::next(&front, &mut client).await {
             Next::Request(request) => request,
@@ -47,6 +53,9 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
 
 /// Finds who answers, and has it answered.
 async fn handle(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    if client.is_redirected {
+        return redirect::answer(front, client, request).await;
+    }
     if let Some(path) = path(request)
         && let Some(found) = front.routes.find(&path).and_then(|site| files::find(site, &path))
     {

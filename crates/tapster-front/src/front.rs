@@ -18,6 +18,7 @@ use crate::drain::Drain;
 use crate::files::Site;
 use crate::policy::Policy;
 use crate::route::Routes;
+use crate::tls::Tls;
 use crate::workers::Workers;
 use crate::{listen, orders};
 
@@ -29,6 +30,8 @@ pub struct Ends {
     pub inbox: Inbox,
     /// Where to send connections for the worker of each slot.
     pub workers: Vec<(usize, Inbox)>,
+    /// Certificates and keys, from [`Secrets::to_file`](crate::tls::Secrets::to_file), where TLS is asked for.
+    pub secrets: Option<OwnedFd>,
     /// A pipe that ends when the supervisor does: readable then, and never before.
     pub alive: OwnedFd,
     /// The counters of the workers.
@@ -40,6 +43,7 @@ pub(crate) struct Front {
     pub(crate) policy: Policy,
     pub(crate) routes: Routes,
     pub(crate) workers: Rc<Workers>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) drain: Rc<Drain>,
     pub(crate) log: Log,
     date: RefCell<DateCache>,
@@ -62,10 +66,11 @@ impl Front {
 pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::Result<()> {
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
-    let Ends { listeners, inbox, workers, alive, board } = ends;
+    let Ends { listeners, inbox, workers, secrets, alive, board } = ends;
     let front = Rc::new(Front {
-        policy: Policy::new(settings),
+        policy: Policy::new(settings, &listeners),
         routes: Routes::new(sites),
+        tls: Tls::new(settings, secrets)?,
         workers: Workers::new(board, workers),
         drain: Drain::new(),
         log: log.clone(),

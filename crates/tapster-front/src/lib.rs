@@ -19,9 +19,11 @@ mod pace;
 mod pass;
 mod policy;
 mod receive;
+mod redirect;
 mod refuse;
 mod route;
 mod stream;
+pub mod tls;
 mod workers;
 mod write;
 

@@ -30,6 +30,8 @@ struct Door {
     address: Address,
     /// Each connection begins with a PROXY header.
     is_proxied: bool,
+    /// Its clients are sent on to HTTPS.
+    redirects: bool,
 }
 
 enum Socket {
@@ -92,7 +94,18 @@ impl Door {
             true => Socket::Unix(UnixListener::from_std(fd.into())?),
             false => Socket::Tcp(TcpListener::from_std(fd.into())?),
         };
-        Ok(Door { socket, address: listener.address().clone(), is_proxied: listener.is_proxied() })
+        Ok(Door {
+            socket,
+            address: listener.address().clone(),
+            is_proxied: listener.is_proxied(),
+            redirects: listener.redirects(),
+        })
+    }
+
+    fn client(&self, stream: Stream, local: Endpoint, peer: Endpoint) -> Client {
+        let mut client = Client::new(stream, local, peer, self.is_proxied);
+        client.is_redirected = self.redirects;
+        client
     }
 
     async fn accept(&self) -> io::Result<Client> {
@@ -104,7 +117,7 @@ impl Door {
                     _ => stream.local_addr()?,
                 };
                 stream.set_nodelay(true)?;
-                Ok(Client::new(Stream::Tcp(stream), inet(local), inet(peer), self.is_proxied))
+                Ok(self.client(Stream::Tcp(stream), inet(local), inet(peer)))
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -113,7 +126,7 @@ impl Door {
                     Address::Inet(address) => inet(*address),
                 };
                 let peer = Endpoint::Unix(String::new());
-                Ok(Client::new(Stream::Unix(stream), local, peer, self.is_proxied))
+                Ok(self.client(Stream::Unix(stream), local, peer))
             }
         }
     }

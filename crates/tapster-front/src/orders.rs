@@ -64,6 +64,11 @@ fn read(front: &Front, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duratio
             }
             Ok(Some((Message::Stop, _))) => limit = Some(Duration::ZERO),
             Ok(Some((Message::Reopen, new))) => change_log(front, new),
+            Ok(Some((Message::Certificates, Some(new)))) => {
+                if let Some(tls) = &front.tls {
+                    tls.replace(new, &front.log);
+                }
+            }
             Ok(Some(_)) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return limit,

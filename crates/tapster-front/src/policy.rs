@@ -7,6 +7,7 @@ use tapster_config::{BindProtocol, Peers, ProxyProtocol, Settings};
 use tapster_gateway::Endpoint;
 use tapster_gateway::proxy_header::ProxyVersions;
 use tapster_http1::Limits;
+use tapster_sys::socket::{Address, Listener};
 
 use crate::pace::PaceLimits;
 
@@ -23,12 +24,16 @@ pub(crate) struct Policy {
     /// How long a request may wait for a worker; none is no limit.
     pub(crate) queue_timeout: Option<Duration>,
     pub(crate) server_header: bool,
+    /// The port that clients of plain HTTP are sent on to.
+    pub(crate) https_port: u16,
+    /// A field for every answer over TLS, with its line end; empty without `--hsts`.
+    pub(crate) hsts: Vec<u8>,
     pub(crate) proxy_versions: ProxyVersions,
     proxy_allow_from: Peers,
 }
 
 impl Policy {
-    pub(crate) fn new(settings: &Settings) -> Policy {
+    pub(crate) fn new(settings: &Settings, listeners: &[Listener]) -> Policy {
         let limits = &settings.limits;
         Policy {
             http: Limits { request_line: limits.request_line, head: limits.head, fields: limits.fields },
@@ -44,6 +49,8 @@ impl Policy {
             head_timeout: settings.head_timeout,
             queue_timeout: (!settings.queue_timeout.is_zero()).then_some(settings.queue_timeout),
             server_header: settings.server_header,
+            https_port: https_port(listeners),
+            hsts: hsts(settings),
             proxy_versions: match settings.proxy_protocol {
                 ProxyProtocol::Off | ProxyProtocol::Auto => ProxyVersions::Any,
                 ProxyProtocol::V1 => ProxyVersions::One,
@@ -68,4 +75,18 @@ impl Policy {
                 Endpoint::Inet(address, _) => contains(address),
             }
     }
+}
+
+/// The first port that speaks TLS.
+fn https_port(listeners: &[Listener]) -> u16 {
+    let port = |listener: &Listener| match listener.address() {
+        Address::Inet(address) if !listener.redirects() => Some(address.port()),
+        _ => None,
+    };
+    listeners.iter().find_map(port).unwrap_or(443)
+}
+
+fn hsts(settings: &Settings) -> Vec<u8> {
+    let value = settings.tls.hsts.as_ref();
+    value.map_or_else(Vec::new, |value| format!("Strict-Transport-Security: {value}\r\n").into_bytes())
 }

@@ -137,7 +137,7 @@ fn is_head(buffer: &[u8]) -> bool {
 }
 
 /// Takes the PROXY header that the connection begins with. False if it is not all there.
-fn introduce(front: &Front, client: &mut Client) -> Result<bool, Refused> {
+pub(crate) fn introduce(front: &Front, client: &mut Client) -> Result<bool, Refused> {
     if client.input.is_empty() {
         return Ok(false);
     }
@@ -165,9 +165,11 @@ fn check_protocol(first: u8, allowed: BindProtocol) -> Result<(), Refused> {
             BindProtocol::Auto | BindProtocol::Http => return Ok(()),
         },
         0 | 30 => {
-            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static, or let nginx use proxy_pass"
+            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static and TLS, or let nginx use proxy_pass"
         }
-        0x16 => "TLS hello on a plain port: use http:// or put a TLS proxy in front",
+        0x16 => {
+            "TLS hello on a plain port: use http://, or give the server a certificate (--tls-certificate)"
+        }
         other => {
             let reason = format_args!("first byte {other:#04x} is not HTTP");
             return Err(Refused::new(400, reason));

@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::tls::Secured;
+
 /// Bytes of room that a read has at least.
 pub(crate) const READ: usize = 16 * 1024;
 
@@ -17,14 +19,20 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+    /// Internet, encrypted.
+    Tls(Box<Secured>),
 }
 
-/// The same call on either.
+/// The same call on the socket of any.
 macro_rules! either {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream {
             Stream::Tcp($inner) => $call,
             Stream::Unix($inner) => $call,
+            Stream::Tls(secured) => {
+                let $inner = &secured.socket;
+                $call
+            }
         }
     };
 }
@@ -32,6 +40,9 @@ macro_rules! either {
 impl Stream {
     /// Appends what is there; 0 at the end. `WouldBlock` when nothing is there now.
     pub(crate) fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        if let Stream::Tls(secured) = self {
+            return secured.try_read(into);
+        }
         into.reserve(READ);
         either!(self, stream => stream.try_read_buf(into))
     }
@@ -53,11 +64,18 @@ impl Stream {
 
     /// Writes what there is room for. `WouldBlock` when there is none.
     pub(crate) fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Stream::Tls(secured) = self {
+            return secured.try_write(parts);
+        }
         either!(self, stream => stream.try_write_vectored(parts))
     }
 
-    /// Sends a piece of a file (sendfile(2)), what there is room for. `WouldBlock` when there is none.
+    /// Sends a piece of a file (sendfile(2)), what there is room for. `WouldBlock` when there is none, and
+    /// `Unsupported` where it has to be encrypted first.
     pub(crate) fn try_send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        if self.is_encrypted() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         either!(self, stream => stream.try_io(Interest::WRITABLE, || {
             tapster_sys::file::send(stream.as_fd(), file.as_fd(), offset, count)
         }))
@@ -77,9 +95,21 @@ impl Stream {
         }
     }
 
+    /// Whether what it carries is encrypted here.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Stream::Tls(_))
+    }
+
     /// Says that nothing more follows.
     pub(crate) async fn end(&mut self) {
         // A client that is gone needs no word.
-        let _gone = either!(self, stream => stream.shutdown().await);
+        let _gone = match self {
+            Stream::Tcp(socket) => socket.shutdown().await,
+            Stream::Unix(socket) => socket.shutdown().await,
+            Stream::Tls(secured) => {
+                secured.say_end();
+                secured.socket.shutdown().await
+            }
+        };
     }
 }

@@ -9,8 +9,14 @@ use crate::{Endpoint, percent};
 pub const FIELD: &str = "Tapster-Client";
 
 /// What a head may be longer by than the client's own: this field, and Content-Length for a body that came in chunks.
-/// Two unix paths of 108 bytes, each byte as an escape, are the most that it has to say.
-pub const LONGEST: usize = 1024;
+/// The certificate of a client is the most that it has to say.
+pub const LONGEST: usize = 16 * 1024;
+
+/// Of that, what is for the other field.
+const SPARE: usize = 64;
+
+/// What the names of [`Client::variables`] begin with.
+const PREFIX: &[u8] = b"SSL_";
 
 /// The client of a request and what it connected to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +29,9 @@ pub struct Client {
     pub is_tls: bool,
     /// Both ends are what a PROXY header said.
     pub was_introduced: bool,
+    /// What the application is told besides, by name: `SSL_PROTOCOL` and others. The names begin with `SSL_`, as no
+    /// variable that a client makes does.
+    pub variables: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Whether a field has this name.
@@ -31,14 +40,39 @@ pub fn is_name(name: &[u8]) -> bool {
 }
 
 /// Appends the field with its line end: `Tapster-Client: http 192.0.2.1:4711 127.0.0.1:8000`, and ` proxy` where a
-/// PROXY header said so.
+/// PROXY header said so; then the variables, as ` NAME=value`, with escapes. Those that would make it longer than
+/// [`LONGEST`] are left out.
 pub fn write(out: &mut Vec<u8>, client: &Client) {
+    let start = out.len();
     out.extend_from_slice(FIELD.as_bytes());
     out.extend_from_slice(if client.is_tls { b": https " } else { b": http " });
     endpoint(out, &client.peer);
     out.push(b' ');
     endpoint(out, &client.local);
-    out.extend_from_slice(if client.was_introduced { b" proxy\r\n" } else { b"\r\n" });
+    if client.was_introduced {
+        out.extend_from_slice(b" proxy");
+    }
+    for (name, value) in &client.variables {
+        let before = out.len();
+        out.push(b' ');
+        out.extend_from_slice(name);
+        out.push(b'=');
+        escape(out, value);
+        if out.len() > start + LONGEST - SPARE {
+            out.truncate(before);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Nothing but visible bytes.
+fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        match byte {
+            b'%' | 0..=b' ' | 0x7f.. => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
 }
 
 /// Reads the value of the field; none if no [`write`] wrote it.
@@ -50,12 +84,18 @@ pub fn read(value: &[u8]) -> Option<Client> {
         _ => return None,
     };
     let (peer, local) = (read_endpoint(words.next()?)?, read_endpoint(words.next()?)?);
-    let was_introduced = match words.next() {
-        None => false,
-        Some(b"proxy") => true,
-        Some(_) => return None,
-    };
-    words.next().is_none().then_some(Client { local, peer, is_tls, was_introduced })
+    let mut words = words.peekable();
+    let was_introduced = words.next_if_eq(&b"proxy".as_slice()).is_some();
+    let variables = words.map(variable).collect::<Option<Vec<_>>>()?;
+    Some(Client { local, peer, is_tls, was_introduced, variables })
+}
+
+fn variable(word: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let equals = word.iter().position(|&byte| byte == b'=')?;
+    let (name, value) = (&word[..equals], &word[equals + 1..]);
+    let mut decoded = Vec::with_capacity(value.len());
+    percent::decode(value, &mut decoded).ok()?;
+    name.starts_with(PREFIX).then(|| (name.to_vec(), decoded))
 }
 
 fn endpoint(out: &mut Vec<u8>, endpoint: &Endpoint) {
@@ -63,12 +103,7 @@ fn endpoint(out: &mut Vec<u8>, endpoint: &Endpoint) {
         Endpoint::Inet(..) => out.extend_from_slice(endpoint.to_string().as_bytes()),
         Endpoint::Unix(path) => {
             out.extend_from_slice(b"unix:");
-            for &byte in path.as_bytes() {
-                match byte {
-                    b'%' | 0..=b' ' | 0x7f.. => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-                    _ => out.push(byte),
-                }
-            }
+            escape(out, path.as_bytes());
         }
     }
 }
@@ -99,7 +134,12 @@ mod tests {
         ];
         for (peer, local) in pairs {
             for (is_tls, was_introduced) in [(false, false), (true, true)] {
-                let client = Client { local: local.clone(), peer: peer.clone(), is_tls, was_introduced };
+                let variables = match is_tls {
+                    true => vec![(b"SSL_CLIENT_CERT".to_vec(), b"a b\n%=\xff".to_vec())],
+                    false => Vec::new(),
+                };
+                let client =
+                    Client { local: local.clone(), peer: peer.clone(), is_tls, was_introduced, variables };
                 let mut line = Vec::new();
                 write(&mut line, &client);
                 let value = line.strip_prefix(b"Tapster-Client: ").unwrap().strip_suffix(b"\r\n").unwrap();
@@ -111,10 +151,29 @@ mod tests {
 
     #[test]
     fn other_words_are_refused() {
-        for value in
-            ["", "http", "http 1.2.3.4:5", "ftp 1.2.3.4:5 1.2.3.4:5", "http a b", "http unix: unix: x"]
-        {
+        for value in [
+            "",
+            "http",
+            "http 1.2.3.4:5",
+            "ftp 1.2.3.4:5 1.2.3.4:5",
+            "http a b",
+            "http unix: unix: x",
+            "http unix: unix: PATH=x",
+        ] {
             assert_eq!(read(value.as_bytes()), None, "{value}");
         }
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let unix = Endpoint::Unix("\u{1}".repeat(108));
+        let variables = ["SSL_A", "SSL_B"].map(|name| (name.into(), vec![b'\n'; LONGEST / 4])).into();
+        let (local, peer) = (unix.clone(), unix);
+        let client = Client { local, peer, is_tls: true, was_introduced: true, variables };
+        let mut line = Vec::new();
+        write(&mut line, &client);
+        assert!(line.len() <= LONGEST - SPARE + 2);
+        let value = line.strip_prefix(b"Tapster-Client: ").unwrap().strip_suffix(b"\r\n").unwrap();
+        assert_eq!(read(value).unwrap().variables.len(), 1);
     }
 }

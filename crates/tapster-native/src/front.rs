@@ -1,7 +1,10 @@
 //! What stands before the workers, if an option asks for it: the sites that it serves, checked before anything starts, and
 //! the role of its process. No Python runs there after the fork.
 
+use std::os::fd::OwnedFd;
+
 use tapster_config::Settings;
+use tapster_front::tls::{self, Secrets};
 use tapster_front::{Ends, Site};
 use tapster_observe::Log;
 use tapster_supervisor::FrontStart;
@@ -20,10 +23,24 @@ const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> {
     if settings.has_front() && std::mem::take(&mut settings.stream_body) {
         log.warning(format_args!(
-            "--stream-body has no effect with --static: a request reaches the application when its body is whole"
+            "--stream-body has no effect with --static or TLS: a request reaches the application when its body is whole"
         ));
     }
+    if settings.has_tls() {
+        tls::check(settings)?.iter().for_each(|warning| log.warning(format_args!("{warning}")));
+    }
     sites(settings).map(drop)
+}
+
+/// Certificates and keys as they are now, for the front. What is wrong is said, and then there are none.
+pub(crate) fn secrets(settings: &Settings, log: &Log) -> Option<OwnedFd> {
+    if !settings.has_tls() {
+        return None;
+    }
+    let file = Secrets::read(settings).and_then(|secrets| {
+        secrets.to_file().map_err(|error| format!("cannot hand over the certificates: {error}"))
+    });
+    file.inspect_err(|error| log.error(format_args!("{error}"))).ok()
 }
 
 fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
@@ -39,8 +56,8 @@ fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
 /// The front process; gives its exit status.
 pub(crate) fn run(settings: &Settings, start: FrontStart, log: &Log) -> i32 {
     let log = log.threaded(block_signals, None);
-    let FrontStart { listeners, inbox, workers, alive, board } = start;
-    let ends = Ends { listeners, inbox, workers, alive, board };
+    let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
+    let ends = Ends { listeners, inbox, workers, secrets, alive, board };
     let sites = sites(settings);
     let ended = sites.and_then(|sites| {
         tapster_front::run(settings, sites, ends, &log).map_err(|error| format!("the front failed: {error}"))

@@ -57,8 +57,29 @@ pub(crate) fn open(
             }
         }
     }
-    opened.clients = open_clients(settings, sources, log).inspect_err(|_| opened.remove_files())?;
+    // Before the others too, and behind them: the first is the one that a start line names.
+    let redirects = open_redirects(settings, sources).inspect_err(|_| opened.remove_files())?;
+    opened.clients = open_clients(settings, sources, log).inspect_err(|_| {
+        opened.remove_files();
+        redirects.iter().for_each(Listener::remove_file);
+    })?;
+    opened.clients.extend(redirects);
     Ok(opened)
+}
+
+/// Those whose clients are sent on to HTTPS.
+fn open_redirects(settings: &Settings, sources: &mut Sources<'_>) -> Result<Vec<Listener>, Box<dyn Error>> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for place in &settings.tls.redirect_bind {
+        match open_one(place, settings, sources) {
+            Ok(opened) => listeners.extend(opened.into_iter().map(|one| one.redirecting(true))),
+            Err(error) => {
+                listeners.iter().for_each(Listener::remove_file);
+                return Err(format!("--tls-redirect-bind: {error}").into());
+            }
+        }
+    }
+    Ok(listeners)
 }
 
 fn open_clients(

@@ -139,7 +139,8 @@ fn supervise(
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
     let mut stand = |start: FrontStart| front::run(settings, start, log);
-    let front = settings.has_front().then_some(&mut stand as FrontRole<'_>);
+    let secrets = || front::secrets(settings, log);
+    let front = settings.has_front().then_some(FrontRole { run: &mut stand, secrets: &secrets });
     let reports = log.clone();
     let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
     let supervision = Supervision {

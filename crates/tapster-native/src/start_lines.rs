@@ -18,13 +18,14 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     log.info(format_args!("tapster {version} on {python} starts {app}, pid {pid}"));
     for listener in listeners {
         let behind = if listener.is_proxied() { " behind a PROXY header" } else { "" };
-        log.info(format_args!("listening on {} ({}{behind})", url(listener), protocols(settings)));
+        let said = if listener.redirects() { "sent on to HTTPS" } else { protocols(settings) };
+        log.info(format_args!("listening on {} ({said}{behind})", url(listener, scheme(settings, listener))));
     }
     for files in &settings.static_files {
         log.info(format_args!("{} is served from {}", files.prefix, files.path.display()));
     }
     for listener in &sockets.admin {
-        log.info(format_args!("health checks at {}, path /-/ready and others", url(listener)));
+        log.info(format_args!("health checks at {}, path /-/ready and others", url(listener, "http")));
     }
     if settings.workers == Count::Auto {
         log.info(format_args!("--workers auto: {}", strength::reason(tapster_sys::cpu::cpus())));
@@ -53,12 +54,16 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     }
 }
 
-fn url(listener: &Listener) -> String {
+fn scheme(settings: &Settings, listener: &Listener) -> &'static str {
+    if settings.has_tls() && !listener.redirects() { "https" } else { "http" }
+}
+
+fn url(listener: &Listener, scheme: &str) -> String {
     match listener.address() {
         Address::Inet(address) if listener.is_dual_stack() => {
-            format!("http://[::]:{} and http://0.0.0.0:{0}", address.port())
+            format!("{scheme}://[::]:{} and {scheme}://0.0.0.0:{0}", address.port())
         }
-        Address::Inet(address) => format!("http://{address}"),
+        Address::Inet(address) => format!("{scheme}://{address}"),
         Address::Unix(path) => format!("unix:{}", path.display()),
     }
 }

@@ -33,14 +33,22 @@ pub struct FrontStart {
     pub inbox: Inbox,
     /// Where to send connections for the worker of each slot. There is one for every slot, also for those without a worker.
     pub workers: Vec<(usize, Inbox)>,
+    /// What [`FrontRole::secrets`] gave.
+    pub secrets: Option<OwnedFd>,
     /// A pipe that ends when the supervisor does: readable then, and never before.
     pub alive: OwnedFd,
     /// The counters of all workers.
     pub board: Scoreboard,
 }
 
-/// What a front process runs; its result is the exit code.
-pub type FrontRole<'a> = &'a mut dyn FnMut(FrontStart) -> i32;
+/// What a front process runs.
+pub struct FrontRole<'a> {
+    /// Its result is the exit code.
+    pub run: &'a mut dyn FnMut(FrontStart) -> i32,
+    /// Reads what only the user of the supervisor may be able to read: certificates and keys. None where there are none, or
+    /// they cannot be read, which it has said then.
+    pub secrets: &'a dyn Fn() -> Option<OwnedFd>,
+}
 
 /// The front, or none.
 pub struct Front<'a> {
@@ -123,8 +131,10 @@ impl<'a> Front<'a> {
         let Given { supervisor, alive, listeners, board, channels, privileges, log } = given;
         let child = Child { supervisor, name: "tapster-front", title: "tapster: front", privileges, log };
         let workers = channels.into_senders();
-        let start = FrontStart { listeners, inbox: newborn.inbox, workers, alive, board };
-        worker_start::become_child(child, move || role(start))
+        // While this is still the supervisor's user.
+        let secrets = (role.secrets)();
+        let start = FrontStart { listeners, inbox: newborn.inbox, workers, secrets, alive, board };
+        worker_start::become_child(child, move || (role.run)(start))
     }
 
     /// Readable when the front has said something.
@@ -188,6 +198,14 @@ impl<'a> Front<'a> {
                 Some(order)
             }
             Order::HandOver(_) | Order::Promote(_) | Order::Poke | Order::Reopen => Some(order),
+        }
+    }
+
+    /// Has it use the certificates and keys as they are now.
+    pub fn renew(&self, log: &Log) {
+        let Some(link) = self.link.as_ref().filter(|link| link.process.is_some()) else { return };
+        if let Some(secrets) = (link.role.secrets)() {
+            self.tell(Message::Certificates, Some(secrets.as_fd()), log);
         }
     }
 

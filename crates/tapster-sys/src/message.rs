@@ -30,6 +30,8 @@ pub enum Message {
     },
     /// Supervisor to worker: open the log files again (they were rotated).
     Reopen,
+    /// Supervisor to front: the certificates and keys that come beside the message are for new clients from now on.
+    Certificates,
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
     /// close it. Done also while every thread is stuck.
     Stacks,
@@ -114,6 +116,7 @@ impl Message {
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
             Message::Stacks => (20, 0),
             Message::Hop => (70, 0),
+            Message::Certificates => (71, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
             Message::Fork { slot } => (50, u32::from(slot)),
@@ -144,6 +147,7 @@ impl Message {
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             20 => Some(Message::Stacks),
             70 => Some(Message::Hop),
+            71 => Some(Message::Certificates),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
             50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
@@ -176,6 +180,7 @@ mod tests {
             Message::Retire(Retire::Stuck { seconds: 31 }),
             Message::Stacks,
             Message::Hop,
+            Message::Certificates,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
             Message::Fork { slot: 3 },

@@ -124,6 +124,7 @@ pub struct Listener {
     dual_stack: bool,
     backlog: Backlog,
     proxied: bool,
+    redirects: bool,
     /// The place in the words of the configuration.
     place: String,
     file: Option<unix::SocketFile>,
@@ -162,8 +163,17 @@ impl Listener {
     }
 
     fn new(socket: OwnedFd, address: Address, dual_stack: bool, backlog: Backlog) -> Listener {
-        let (place, proxied) = (String::new(), false);
-        Listener { socket, address, dual_stack, backlog, proxied, place, file: None, handed_file: None }
+        Listener {
+            socket,
+            address,
+            dual_stack,
+            backlog,
+            proxied: false,
+            redirects: false,
+            place: String::new(),
+            file: None,
+            handed_file: None,
+        }
     }
 
     /// Where it listens.
@@ -202,6 +212,16 @@ impl Listener {
         self.proxied
     }
 
+    /// Notes whether its clients are only sent on to HTTPS, for whoever reads them.
+    pub fn redirecting(self, redirects: bool) -> Listener {
+        Listener { redirects, ..self }
+    }
+
+    /// Whether its clients are only sent on to HTTPS.
+    pub fn redirects(&self) -> bool {
+        self.redirects
+    }
+
     /// Its queue.
     pub fn backlog(&self) -> Backlog {
         self.backlog
@@ -210,9 +230,9 @@ impl Listener {
     /// Another handle for the same socket. It does not own the socket's file.
     pub fn try_clone(&self) -> io::Result<Listener> {
         let socket = self.socket.try_clone()?;
-        let Listener { address, dual_stack, backlog, proxied, place, .. } = self;
+        let Listener { address, dual_stack, backlog, proxied, redirects, place, .. } = self;
         let clone = Listener::new(socket, address.clone(), *dual_stack, *backlog);
-        Ok(Listener { proxied: *proxied, place: place.clone(), ..clone })
+        Ok(Listener { proxied: *proxied, redirects: *redirects, place: place.clone(), ..clone })
     }
 
     /// Makes this process the owner of the file of a unix socket that was handed over: when the server before it goes.

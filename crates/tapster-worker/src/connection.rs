@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) is_tls: bool,
     /// What the front said of the client of its last request here: most have the same.
     pub(crate) said: Box<[u8]>,
+    /// What it said that the application is to see as it is: about TLS.
+    pub(crate) variables: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// What a request needs of its connection when it is answered.

@@ -70,7 +70,7 @@ impl Shared<'_> {
             }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
-            Message::Promoted => {}
+            Message::Promoted | Message::Certificates => {}
             Message::Fork { .. } | Message::Born { .. } | Message::NotForked { .. } => {}
         }
     }

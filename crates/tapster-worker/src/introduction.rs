@@ -60,13 +60,15 @@ pub(crate) fn take(
     if *facts.said == *said {
         return Ok(());
     }
-    let hop::Client { local, peer, is_tls, was_introduced } = hop::read(said).ok_or(Refusal::FieldValue)?;
+    let hop::Client { local, peer, is_tls, was_introduced, variables } =
+        hop::read(said).ok_or(Refusal::FieldValue)?;
     *facts = policy.facts(local.clone(), peer.clone(), Introduction::Each);
     if was_introduced {
         policy.introduce(facts, Some(Ends { source: peer, destination: local }), is_tls);
     }
     facts.introduction = Introduction::Each;
     facts.is_tls = is_tls;
+    facts.variables = variables;
     facts.said = said.into();
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::proxy_header::{Ends, ProxyVersions};
-use tapster_gateway::{Endpoint, Request, Scheme, forwarded, hop};
+use tapster_gateway::{Endpoint, Name, Request, Scheme, forwarded, hop};
 
 use crate::connection::Facts;
 use crate::introduction::Introduction;
@@ -148,6 +148,7 @@ impl Policy {
             introduction,
             is_tls: false,
             said: Box::default(),
+            variables: Vec::new(),
             may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),
             is_trusted_proxy: trusts(&self.forwarded_allow_ips, &peer),
             connection: tapster_gateway::Connection::new(local, peer),
@@ -186,6 +187,9 @@ impl Policy {
 
     /// Believes what a trusted proxy says of the scheme and, when proxies were named, of the client.
     pub(crate) fn forwarded(&self, facts: &Facts, request: &mut Request) {
+        for (name, value) in &facts.variables {
+            request.vars.set(Name::Other(name), value);
+        }
         request.scheme = if facts.is_tls { Scheme::Https } else { Scheme::Http };
         if facts.is_trusted_proxy {
             let peers = &self.forwarded_allow_ips;

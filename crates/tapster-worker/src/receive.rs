@@ -93,7 +93,10 @@ fn protocol_of(first: u8, connection: &Connection, policy: &Policy) -> Result<Pr
             refuse(403, "uwsgi from a peer that is not allowed (--uwsgi-allow-from lists the others)")
         }
         0 | 30 | 100 => Ok(Protocol::Uwsgi),
-        0x16 => refuse(400, "TLS hello on a plain port: use http:// or put a TLS proxy in front"),
+        0x16 => refuse(
+            400,
+            "TLS hello on a plain port: use http://, or give the server a certificate (--tls-certificate)",
+        ),
         b'\r' | b'\n' | 0x21..=0x7e if policy.bind_protocol == BindProtocol::Uwsgi => {
             refuse(400, "HTTP on a listener for uwsgi only (--bind-protocol uwsgi)")
         }

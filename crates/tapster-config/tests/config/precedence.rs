@@ -18,6 +18,8 @@ fn defaults_are_those_of_the_design() {
     let expected = Settings {
         control_socket: tapster_config::ControlSocket::Default,
         admin_bind: Vec::new(),
+        tls: tapster_config::TlsSettings::default(),
+        state_dir: None,
         static_files: Vec::new(),
         app: None,
         bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],

@@ -126,7 +126,10 @@ async fn send(
     };
     let body = answer.length.map_or(BodyField::None, BodyField::Length);
     let server = ServerFields { date: Some(&date), server: front.policy.server_header, body, connection };
-    encode::response_head(&mut head, &answer.text, &server);
+    match client.hsts(front) {
+        b"" => encode::response_head(&mut head, &answer.text, &server),
+        hsts => encode::response_head(&mut head, &[answer.text.as_slice(), hsts].concat(), &server),
+    }
     let (pace, limits) = (&mut Pace::default(), &front.policy.pace);
     match answer.body.as_ref().filter(|_| !request.is_head()) {
         None => write(&client.stream, pace, limits, &head, &[]).await,

@@ -48,7 +48,7 @@ pub(crate) async fn forward(
         && front.policy.keeps_alive()
         && !front.drain.has_begun();
     let mut out = Vec::with_capacity(4096);
-    head(&mut out, &hop, request, keep);
+    head(&mut out, &hop, request, keep, client.hsts(front));
     hop.input.drain(..hop.head.length);
     if let Err(error) = relay(front, client, &mut hop, body, &mut out, pace).await {
         return cut(front, client, &error);
@@ -81,7 +81,8 @@ async fn interim(
 }
 
 /// The head as the client gets it.
-fn head(out: &mut Vec<u8>, hop: &Hop, request: &Request, keep: bool) {
+/// `hsts` is added unless the application says it itself.
+fn head(out: &mut Vec<u8>, hop: &Hop, request: &Request, keep: bool, mut hsts: &[u8]) {
     let (head, input) = (&hop.head, &hop.input);
     let mut text = Vec::with_capacity(head.length);
     text.extend_from_slice(head.status_text.of(input));
@@ -93,7 +94,10 @@ fn head(out: &mut Vec<u8>, hop: &Hop, request: &Request, keep: bool) {
             10 if syntax::is_lower_case_of(b"connection", name)
                 || syntax::is_lower_case_of(b"keep-alive", name) => {}
             17 if syntax::is_lower_case_of(b"transfer-encoding", name) => body = BodyField::Chunked,
-            _ => {
+            length => {
+                if length == 25 && syntax::is_lower_case_of(b"strict-transport-security", name) {
+                    hsts = b"";
+                }
                 text.extend_from_slice(name);
                 text.extend_from_slice(b": ");
                 text.extend_from_slice(value);
@@ -101,6 +105,7 @@ fn head(out: &mut Vec<u8>, hop: &Hop, request: &Request, keep: bool) {
             }
         }
     }
+    text.extend_from_slice(hsts);
     let connection = match (keep, request.is_http10()) {
         (true, false) => Connection::Default,
         (true, true) => Connection::KeepAlive,

@@ -10,7 +10,7 @@ use crate::receive::Request;
 /// The head. `body` is none for a request without one; its length is none where that is not known.
 pub(crate) fn head(client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
     let Request { bytes, head, .. } = request;
-    let mut out = Vec::with_capacity(head.length + hop::LONGEST);
+    let mut out = Vec::with_capacity(head.length + client.said().len() + 64);
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
     out.extend_from_slice(head.target.of(bytes));

@@ -1,0 +1,98 @@
+//! Plain HTTP where a site is served by HTTPS: each request is sent on to the same place there, and after that, where
+//! `--hsts` is given, browsers go there by themselves (RFC 6797).
+
+use std::net::IpAddr;
+
+use tapster_gateway::Endpoint;
+use tapster_http1::Form;
+use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
+
+use crate::client::Client;
+use crate::connection::After;
+use crate::front::Front;
+use crate::pace::Pace;
+use crate::receive::Request;
+use crate::refuse::Refused;
+use crate::write::write;
+use crate::{access, body};
+
+/// Sends a request on to HTTPS.
+pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request) -> After {
+    let Some(target) = target(client, request, front.policy.https_port) else {
+        let reason = "a request that names no host cannot be sent on to HTTPS";
+        return After::Refused(Refused::new(400, reason).for_head(request.is_head()));
+    };
+    let stays = body::discard(front, client, request).await;
+    let keep = stays && request.framing.keep_alive && front.policy.keeps_alive() && !front.drain.has_begun();
+    // At 301 old clients make a GET of a POST, and only new ones know 308.
+    let (status, line) = match request.method() {
+        b"GET" | b"HEAD" => (301, "301 Moved Permanently\r\nLocation: "),
+        _ => (308, "308 Permanent Redirect\r\nLocation: "),
+    };
+    let text = [line.as_bytes(), &target, b"\r\n"].concat();
+    let date = front.date();
+    let fields = ServerFields {
+        date: Some(&date),
+        server: front.policy.server_header,
+        body: BodyField::Length(0),
+        connection: match (keep, request.is_http10()) {
+            (true, false) => Connection::Default,
+            (true, true) => Connection::KeepAlive,
+            (false, _) => Connection::Close,
+        },
+    };
+    let mut out = Vec::new();
+    encode::response_head(&mut out, &text, &fields);
+    let sent = write(&client.stream, &mut Pace::default(), &front.policy.pace, &out, &[]).await;
+    access::note(&front.log, client, request, status, 0);
+    match (sent, keep) {
+        (Ok(()), true) => After::Next,
+        (Ok(()), false) => After::Linger,
+        (Err(_), _) => After::Close,
+    }
+}
+
+/// Where the same is by HTTPS.
+fn target(client: &Client, request: &Request, port: u16) -> Option<Vec<u8>> {
+    let (head, bytes) = (&request.head, &request.bytes);
+    let mut target = b"https://".to_vec();
+    match (head.parts.authority.of(bytes), request.field("host"), client.local()) {
+        ([_, ..], _, _) => target.extend_from_slice(without_port(head.parts.authority.of(bytes))),
+        (_, Some(host @ [_, ..]), _) => target.extend_from_slice(without_port(host)),
+        // HTTP/1.0 need not name one.
+        (_, _, Endpoint::Inet(IpAddr::V4(ip), _)) => target.extend_from_slice(ip.to_string().as_bytes()),
+        _ => return None,
+    }
+    if port != 443 {
+        target.extend_from_slice(format!(":{port}").as_bytes());
+    }
+    if head.parts.form == Form::Asterisk {
+        return Some(target);
+    }
+    target.extend_from_slice(head.parts.path.of(bytes));
+    if head.parts.query.start > head.parts.path.end {
+        target.push(b'?');
+        target.extend_from_slice(head.parts.query.of(bytes));
+    }
+    Some(target)
+}
+
+/// Of `name:80` and `[::1]:80` the name.
+fn without_port(host: &[u8]) -> &[u8] {
+    match memchr::memrchr(b':', host) {
+        Some(colon) if host.first() != Some(&b'[') || host[..colon].ends_with(b"]") => &host[..colon],
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_its_port() {
+        for (host, name) in [("a.b:80", "a.b"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
+            assert_eq!(without_port(host.as_bytes()), name.as_bytes());
+        }
+    }
+}
