@@ -28,7 +28,7 @@ class Echo:
         """A POST; see `steady.Question`."""
         body = _body(number)
         wish = "Connection: close\r\n" if closing else ""
-        head = f"POST /echo HTTP/1.1\r\nHost: a\r\nX-Request-Id: {number}\r\n{wish}Content-Length: {len(body)}\r\n\r\n"
+        head = f"POST /echo HTTP/1.1\r\nHost: a\r\nX-Number: {number}\r\n{wish}Content-Length: {len(body)}\r\n\r\n"
         return head.encode() + body
 
     def judge(self, number: int, status: int, head: bytes, body: bytes) -> int:

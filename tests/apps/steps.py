@@ -73,7 +73,7 @@ def hold(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The id of the request and the digest of its body, so that a mixed-up answer shows."""
     received: bytes = environ["wsgi.input"].read()
-    identity: str = environ.get("HTTP_X_REQUEST_ID", "")
+    identity: str = environ.get("HTTP_X_NUMBER", "")
     return answer(start_response, f"{identity} {hashlib.sha256(received).hexdigest()}".encode())
 
 

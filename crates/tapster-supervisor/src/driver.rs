@@ -1,5 +1,6 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
+mod parting;
 mod processes;
 mod reports;
 mod templates;
@@ -38,6 +39,7 @@ use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::CAUGHT;
 use crate::{Action, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Roles, Strength};
 
+use parting::Parting;
 use templates::{Child, Templates};
 
 /// What a supervisor is given to work with.
@@ -118,6 +120,8 @@ struct Driver<'a> {
     upgrade: Upgrade,
     boot_timeout: Duration,
     graceful_timeout: Duration,
+    drain_delay: Duration,
+    parting: Parting,
 }
 
 /// What came of doing an action.
@@ -202,6 +206,8 @@ impl<'a> Driver<'a> {
             upgrade,
             boot_timeout: settings.boot_timeout,
             graceful_timeout: settings.graceful_timeout,
+            drain_delay: settings.drain_delay,
+            parting: Parting::default(),
         })
     }
 
@@ -253,7 +259,7 @@ impl<'a> Driver<'a> {
             Action::CloseListeners => {
                 self.watcher.stop(&self.log);
                 self.front.stop(self.graceful_timeout, &self.log);
-                self.close_listeners();
+                self.part_from_clients();
             }
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {

@@ -76,6 +76,12 @@ pub enum Message {
     /// Front to worker: serve this connection, whose descriptor comes beside the message. It carries the requests of many
     /// clients, and each says whose it is.
     Hop,
+    /// Supervisor to worker: as [`Message::KeepIdle`], and nobody serves the listeners afterwards: clients that wait to be
+    /// accepted are to be taken.
+    LastClients {
+        /// Milliseconds from the beginning of the drain.
+        grace_ms: u32,
+    },
 }
 
 /// Why a worker asks for a successor.
@@ -107,6 +113,7 @@ impl Message {
             Message::KeepIdle { grace_ms } => (53, grace_ms),
             Message::Promote { timeout_ms } => (54, timeout_ms),
             Message::Promoted => (55, 0),
+            Message::LastClients { grace_ms } => (56, grace_ms),
             Message::Stop => (4, 0),
             Message::Poke => (5, 0),
             Message::Adopt { listener } => (6, u32::from(listener)),
@@ -138,6 +145,7 @@ impl Message {
             53 => Some(Message::KeepIdle { grace_ms: value }),
             54 => Some(Message::Promote { timeout_ms: value }),
             55 => Some(Message::Promoted),
+            56 => Some(Message::LastClients { grace_ms: value }),
             4 => Some(Message::Stop),
             5 => Some(Message::Poke),
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
@@ -171,6 +179,7 @@ mod tests {
             Message::KeepIdle { grace_ms: 2_000 },
             Message::Promote { timeout_ms: 25_000 },
             Message::Promoted,
+            Message::LastClients { grace_ms: 150 },
             Message::Stop,
             Message::Poke,
             Message::Adopt { listener: u16::MAX },

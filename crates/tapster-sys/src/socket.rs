@@ -4,6 +4,7 @@ pub mod activation;
 mod handed;
 mod inet;
 mod inherited;
+mod turn_away;
 mod unix;
 
 use std::fmt;
@@ -125,6 +126,8 @@ pub struct Listener {
     backlog: Backlog,
     proxied: bool,
     redirects: bool,
+    /// Opened by this server or one before it, not by a service manager: nobody else listens there.
+    own: bool,
     /// The place in the words of the configuration.
     place: String,
     file: Option<unix::SocketFile>,
@@ -170,6 +173,7 @@ impl Listener {
             backlog,
             proxied: false,
             redirects: false,
+            own: false,
             place: String::new(),
             file: None,
             handed_file: None,

@@ -55,6 +55,10 @@ impl Shared<'_> {
             }
             Message::HandOver { timeout_ms } => self.hand_over(Duration::from_millis(timeout_ms.into())),
             Message::KeepIdle { grace_ms } => self.idle_grace_ms.store(grace_ms, Ordering::Relaxed),
+            Message::LastClients { grace_ms } => {
+                self.idle_grace_ms.store(grace_ms, Ordering::Relaxed);
+                self.takes_last.store(true, Ordering::Relaxed);
+            }
             Message::Stop => {
                 self.promoting.store(false, Ordering::SeqCst);
                 self.stop();

@@ -22,6 +22,9 @@ const STEP: Duration = Duration::from_millis(50);
 /// way.
 pub(crate) const IDLE_GRACE_MS: u32 = 50;
 
+/// How long clients are accepted that the kernel let in before it was told to let in no more: handshakes under way.
+const LAST_CLIENTS: Duration = Duration::from_millis(50);
+
 /// What is known of a drain.
 #[derive(Clone, Copy)]
 pub(crate) struct Drain {
@@ -90,6 +93,8 @@ impl Shared<'_> {
             self.close_listeners();
         }
         let late = context.now >= drain.deadline;
+        let expects = self.takes_last.load(Ordering::Relaxed) && context.now < drain.since + LAST_CLIENTS;
+        self.take_last_clients();
         let grace = Duration::from_millis(self.idle_grace_ms.load(Ordering::Relaxed).into());
         self.end_idle(context, context.now >= drain.since + grace, late);
         if late {
@@ -102,7 +107,7 @@ impl Shared<'_> {
             ));
         }
         let all_left = self.lanes.iter().all(|lane| lane.has_left.load(Ordering::SeqCst));
-        if left == 0 && all_left || late {
+        if left == 0 && all_left && !expects || late {
             self.stop();
         }
     }

@@ -255,6 +255,23 @@ impl Shared<'_> {
         }
     }
 
+    /// Takes whoever waits to be accepted, while the server that stops is the last to listen. Until the listeners end.
+    pub(crate) fn take_last_clients(&self) {
+        if !self.takes_last.load(Ordering::Relaxed) {
+            return;
+        }
+        for (index, acceptor) in self.lane.acceptors.iter().enumerate() {
+            loop {
+                match self.accept_one(acceptor, index, Reason::Draining) {
+                    Ok(Took::One | Took::Lost) if !self.capacity.is_full() => {}
+                    Ok(_) => break,
+                    // It has ended, or there is no room: then nobody can be taken there any more.
+                    Err(_) => return self.takes_last.store(false, Ordering::Relaxed),
+                }
+            }
+        }
+    }
+
     fn leave_and_take_last(&self, reason: Reason) {
         self.lane.leave_listeners();
         for (index, acceptor) in self.lane.acceptors.iter().enumerate() {

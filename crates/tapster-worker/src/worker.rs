@@ -103,6 +103,8 @@ pub(crate) struct Engine {
     pub(crate) drain: Mutex<Option<Drain>>,
     /// How long a drain leaves idle connections open that no peer takes.
     pub(crate) idle_grace_ms: AtomicU32,
+    /// Nobody serves the listeners after this drain: who waits to be accepted is this worker's.
+    pub(crate) takes_last: AtomicBool,
     /// What drains answers nothing new: clients between requests go to whoever serves next.
     pub(crate) handing_over: AtomicBool,
     /// The supervisor wants this process for a template when its requests have ended.
@@ -179,6 +181,7 @@ impl Worker {
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),
             idle_grace_ms: AtomicU32::new(IDLE_GRACE_MS),
+            takes_last: AtomicBool::new(false),
             handing_over: AtomicBool::new(false),
             promoting: AtomicBool::new(false),
             capacity: Capacity::new(settings.worker_connections),

@@ -88,6 +88,11 @@ impl Upgrade {
         command == Command::Interrupt && std::mem::take(&mut self.was_told)
     }
 
+    /// Whether another server of this upgrade goes on listening where this one does.
+    pub(super) fn shares_listeners(&self) -> bool {
+        self.heir.is_some() || self.given.predecessor.is_some()
+    }
+
     /// The outcome, unless the end of the new server has to be awaited.
     pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Outcome> {
         match self.successor {

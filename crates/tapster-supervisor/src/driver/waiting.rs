@@ -50,6 +50,7 @@ impl Driver<'_> {
         let own = sources.len();
         sources.extend(self.control.sources());
         let found = poll::wait(&sources, sleep)?;
+        self.parting.end_when_due(Instant::now());
         self.serve_operators(&found[own..]);
         let (of_slots, others) = found.split_at(slots.len());
         for (slot, _) in slots.into_iter().zip(of_slots).filter(|(_, readable)| **readable) {
@@ -108,8 +109,13 @@ impl Driver<'_> {
         let looks = [self.vitals.next(ready), self.stopped.next(), load, warmth];
         let deadlines = [self.fleet.next_deadline(), self.control.deadline()].into_iter().chain(looks);
         let left = deadlines.flatten().map(|at| at.saturating_sub(self.began.elapsed()));
-        let others =
-            [self.touch.look_after(), self.upgrade.sleep(), self.front.sleep(), held_back.then_some(RETRY)];
+        let others = [
+            self.touch.look_after(),
+            self.upgrade.sleep(),
+            self.front.sleep(),
+            self.parting.sleep(Instant::now()),
+            held_back.then_some(RETRY),
+        ];
         left.chain(others.into_iter().flatten()).min()
     }
 

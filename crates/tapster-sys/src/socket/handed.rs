@@ -2,7 +2,8 @@
 //! one, found there by the new one.
 //!
 //! The text is a list of `NUMBER=PLACE` separated by `;`: the descriptor, and the place as it was configured, percent-
-//! encoded. A unix socket has the device and inode of its file behind the number: `7,2049,1337=unix:/run/app.sock`.
+//! encoded. A unix socket has the device and inode of its file behind the number: `7,2049,1337=unix:/run/app.sock`, another
+//! socket the word `own`, unless it is a service manager's: `8,own=:8000`.
 
 use std::fmt::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -26,6 +27,8 @@ pub fn describe<'a>(listeners: impl IntoIterator<Item = &'a Listener>) -> String
         if let Some(file) = &listener.file {
             let (device, inode) = file.identity();
             let _ = write!(text, ",{device},{inode}");
+        } else if listener.own {
+            text.push_str(",own");
         }
         text.push('=');
         encode(&listener.place, &mut text);
@@ -79,25 +82,35 @@ impl Handed {
 
 fn take_one(entry: &str) -> Result<Listener, OpenError> {
     let refused = |cause| OpenError { place: Place::Handed(entry.to_owned()), cause };
-    let (number, file, place) = parse(entry).ok_or_else(|| refused(Cause::NotHanded))?;
+    let (number, mark, place) = parse(entry).ok_or_else(|| refused(Cause::NotHanded))?;
     let mut listener = inherited::take(number, Backlog::new(None)).map_err(refused)?;
-    if let (Some((device, inode)), Address::Unix(path)) = (file, &listener.address) {
+    if let (Mark::File(device, inode), Address::Unix(path)) = (mark, &listener.address) {
         listener.handed_file = Some(SocketFile::known(path, device, inode));
     }
-    Ok(Listener { place, ..listener })
+    Ok(Listener { place, own: mark == Mark::Own, ..listener })
 }
 
-type Entry = (RawFd, Option<(u64, u64)>, String);
+/// What stands behind the number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mark {
+    None,
+    Own,
+    File(u64, u64),
+}
+
+type Entry = (RawFd, Mark, String);
 
 fn parse(entry: &str) -> Option<Entry> {
     let (numbers, place) = entry.split_once('=')?;
     let mut numbers = numbers.split(',');
     let number = numbers.next()?.parse().ok()?;
-    let file = match (numbers.next(), numbers.next()) {
-        (Some(device), Some(inode)) => Some((device.parse().ok()?, inode.parse().ok()?)),
-        _ => None,
+    let mark = match (numbers.next(), numbers.next()) {
+        (Some(device), Some(inode)) => Mark::File(device.parse().ok()?, inode.parse().ok()?),
+        (Some("own"), None) => Mark::Own,
+        (Some(_), None) => return None,
+        (None, _) => Mark::None,
     };
-    Some((number, file, decode(place)?))
+    Some((number, mark, decode(place)?))
 }
 
 /// Whatever could end an entry, and whatever is no plain text, becomes `%` and two hexadecimal digits.
@@ -133,14 +146,15 @@ mod tests {
             let mut text = String::from("7,1,2=");
             encode(place, &mut text);
             assert_eq!(text.split(';').count(), 1, "{text}");
-            assert_eq!(parse(&text), Some((7, Some((1, 2)), place.to_owned())));
+            assert_eq!(parse(&text), Some((7, Mark::File(1, 2), place.to_owned())));
         }
-        assert_eq!(parse("12=fd://3"), Some((12, None, "fd://3".to_owned())));
+        assert_eq!(parse("12=fd://3"), Some((12, Mark::None, "fd://3".to_owned())));
+        assert_eq!(parse("8,own=:80"), Some((8, Mark::Own, ":80".to_owned())));
     }
 
     #[test]
     fn what_was_not_written_here_is_refused() {
-        for text in ["7", "x=:80", "7=%4", "7=%zz", "7,a,b=:80", "=:80"] {
+        for text in ["7", "x=:80", "7=%4", "7=%zz", "7,a,b=:80", "7,1=:80", "=:80"] {
             assert_eq!(parse(text), None, "{text}");
             assert!(Handed::take(text).is_err(), "{text}");
         }

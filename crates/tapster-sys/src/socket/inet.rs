@@ -84,7 +84,7 @@ fn open_socket(opening: &mut Opening<'_>, address: SocketAddr, dual_stack: bool)
         .map_err(|error| in_use(error, address))?;
     let dual_stack = address.is_ipv6() && !sockopt::ipv6_v6only(&socket)?;
     let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
-    Ok(Listener::new(socket, Address::Inet(address), dual_stack, backlog))
+    Ok(Listener { own: true, ..Listener::new(socket, Address::Inet(address), dual_stack, backlog) })
 }
 
 fn in_use(error: Errno, address: SocketAddr) -> Cause {
