@@ -85,7 +85,8 @@ def test_beyond_max_rss(serve: Serve) -> None:
                 break
     wait_gone([old], 20.0)
     server.log.wait_for(r"uses \d+ MiB of memory of its own, more than \d+ MiB \(--max-rss\)")
-    assert exchange(server.address, http_request()).body == b"0"
+    # The connection is handed over between two requests: the last of them may be the new worker's.
+    assert exchange(server.address, http_request()).body in (b"0", b"1")
 
 
 def test_a_bound_on_memory_that_no_worker_can_keep(serve: Serve) -> None:
