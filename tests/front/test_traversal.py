@@ -99,7 +99,7 @@ LINKS = [
     "up/public/../secret.txt",
     "up/publicity/a.css",
     "root/etc/passwd",
-    "proc/root/etc/passwd",
+    "proc/root",
     "proc/cwd",
     "proc/environ",
     "fifo",

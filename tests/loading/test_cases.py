@@ -87,7 +87,7 @@ def test_case(path: Path, tmp_path: Path) -> None:
     case = read(path)
     for module in case.needs:
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
+            pytest.fail(f"{module} is not installed: `make install` does that")
     result = run(case, tmp_path.resolve())
     if os.environ.get("UPDATE_CASES"):
         path.write_text(path.read_text().partition("--- result\n")[0] + "--- result\n" + result)
