@@ -32,7 +32,7 @@ pub struct Inbox {
 impl Inbox {
     /// Two ends connected to each other.
     pub fn pair() -> io::Result<(Inbox, Inbox)> {
-        let (one, other) = socket_pair()?;
+        let (one, other) = socket_pair(KIND)?;
         Ok((Inbox { socket: one }, Inbox { socket: other }))
     }
 
@@ -114,15 +114,16 @@ impl AsFd for Inbox {
     }
 }
 
+/// Two ends that never block and that no program inherits.
 #[cfg(target_os = "linux")]
-fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn socket_pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socketpair(AddressFamily::UNIX, KIND, flags, None)?)
+    Ok(rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let pair = rustix::net::socketpair(AddressFamily::UNIX, KIND, SocketFlags::empty(), None)?;
+pub(crate) fn socket_pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::empty(), None)?;
     for end in [&pair.0, &pair.1] {
         crate::process::set_close_on_exec(end.as_fd())?;
         rustix::io::ioctl_fionbio(end, true)?;
@@ -131,14 +132,14 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pair)
 }
 
-fn send_flags() -> SendFlags {
+pub(crate) fn send_flags() -> SendFlags {
     #[cfg(target_os = "linux")]
     return SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     #[cfg(not(target_os = "linux"))]
     SendFlags::DONTWAIT
 }
 
-fn receive_flags() -> RecvFlags {
+pub(crate) fn receive_flags() -> RecvFlags {
     #[cfg(target_os = "linux")]
     return RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     #[cfg(not(target_os = "linux"))]

@@ -10,9 +10,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage, SocketType,
 };
+
+use crate::inbox::{receive_flags, send_flags, socket_pair};
 
 /// Bytes that are asked for as room; the system may give less.
 const ROOM: usize = 1024 * 1024;
@@ -25,16 +26,16 @@ pub fn pack(connection: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<OwnedFd> {
     if bytes.is_empty() {
         return Err(ErrorKind::InvalidInput.into());
     }
-    let (parcel, sender) = pair()?;
+    let (parcel, sender) = socket_pair(SocketType::STREAM)?;
     // With less room less fits, which is seen below.
     let _as_it_is = set_socket_send_buffer_size(&sender, ROOM);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let connections = [connection];
     ancillary.push(SendAncillaryMessage::ScmRights(&connections));
-    let mut sent = rustix::net::sendmsg(&sender, &[IoSlice::new(bytes)], &mut ancillary, flags())?;
+    let mut sent = rustix::net::sendmsg(&sender, &[IoSlice::new(bytes)], &mut ancillary, send_flags())?;
     while sent < bytes.len() {
-        sent += rustix::net::send(&sender, &bytes[sent..], flags())?;
+        sent += rustix::net::send(&sender, &bytes[sent..], send_flags())?;
     }
     Ok(parcel)
 }
@@ -71,37 +72,6 @@ pub fn unpack(parcel: OwnedFd) -> io::Result<(OwnedFd, Vec<u8>)> {
         crate::process::set_close_on_exec(connection.as_fd())?;
     }
     Ok((connection, bytes))
-}
-
-#[cfg(target_os = "linux")]
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    use std::os::fd::AsFd;
-    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None)?;
-    for end in [&pair.0, &pair.1] {
-        crate::process::set_close_on_exec(end.as_fd())?;
-        rustix::io::ioctl_fionbio(end, true)?;
-    }
-    Ok(pair)
-}
-
-fn flags() -> SendFlags {
-    #[cfg(target_os = "linux")]
-    return SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    #[cfg(not(target_os = "linux"))]
-    SendFlags::DONTWAIT
-}
-
-fn receive_flags() -> RecvFlags {
-    #[cfg(target_os = "linux")]
-    return RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    #[cfg(not(target_os = "linux"))]
-    RecvFlags::DONTWAIT
 }
 
 #[cfg(test)]
@@ -141,8 +111,8 @@ mod tests {
 
     #[test]
     fn what_is_no_parcel_is_said() {
-        let (reader, writer) = pair().unwrap();
-        rustix::net::send(&writer, b"bytes", flags()).unwrap();
+        let (reader, writer) = socket_pair(SocketType::STREAM).unwrap();
+        rustix::net::send(&writer, b"bytes", send_flags()).unwrap();
         drop(writer);
         assert_eq!(unpack(reader).unwrap_err().kind(), ErrorKind::InvalidData);
     }
