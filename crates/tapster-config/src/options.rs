@@ -146,6 +146,7 @@ pub(crate) fn blank() -> Settings {
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
         tls: crate::settings::TlsSettings::default(),
+        http2: false,
         state_dir: None,
         static_files: Vec::new(),
     }

@@ -383,6 +383,8 @@ pub struct Settings {
     pub admin_bind: Vec<BindPlace>,
     /// TLS.
     pub tls: TlsSettings,
+    /// Whether clients may speak HTTP/2.
+    pub http2: bool,
     /// Where the server keeps what the next one is to find; none means the usual place.
     pub state_dir: Option<PathBuf>,
     /// Files that are served without the application.

@@ -35,11 +35,16 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(stream: Stream, local: Endpoint, peer: Endpoint, is_proxied: bool) -> Client {
         let ends = Ends { local, peer, is_tls: false, was_introduced: false, variables: Vec::new() };
+        Client { is_proxied, ..Client::on(stream, ends) }
+    }
+
+    /// The same client on another stream.
+    pub(crate) fn on(stream: Stream, ends: Ends) -> Client {
         let mut client = Client {
             stream,
             ends,
             said: Vec::new(),
-            is_proxied,
+            is_proxied: false,
             is_redirected: false,
             input: Vec::new(),
             served: 0,
@@ -47,6 +52,19 @@ impl Client {
         };
         client.say();
         client
+    }
+
+    /// What the streams of its connection need of it: its bytes, who it is, and what came.
+    pub(crate) fn into_parts(self) -> (Stream, Ends, Vec<u8>) {
+        (self.stream, self.ends, self.input)
+    }
+
+    /// Whether it agreed on HTTP/2 when TLS began.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match &self.stream {
+            Stream::Tls(secured) => secured.ask(|tls| tls.alpn_protocol() == Some(b"h2")),
+            _ => false,
+        }
     }
 
     /// Whether it has to speak TLS where there are certificates: everybody who comes over the network, but for those that

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
-use crate::{files, pass, redirect, tls};
+use crate::{files, http2, pass, redirect, tls};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -32,10 +32,14 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
             Some(encrypted) => client = encrypted,
             None => return,
         }
+        if client.speaks_http2() {
+            return http2::serve(front, client).await;
+        }
     }
     loop {
         let request = match receive::next(&front, &mut client).await {
             Next::Request(request) => request,
+            Next::Http2 => return http2::serve(front, client).await,
             Next::Closed => return,
             Next::Refused(refused) => return refuse(&front, client, refused).await,
         };
@@ -52,7 +56,7 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
 }
 
 /// Finds who answers, and has it answered.
-async fn handle(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
     if client.is_redirected {
         return redirect::answer(front, client, request).await;
     }

@@ -13,6 +13,7 @@ mod connection;
 mod drain;
 mod files;
 mod front;
+mod http2;
 mod listen;
 mod orders;
 mod pace;

@@ -24,6 +24,7 @@ pub(crate) struct Policy {
     /// How long a request may wait for a worker; none is no limit.
     pub(crate) queue_timeout: Option<Duration>,
     pub(crate) server_header: bool,
+    pub(crate) http2: bool,
     /// The port that clients of plain HTTP are sent on to.
     pub(crate) https_port: u16,
     /// A field for every answer over TLS, with its line end; empty without `--hsts`.
@@ -49,6 +50,7 @@ impl Policy {
             head_timeout: settings.head_timeout,
             queue_timeout: (!settings.queue_timeout.is_zero()).then_some(settings.queue_timeout),
             server_header: settings.server_header,
+            http2: settings.http2,
             https_port: https_port(listeners),
             hsts: hsts(settings),
             proxy_versions: match settings.proxy_protocol {

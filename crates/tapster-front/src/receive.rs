@@ -11,6 +11,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::client::Client;
 use crate::drain::IDLE_GRACE;
 use crate::front::Front;
+use crate::http2::PREFACE;
 use crate::refuse::Refused;
 
 /// A request without its body.
@@ -44,6 +45,8 @@ impl Request {
 /// What a connection brought.
 pub(crate) enum Next {
     Request(Request),
+    /// It speaks HTTP/2, as it knew beforehand (RFC 9113 §3.3).
+    Http2,
     /// Nothing more comes: the connection is to be closed.
     Closed,
     Refused(Refused),
@@ -90,6 +93,7 @@ async fn read_head(front: &Front, client: &mut Client) -> Next {
     loop {
         match parse(front, client, &mut head) {
             Ok(true) => break,
+            Ok(false) if client.input.starts_with(PREFACE) => return Next::Http2,
             Ok(false) => {}
             Err(refused) => return Next::Refused(refused),
         }
@@ -123,8 +127,32 @@ fn parse(front: &Front, client: &mut Client, head: &mut Head) -> Result<bool, Re
     let Some(&first) = client.input.first() else { return Ok(false) };
     if client.served == 0 {
         check_protocol(first, front.policy.bind_protocol)?;
+        if begins_http2(front, client) {
+            return Ok(false);
+        }
     }
     head.parse(&client.input, &front.policy.http).map_err(|refusal| refuse(client, refusal))
+}
+
+/// Whether what came is the beginning of HTTP/2, and may be.
+fn begins_http2(front: &Front, client: &Client) -> bool {
+    let length = client.input.len().min(PREFACE.len());
+    front.policy.http2 && !client.is_redirected && client.input[..length] == PREFACE[..length]
+}
+
+/// A request whose head came another way than by HTTP/1, written out as if it had.
+///
+/// # Errors
+/// As for any head.
+pub(crate) fn whole(front: &Front, bytes: Vec<u8>) -> Result<Request, Refused> {
+    let mut head = Head::default();
+    let refused = |refusal: Refusal| Refused::new(refusal.status(), refusal);
+    // It is whole, so there is no more to wait for.
+    if !head.parse(&bytes, &front.policy.http).map_err(refused)? {
+        return Err(Refused::new(400, "a request head without an end"));
+    }
+    let framing = framing(&head, &bytes).map_err(refused)?;
+    Ok(Request { bytes, head, framing, since: Instant::now() })
 }
 
 fn refuse(client: &Client, refusal: Refusal) -> Refused {

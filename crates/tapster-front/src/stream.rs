@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::http2::Exchange;
 use crate::tls::Secured;
 
 /// Bytes of room that a read has at least.
@@ -21,18 +24,21 @@ pub(crate) enum Stream {
     Unix(UnixStream),
     /// Internet, encrypted.
     Tls(Box<Secured>),
+    /// A stream of HTTP/2.
+    Http2(Box<Exchange>),
 }
 
-/// The same call on the socket of any.
+/// The same call on the socket of any, and what a stream of HTTP/2 does in its place.
 macro_rules! either {
-    ($stream:expr, $inner:ident => $call:expr) => {
+    ($stream:expr, $socket:ident => $call:expr, $exchange:ident => $other:expr) => {
         match $stream {
-            Stream::Tcp($inner) => $call,
-            Stream::Unix($inner) => $call,
+            Stream::Tcp($socket) => $call,
+            Stream::Unix($socket) => $call,
             Stream::Tls(secured) => {
-                let $inner = &secured.socket;
+                let $socket = &secured.socket;
                 $call
             }
+            Stream::Http2($exchange) => $other,
         }
     };
 }
@@ -43,13 +49,20 @@ impl Stream {
         if let Stream::Tls(secured) = self {
             return secured.try_read(into);
         }
-        into.reserve(READ);
-        either!(self, stream => stream.try_read_buf(into))
+        either!(self, socket => {
+            into.reserve(READ);
+            socket.try_read_buf(into)
+        }, exchange => exchange.try_read(into))
     }
 
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        either!(self, stream => stream.readable().await)
+        either!(self, socket => socket.readable().await, exchange => exchange.readable().await)
+    }
+
+    /// The same for who polls. A stream of HTTP/2 is not polled.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, socket => socket.poll_read_ready(context), _exchange => Poll::Ready(Ok(())))
     }
 
     /// Appends what comes next; 0 at the end.
@@ -67,29 +80,37 @@ impl Stream {
         if let Stream::Tls(secured) = self {
             return secured.try_write(parts);
         }
-        either!(self, stream => stream.try_write_vectored(parts))
+        either!(self, socket => socket.try_write_vectored(parts), exchange => exchange.try_write(parts))
     }
 
     /// Sends a piece of a file (sendfile(2)), what there is room for. `WouldBlock` when there is none, and
-    /// `Unsupported` where it has to be encrypted first.
+    /// `Unsupported` where more has to be done with the bytes.
     pub(crate) fn try_send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        if self.is_encrypted() {
+        if let Stream::Tls(_) = self {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        either!(self, stream => stream.try_io(Interest::WRITABLE, || {
-            tapster_sys::file::send(stream.as_fd(), file.as_fd(), offset, count)
-        }))
+        either!(self, socket => socket.try_io(Interest::WRITABLE, || {
+            tapster_sys::file::send(socket.as_fd(), file.as_fd(), offset, count)
+        }), _exchange => Err(io::ErrorKind::Unsupported.into()))
     }
 
     /// Waits until there may be room.
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        either!(self, stream => stream.writable().await)
+        either!(self, socket => socket.writable().await, exchange => exchange.writable().await)
+    }
+
+    /// The same for who polls. A stream of HTTP/2 is not polled.
+    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, socket => socket.poll_write_ready(context), _exchange => Poll::Ready(Ok(())))
     }
 
     /// Waits until the client is known to be gone: it reset the connection. One that only ended its own direction still
     /// reads. A unix client that closes is noticed when something is written to it.
     pub(crate) async fn gone(&self) {
-        let ready = either!(self, stream => stream.ready(Interest::ERROR).await);
+        let ready = either!(self, socket => socket.ready(Interest::ERROR).await.map(drop), exchange => {
+            exchange.gone().await;
+            Ok(())
+        });
         if ready.is_err() {
             std::future::pending().await
         }
@@ -97,7 +118,11 @@ impl Stream {
 
     /// Whether what it carries is encrypted here.
     pub(crate) fn is_encrypted(&self) -> bool {
-        matches!(self, Stream::Tls(_))
+        match self {
+            Stream::Tls(_) => true,
+            Stream::Http2(exchange) => exchange.is_encrypted(),
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+        }
     }
 
     /// Says that nothing more follows.
@@ -110,6 +135,23 @@ impl Stream {
                 secured.say_end();
                 secured.socket.shutdown().await
             }
+            Stream::Http2(exchange) => {
+                exchange.end();
+                Ok(())
+            }
         };
+    }
+
+    /// The same for who polls.
+    pub(crate) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
+            Stream::Unix(socket) => Pin::new(socket).poll_shutdown(context),
+            Stream::Tls(secured) => {
+                secured.say_end();
+                Pin::new(&mut secured.socket).poll_shutdown(context)
+            }
+            Stream::Http2(_) => Poll::Ready(Ok(())),
+        }
     }
 }

@@ -133,6 +133,17 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "http2",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.http2 = on),
+        fallback: Fallback::Value("on"),
+        group: Group::Tls,
+        help: "Let clients speak HTTP/2, where there is TLS or --static",
+        details: "Over TLS clients choose it when they connect (ALPN); without TLS those get it that know beforehand, as `curl \
+                  --http2-prior-knowledge`. One connection carries up to 100 requests at once. The application sees HTTP/1.1.",
+        ..ROW
+    },
+    OptionSpec {
         name: "state-dir",
         metavar: "DIR",
         kind: Kind::Path(|settings, path| settings.state_dir = Some(path)),

@@ -19,6 +19,7 @@ fn defaults_are_those_of_the_design() {
         control_socket: tapster_config::ControlSocket::Default,
         admin_bind: Vec::new(),
         tls: tapster_config::TlsSettings::default(),
+        http2: true,
         state_dir: None,
         static_files: Vec::new(),
         app: None,

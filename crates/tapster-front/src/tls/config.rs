@@ -41,7 +41,9 @@ pub(crate) fn build(settings: &Settings, secrets: &Secrets) -> Result<Built, Str
         Some(ca) => builder.with_client_cert_verifier(verifier(ca, settings.tls.client_auth, &provider)?),
     };
     let mut config = builder.with_cert_resolver(Arc::new(Choice::new(&certificates)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+    let protocols: &[&[u8]] =
+        if settings.http2 { &[b"h2", b"http/1.1", b"http/1.0"] } else { &[b"http/1.1", b"http/1.0"] };
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.ticketer = Arc::new(Tickets::new(secrets.tickets.clone(), rules(settings, secrets)));
     // Tickets are enough: nothing is kept here for each client.
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -1,0 +1,192 @@
+//! HTTP/2 (RFC 9113): one connection, many streams. Each stream is a client with a request of its own, which goes through the
+//! same pipeline as one of HTTP/1: its head is written out as HTTP/1 ([`request`]) and read by the same strict reader, and what
+//! a handler writes is turned into frames ([`exchange`]).
+
+mod budget;
+mod exchange;
+mod io;
+mod request;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use tapster_gateway::hop;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::client::Client;
+use crate::connection::{self, After};
+use crate::front::Front;
+use crate::receive;
+use crate::refuse::{Refused, refuse};
+use crate::stream::Stream;
+use budget::Budget;
+pub(crate) use exchange::Exchange;
+use io::Io;
+
+/// What a client sends before all else (RFC 9113 §3.4).
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Streams of one connection at once.
+const STREAMS: u32 = 100;
+
+/// Bytes of all fields of a request, decoded (RFC 9113 §6.5.2).
+const FIELDS: u32 = 64 * 1024;
+
+/// Bytes that a client may send ahead: on one stream, and on all of a connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Bytes of answers that are held for a stream that the client does not read.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Requests that were taken back before anybody looked at them.
+const PENDING_RESETS: usize = 20;
+
+/// How long a connection without streams that was told to end is waited for.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// One connection as its streams see it.
+struct Shared {
+    ends: hop::Client,
+    is_encrypted: bool,
+    /// Streams that are being answered.
+    open: Cell<usize>,
+    /// When the last one was over.
+    rests: Cell<Instant>,
+    budget: Budget,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(front: Rc<Front>, client: Client) {
+    let peer = client.peer().clone();
+    let (stream, ends, input) = client.into_parts();
+    let shared = Rc::new(Shared {
+        ends,
+        is_encrypted: stream.is_encrypted(),
+        open: Cell::new(0),
+        rests: Cell::new(Instant::now()),
+        budget: Budget::default(),
+    });
+    let begun = timeout(front.policy.head_timeout, settings().handshake(Io::new(stream, input)));
+    let ended = match begun.await {
+        Ok(Ok(connection)) => streams(&front, &shared, connection).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => return,
+    };
+    if let Err(error) = ended {
+        front.log.debug(format_args!("{peer}: HTTP/2 ended: {error}"));
+    }
+}
+
+fn settings() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(FIELDS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(PENDING_RESETS);
+    builder
+}
+
+/// Takes streams, and does what the connection needs meanwhile.
+async fn streams(
+    front: &Rc<Front>,
+    shared: &Rc<Shared>,
+    mut connection: Connection<Io, Bytes>,
+) -> Result<(), h2::Error> {
+    let (mut is_leaving, mut is_drained, mut limit) = (false, false, front.policy.head_timeout);
+    let mut sending = Duration::ZERO;
+    loop {
+        let now = Instant::now();
+        // While there are streams, they have time-outs of their own.
+        let since = if shared.open.get() == 0 { shared.rests.get() } else { now };
+        tokio::select! {
+            biased;
+            () = front.drain.begun(), if !is_drained => {
+                (is_drained, is_leaving, limit) = (true, true, LEAVE);
+                shared.rests.set(now);
+                connection.graceful_shutdown();
+            }
+            accepted = connection.accept() => match accepted {
+                None => return Ok(()),
+                Some(stream) => {
+                    let (request, respond) = stream?;
+                    limit = if is_leaving { LEAVE } else { front.policy.keep_alive };
+                    begin(front, shared, request, respond);
+                }
+            },
+            () = sleep_until(since + limit) => match shared.open.get() {
+                // What is still being sent may take as long as any answer.
+                0 if is_leaving && connection.has_streams() && sending < front.policy.pace.silence => {
+                    sending += LEAVE;
+                    shared.rests.set(Instant::now());
+                }
+                0 if is_leaving => return Ok(()),
+                0 if shared.rests.get() + limit <= Instant::now() => {
+                    is_leaving = true;
+                    shared.rests.set(Instant::now());
+                    limit = LEAVE;
+                    connection.graceful_shutdown();
+                }
+                _ => {}
+            },
+        }
+        if shared.budget.is_spent() {
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+    }
+}
+
+/// Has a request answered beside the others.
+fn begin(
+    front: &Rc<Front>,
+    shared: &Rc<Shared>,
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let (front, shared) = (front.clone(), shared.clone());
+    shared.open.set(shared.open.get() + 1);
+    spawn_local(async move {
+        let (parts, body) = request.into_parts();
+        let head = request::head(&parts, !body.is_end_stream(), front.policy.http.fields);
+        let is_chunked = !parts.headers.contains_key(http::header::CONTENT_LENGTH);
+        let is_head = parts.method == http::Method::HEAD;
+        drop(parts);
+        let exchange = Exchange::new(body, respond, is_chunked, is_head, shared.is_encrypted);
+        let client = Client::on(Stream::Http2(Box::new(exchange)), shared.ends.clone());
+        if !answer(&front, client, head, is_head).await {
+            shared.budget.spend();
+        }
+        shared.open.set(shared.open.get() - 1);
+        shared.rests.set(Instant::now());
+    });
+}
+
+/// Answers one request. False if it came to no end.
+async fn answer(
+    front: &Rc<Front>,
+    mut client: Client,
+    head: Result<Vec<u8>, Refused>,
+    is_head: bool,
+) -> bool {
+    let request = match head.and_then(|head| receive::whole(front, head)) {
+        Ok(request) => request,
+        Err(refused) => {
+            refuse(front, client, refused.for_head(is_head)).await;
+            return true;
+        }
+    };
+    match connection::handle(front, &mut client, &request).await {
+        After::Next | After::Linger => client.stream.end().await,
+        After::Close => return false,
+        After::Refused(refused) => refuse(front, client, refused).await,
+    }
+    true
+}

@@ -1,0 +1,106 @@
+"""HTTP/2 in bytes (RFC 9113), for clients that do what no library does. Fields go out as they are, without compression."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.wire import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.address import Address
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+
+#: Fields of a request for /hello.
+HELLO = ((":method", "GET"), (":scheme", "http"), (":path", "/hello"), (":authority", "test.example"))
+
+
+class Frame(NamedTuple):
+    """One frame."""
+
+    kind: int
+    flags: int
+    stream: int
+    payload: bytes
+
+    @property
+    def code(self) -> int:
+        """The reason of a reset, or of the connection's end."""
+        start = 4 if self.kind == GOAWAY else 0
+        return int(struct.unpack_from(">I", self.payload, start)[0])
+
+
+def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
+    """A frame in bytes."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _text(value: str) -> bytes:
+    data = value.encode("latin-1")
+    if len(data) < 127:
+        return bytes([len(data)]) + data
+    rest, length = len(data) - 127, bytearray([127])
+    while rest >= 128:
+        length.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([*length, rest]) + data
+
+
+def block(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Fields as literals that are not indexed (RFC 7541 §6.2.2)."""
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+
+
+class Http2(Connection):
+    """A client that knows beforehand that the server speaks HTTP/2."""
+
+    def __init__(self, address: Address, settings: bytes = b"") -> None:
+        super().__init__(address)
+        self._rest = b""
+        self.send(PREFACE + frame(SETTINGS, payload=settings))
+
+    def __enter__(self) -> Http2:
+        return self
+
+    def request(
+        self, stream: int, fields: Iterable[tuple[str, str]] = HELLO, flags: int = END_STREAM
+    ) -> None:
+        """The head of a request."""
+        self.send(frame(HEADERS, flags | END_HEADERS, stream, block(fields)))
+
+    def read_frame(self) -> Frame | None:
+        """The next frame; none at the end."""
+        head = self._exactly(9)
+        if head is None:
+            return None
+        length = int.from_bytes(head[:3], "big")
+        kind, flags, stream = struct.unpack(">BBI", head[3:])
+        payload = self._exactly(length)
+        return None if payload is None else Frame(kind, flags, stream, payload)
+
+    def frames(self, *, until: int, stream: int | None = None) -> list[Frame]:
+        """All frames up to one of a kind."""
+        found: list[Frame] = []
+        while (one := self.read_frame()) is not None:
+            found.append(one)
+            if one.kind == until and stream in (None, one.stream):
+                return found
+        return found
+
+    def _exactly(self, count: int) -> bytes | None:
+        while len(self._rest) < count:
+            try:
+                more = self.socket.recv(65536)
+            except ConnectionError:
+                return None
+            if not more:
+                return None
+            self._rest += more
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken
