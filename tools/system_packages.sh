@@ -10,6 +10,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have cc || missing+=(gcc libc6-dev)
 have nginx || missing+=(nginx-light)
 have haproxy || missing+=(haproxy)
+have uwsgi_python3 || missing+=(uwsgi-plugin-python3)
 have ip || missing+=(iproute2)
 have strace || missing+=(strace)
 have systemd-analyze || missing+=(systemd)

@@ -20,7 +20,7 @@ ARROWS: dict[str, set[str]] = {
     "worker": {"gateway", *LEAVES},
     "supervisor": {"config", "http1", "observe", "sys"},
     "watch": {"observe", "sys"},
-    "front": {"config", "gateway", "http1", "observe", "sys"},
+    "front": {"gateway", *LEAVES},
     "wsgi": {"gateway", "observe", "sys"},
     "native": {"supervisor", "watch", "front", "worker", "wsgi", "gateway", *LEAVES},
 }

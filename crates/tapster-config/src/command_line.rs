@@ -17,8 +17,12 @@ const OTHERWISE: &str = "tapster --help-all lists every option";
 pub(crate) enum Asked {
     /// Serve the application.
     Serve,
+    /// `front`: serve without an application.
+    Front,
     /// `config show`.
     ConfigShow,
+    /// `config show front`.
+    ConfigShowFront,
     /// Print something and go.
     Print(Switch),
 }
@@ -115,7 +119,11 @@ fn command(words: Vec<String>, given: &mut Layer) -> Result<Asked, ConfigError> 
         [] => Ok(Asked::Serve),
         ["help", ..] => Ok(Asked::Print(Switch::Help)),
         ["version"] => Ok(Asked::Print(Switch::Version)),
+        ["front"] => Ok(Asked::Front),
+        ["front", extra, ..] => Err(ConfigError::new(format!("unexpected {extra:?} after tapster front"))
+            .hint("it serves no application; to serve a module named front, write front:app or ./front.py")),
         ["config", "show"] => Ok(Asked::ConfigShow),
+        ["config", "show", "front"] => Ok(Asked::ConfigShowFront),
         ["config", "show", app] => {
             push_app(app, given);
             Ok(Asked::ConfigShow)

@@ -3,6 +3,7 @@
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::command_line::value;
+use crate::document::Section;
 use crate::error::ConfigError;
 use crate::file::Files;
 use crate::load::{configuration_file, resolve};
@@ -107,7 +108,7 @@ pub(crate) fn read(
         return Ok(Asked::Help(help::control(word)));
     };
     let variables = environment::read(variables)?;
-    let file = configuration_file(&line.given, &variables, files)?;
+    let file = configuration_file(&line.given, &variables, files, Section::Server)?;
     let mut layers = [file.given, variables, line.given];
     for layer in &mut layers {
         layer.retain(|(option, _)| matches!(option.name, "control-socket" | "admin-bind"));

@@ -19,18 +19,42 @@ pub(crate) struct Document<'a> {
     pub(crate) text: &'a str,
 }
 
+/// The table with the options of `tapster front`.
+const FRONT: &str = "front";
+
+/// Whose options are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Section {
+    /// A server with an application.
+    Server,
+    /// `tapster front`.
+    Front,
+}
+
 type Key<'a> = Spanned<Cow<'a, str>>;
 type Entry<'a> = (&'a Key<'a>, &'a Spanned<DeValue<'a>>);
 
 impl Document<'_> {
-    /// The options of the table with this path; none when there is no such table.
-    pub(crate) fn options_under(&self, path: &[&str]) -> Result<Option<Layer>, ConfigError> {
+    /// The options of the table with this path; none when there is no such table. Those of `tapster front` stand in a table
+    /// of their own in it, if there is one.
+    pub(crate) fn options_under(&self, path: &[&str], of: Section) -> Result<Option<Layer>, ConfigError> {
         let root = DeTable::parse(self.text).map_err(|error| self.not_toml(&error))?;
-        let Some(table) = self.descend(root.get_ref(), path)? else {
+        let Some(mut table) = self.descend(root.get_ref(), path)? else {
             return Ok(None);
         };
+        let own = table.get(FRONT).and_then(|value| match value.get_ref() {
+            DeValue::Table(own) => Some(own),
+            _ => None,
+        });
+        if let (Section::Front, Some(own)) = (of, own) {
+            table = own;
+        }
         let mut layer = Layer::new();
         for (key, value) in in_order(table) {
+            let is_section = own.is_some() && of == Section::Server && key.get_ref() == FRONT;
+            if is_section {
+                continue;
+            }
             let option = self.option(key, value)?;
             let given = self.given(option, value)?;
             layer.extend(given.into_iter().map(|given| (option, given)));
@@ -77,7 +101,7 @@ impl Document<'_> {
         }
         let names = OPTIONS.iter().filter(|option| option.in_file()).map(|option| option.name);
         let otherwise = match value.get_ref() {
-            DeValue::Table(_) => "options stand at the top, without tables of their own",
+            DeValue::Table(_) => "options stand at the top, or in [front] for tapster front",
             _ => "tapster --help-all lists every option",
         };
         Err(unknown(name, names, str::to_owned, otherwise).within(&place))

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::document::Document;
+use crate::document::{Document, Section};
 use crate::error::ConfigError;
 use crate::kind::foreign_file;
 use crate::origin::{Given, Layer};
@@ -39,7 +39,7 @@ pub(crate) struct FromFile {
 }
 
 /// Reads the file that was asked for.
-pub(crate) fn named(asked: &Given, files: &dyn Files) -> Result<FromFile, ConfigError> {
+pub(crate) fn named(asked: &Given, files: &dyn Files, of: Section) -> Result<FromFile, ConfigError> {
     let place = asked.origin.place("config");
     let path = asked.texts.first().map_or("", String::as_str);
     if let Some(foreign) = foreign_file(path) {
@@ -48,16 +48,16 @@ pub(crate) fn named(asked: &Given, files: &dyn Files) -> Result<FromFile, Config
     let text = text_of(path, files)?
         .ok_or_else(|| ConfigError::new(format!("{place}: there is no file {path:?}")))?;
     let is_project = Path::new(path).file_name().is_some_and(|name| name == PROJECT_FILE);
-    match options_of(path, &text, is_project)? {
+    match options_of(path, &text, is_project, of)? {
         Some(given) => Ok(FromFile { path: Some(path.to_owned()), given }),
         None => Err(ConfigError::new(format!("{place}: {path} has no table [tool.tapster]"))),
     }
 }
 
 /// Reads the file that lies in the current directory, if one does.
-pub(crate) fn found(files: &dyn Files) -> Result<FromFile, ConfigError> {
+pub(crate) fn found(files: &dyn Files, of: Section) -> Result<FromFile, ConfigError> {
     let look = |path, is_project| match text_of(path, files)? {
-        Some(text) => options_of(path, &text, is_project),
+        Some(text) => options_of(path, &text, is_project, of),
         None => Ok(None),
     };
     match (look(OWN_FILE, false)?, look(PROJECT_FILE, true)?) {
@@ -78,7 +78,7 @@ fn text_of(path: &str, files: &dyn Files) -> Result<Option<String>, ConfigError>
 }
 
 /// The options in the text; none when it is a project file without the table.
-fn options_of(path: &str, text: &str, is_project: bool) -> Result<Option<Layer>, ConfigError> {
+fn options_of(path: &str, text: &str, is_project: bool, of: Section) -> Result<Option<Layer>, ConfigError> {
     let document = Document { path, text };
-    if is_project { document.options_under(&["tool", "tapster"]) } else { document.options_under(&[]) }
+    document.options_under(if is_project { &["tool", "tapster"] } else { &[] }, of)
 }

@@ -11,6 +11,7 @@ const INDENT: usize = 29;
 
 const HEAD: &str = "\
 Usage: tapster [APP] [OPTIONS]
+       tapster front [OPTIONS]       for requests that other servers answer
        tapster config show [APP] [OPTIONS]
        tapster COMMAND [OPTIONS]     for a server that runs
 

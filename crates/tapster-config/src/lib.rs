@@ -12,6 +12,7 @@ mod document;
 mod environment;
 mod error;
 mod file;
+mod front;
 mod help;
 pub mod kind;
 mod load;
@@ -24,6 +25,7 @@ mod show;
 mod static_files;
 mod tls;
 mod unknown;
+mod upstream;
 pub mod values;
 
 pub use control::{ControlCommand, Verb};

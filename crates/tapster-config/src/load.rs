@@ -2,6 +2,7 @@
 
 use crate::command_line::{self, Asked};
 use crate::control::{self, ControlCommand};
+use crate::document::Section;
 use crate::environment;
 use crate::error::{ConfigError, Invalid};
 use crate::file::{self, Files, FromFile};
@@ -10,7 +11,7 @@ use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Sandbox, Settings};
-use crate::{help, show, tls, values};
+use crate::{front, help, show, tls, values};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -77,10 +78,14 @@ pub fn load(
         Asked::Print(Switch::Help) => return Ok(Command::Help(help::common())),
         Asked::Print(Switch::HelpAll) => return Ok(Command::HelpAll(help::all())),
         Asked::Print(Switch::Version) => return Ok(Command::Version),
-        Asked::Serve | Asked::ConfigShow => {}
+        Asked::Serve | Asked::Front | Asked::ConfigShow | Asked::ConfigShowFront => {}
     }
     let variables = environment::read(environment)?;
-    let mut file = configuration_file(&line.given, &variables, files)?;
+    let of = match line.asked {
+        Asked::Front | Asked::ConfigShowFront => Section::Front,
+        _ => Section::Server,
+    };
+    let mut file = configuration_file(&line.given, &variables, files, of)?;
     if let (Some(path), Some(option)) = (&file.path, options::find("config")) {
         file.given.push((option, Given { texts: vec![path.clone()], origin: Origin::Default }));
     }
@@ -88,11 +93,13 @@ pub fn load(
     if !layers.iter().flatten().any(|(option, _)| matches!(option.kind, Kind::Bind(_))) {
         layers[0].extend(environment::port(environment)?);
     }
-    let loaded = resolve(&layers, file.path)?;
-    match line.asked {
-        Asked::ConfigShow => Ok(Command::ConfigShow(show::values(&loaded))),
-        _ => Ok(Command::Serve(Box::new(loaded))),
+    let mut loaded = resolve(&layers, file.path)?;
+    if matches!(line.asked, Asked::ConfigShow | Asked::ConfigShowFront) {
+        return Ok(Command::ConfigShow(show::values(&loaded)));
     }
+    loaded.settings.front_alone = line.asked == Asked::Front;
+    front::check(&loaded)?;
+    Ok(Command::Serve(Box::new(loaded)))
 }
 
 /// The settings when nothing is given anywhere.
@@ -107,12 +114,13 @@ pub(crate) fn configuration_file(
     line: &Layer,
     variables: &Layer,
     files: &dyn Files,
+    of: Section,
 ) -> Result<FromFile, ConfigError> {
     let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
     let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
     match asked {
-        Some((_, given)) => file::named(given, files),
-        None => file::found(files),
+        Some((_, given)) => file::named(given, files, of),
+        None => file::found(files, of),
     }
 }
 
@@ -242,7 +250,7 @@ fn check_drain(settings: &Settings, used: &[Value]) -> Result<(), ConfigError> {
     ))
 }
 
-fn located(option: &OptionSpec, origin: &Origin, mut invalid: Invalid) -> ConfigError {
+pub(crate) fn located(option: &OptionSpec, origin: &Origin, mut invalid: Invalid) -> ConfigError {
     invalid.hint.get_or_insert_with(|| format!("expected {}", option.kind.allowed()));
     invalid.at(&origin.place(option.name))
 }

@@ -71,6 +71,8 @@ pub enum Group {
     Front,
     /// How connections are encrypted.
     Tls,
+    /// Servers that a front alone passes requests to.
+    Upstreams,
     /// Who is believed.
     Trust,
     /// How a running server is reached by its operator.
@@ -93,6 +95,7 @@ impl Group {
         Self::Limits,
         Self::Front,
         Self::Tls,
+        Self::Upstreams,
         Self::Trust,
         Self::Control,
         Self::Development,
@@ -111,6 +114,7 @@ impl Group {
             Self::Limits => "Request limits",
             Self::Front => "Static files",
             Self::Tls => "TLS",
+            Self::Upstreams => "Upstreams of tapster front",
             Self::Trust => "Proxies and trust",
             Self::Control => "Control and health checks",
             Self::Development => "Development",

@@ -15,14 +15,15 @@ mod recycling;
 mod times;
 mod tls;
 mod trust;
+mod upstreams;
 
 use std::time::Duration;
 
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{
-    AccessLog, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap, LogLevel, Peers, ProxyProtocol,
-    Sandbox, Settings,
+    AccessLog, Balance, BalanceKey, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap, LogLevel,
+    Passing, Peers, ProxyProtocol, Sandbox, Settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -58,6 +59,7 @@ pub static OPTIONS: Table = Table(&[
     limits::ROWS,
     front::ROWS,
     tls::ROWS,
+    upstreams::ROWS,
     trust::ROWS,
     control::ROWS,
     development::ROWS,
@@ -149,6 +151,20 @@ pub(crate) fn blank() -> Settings {
         http2: false,
         state_dir: None,
         static_files: Vec::new(),
+        front_alone: false,
+        upstreams: Vec::new(),
+        passing: Passing {
+            balance: Balance::LeastRequest,
+            key: BalanceKey::Client,
+            sticky_cookie: String::new(),
+            slots: 0,
+            hold: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            answer_timeout: Duration::ZERO,
+            keep_alive: Duration::ZERO,
+            health_path: None,
+            health_interval: Duration::ZERO,
+        },
     }
 }
 

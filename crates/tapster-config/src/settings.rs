@@ -257,6 +257,88 @@ pub struct StaticFiles {
     pub path: PathBuf,
 }
 
+/// A server that requests are passed to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upstream {
+    /// How it is spoken to.
+    pub protocol: UpstreamProtocol,
+    /// Where it listens.
+    pub place: UpstreamPlace,
+    /// Its share beside the others', at least 1.
+    pub weight: u32,
+    /// Requests that it gets at once at most; none means what holds for all.
+    pub slots: Option<usize>,
+}
+
+/// How an upstream is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http,
+    /// uwsgi, one request a connection.
+    Uwsgi,
+}
+
+/// Where an upstream listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum UpstreamPlace {
+    /// An address and a port.
+    Inet(SocketAddr),
+    /// A name, which may stand for several addresses and for others later, and a port.
+    Host(String, u16),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// Which upstream gets a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Balance {
+    /// Of two drawn at random, the one with fewer requests.
+    LeastRequest,
+    /// One after the other.
+    RoundRobin,
+    /// The same for the same key.
+    Hash,
+    /// The one that a cookie names, which the first answer sets.
+    Sticky,
+}
+
+/// What requests must have in common to get the same upstream, with [`Balance::Hash`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BalanceKey {
+    /// The client's address.
+    Client,
+    /// The value of this field, in small letters.
+    Header(String),
+    /// The value of this cookie.
+    Cookie(String),
+}
+
+/// How requests are passed to upstreams.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Passing {
+    /// Which upstream gets a request.
+    pub balance: Balance,
+    /// What is hashed for it.
+    pub key: BalanceKey,
+    /// The cookie that names an upstream.
+    pub sticky_cookie: String,
+    /// Requests at once for each upstream that says nothing else; 0 is no bound.
+    pub slots: usize,
+    /// How long a request waits while no upstream accepts connections.
+    pub hold: Duration,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long the head of an answer may take after the request was sent, and each piece of the answer.
+    pub answer_timeout: Duration,
+    /// How long an idle connection to an upstream is kept; zero is not at all.
+    pub keep_alive: Duration,
+    /// The path that upstreams are asked for to see whether they serve; none means that they are not asked.
+    pub health_path: Option<String>,
+    /// How often.
+    pub health_interval: Duration,
+}
+
 /// Everything, with every default filled in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -389,4 +471,10 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Files that are served without the application.
     pub static_files: Vec<StaticFiles>,
+    /// Whether there is no application: `tapster front`.
+    pub front_alone: bool,
+    /// The servers that requests are passed to, by a front alone.
+    pub upstreams: Vec<Upstream>,
+    /// How they are.
+    pub passing: Passing,
 }

@@ -88,6 +88,11 @@ impl Client {
         &self.ends.peer
     }
 
+    /// Both ends, and how it came.
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// The field that tells the workers who it is, with its line end.
     pub(crate) fn said(&self) -> &[u8] {
         &self.said

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
-use crate::{files, http2, pass, redirect, tls};
+use crate::{files, http2, pass, redirect, tls, upstream};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -65,7 +65,10 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     {
         return files::answer(front, client, request, &found, &path).await;
     }
-    pass::pass(front, client, request).await
+    match &front.upstreams {
+        Some(upstreams) => upstream::pass(front, upstreams, client, request).await,
+        None => pass::pass(front, client, request).await,
+    }
 }
 
 /// The decoded path; none where it has none, or none that can be decoded: that is for a worker to refuse.

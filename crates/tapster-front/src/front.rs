@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tapster_config::Settings;
 use tapster_http1::encode::DateCache;
-use tapster_observe::{Log, Scoreboard};
+use tapster_observe::{Log, Scoreboard, WorkerBoard};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::socket::Listener;
 use tokio::runtime::{Builder, LocalOptions};
@@ -19,6 +19,7 @@ use crate::files::Site;
 use crate::policy::Policy;
 use crate::route::Routes;
 use crate::tls::Tls;
+use crate::upstream::Upstreams;
 use crate::workers::Workers;
 use crate::{listen, orders};
 
@@ -36,6 +37,8 @@ pub struct Ends {
     pub alive: OwnedFd,
     /// The counters of the workers.
     pub board: Scoreboard,
+    /// For a front that stands before no workers: where it counts what it does.
+    pub alone: Option<WorkerBoard>,
 }
 
 /// What all connections share.
@@ -44,6 +47,8 @@ pub(crate) struct Front {
     pub(crate) routes: Routes,
     pub(crate) workers: Rc<Workers>,
     pub(crate) tls: Option<Tls>,
+    /// Who gets the requests instead of workers, for a front alone.
+    pub(crate) upstreams: Option<Rc<Upstreams>>,
     pub(crate) drain: Rc<Drain>,
     pub(crate) log: Log,
     date: RefCell<DateCache>,
@@ -66,18 +71,20 @@ impl Front {
 pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::Result<()> {
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
-    let Ends { listeners, inbox, workers, secrets, alive, board } = ends;
+    let Ends { listeners, inbox, workers, secrets, alive, board, alone } = ends;
     let front = Rc::new(Front {
         policy: Policy::new(settings, &listeners),
         routes: Routes::new(sites),
         tls: Tls::new(settings, secrets)?,
         workers: Workers::new(board, workers),
+        upstreams: alone.map(|own| Upstreams::new(settings, own, log)),
         drain: Drain::new(),
         log: log.clone(),
         date: RefCell::default(),
     });
     runtime.block_on(async move {
         spawn_local(front.workers.clone().serve_queue());
+        front.upstreams.as_ref().inspect(|upstreams| upstreams.start());
         listen::start(&front, listeners)?;
         inbox.send(Message::Ready, None)?;
         orders::obey(&front, inbox, alive).await

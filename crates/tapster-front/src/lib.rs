@@ -2,11 +2,12 @@
 //! files what it can, and passes the rest to the workers. The only async crate; its process runs no Python.
 //!
 //! One pipeline: listener ([`listen`]) → connection ([`connection`]) → request head ([`receive`]) → route ([`route`]) →
-//! handler ([`files`], [`pass`]) → answer ([`write`]). A new kind of listener or handler is a module of its own beside these.
+//! handler ([`files`], [`pass`], [`upstream`]) → answer ([`write`]). A new kind of listener or handler is a module of its own beside these.
 
 #![forbid(unsafe_code)]
 
 mod access;
+mod balance;
 mod body;
 mod client;
 mod connection;
@@ -25,6 +26,7 @@ mod refuse;
 mod route;
 mod stream;
 pub mod tls;
+mod upstream;
 mod workers;
 mod write;
 

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tapster_config::{BindProtocol, Peers, ProxyProtocol, Settings};
+use tapster_config::{BindProtocol, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::Endpoint;
+use tapster_gateway::hop::Client;
 use tapster_gateway::proxy_header::ProxyVersions;
 use tapster_http1::Limits;
 use tapster_sys::socket::{Address, Listener};
@@ -30,7 +31,10 @@ pub(crate) struct Policy {
     /// A field for every answer over TLS, with its line end; empty without `--hsts`.
     pub(crate) hsts: Vec<u8>,
     pub(crate) proxy_versions: ProxyVersions,
+    /// A field with an underscore in its name is refused, not dropped.
+    pub(crate) refuses_underscores: bool,
     proxy_allow_from: Peers,
+    forwarded_allow_ips: Peers,
 }
 
 impl Policy {
@@ -58,7 +62,9 @@ impl Policy {
                 ProxyProtocol::V1 => ProxyVersions::One,
                 ProxyProtocol::V2 => ProxyVersions::Two,
             },
+            refuses_underscores: settings.header_map == HeaderMap::Refuse,
             proxy_allow_from: settings.proxy_allow_from.clone(),
+            forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
         }
     }
 
@@ -69,13 +75,19 @@ impl Policy {
 
     /// Whether a peer may say who the client is by a PROXY header.
     pub(crate) fn may_introduce(&self, peer: &Endpoint) -> bool {
-        let peers = &self.proxy_allow_from;
-        let contains = |address: &IpAddr| peers.contains(address);
-        peers.everyone
-            || match peer {
-                Endpoint::Unix(_) => peers.unix,
-                Endpoint::Inet(address, _) => contains(address),
-            }
+        has(&self.proxy_allow_from, peer)
+    }
+
+    /// What is believed of a client that says that it is a proxy. By default that is the scheme alone, as in a worker. The unix
+    /// sockets that a PROXY header names are not ours.
+    pub(crate) fn belief(&self, client: &Client) -> Belief {
+        let peers = &self.forwarded_allow_ips;
+        let is_elsewhere = client.was_introduced && matches!(client.peer, Endpoint::Unix(_));
+        match has(peers, &client.peer) && (!is_elsewhere || peers.everyone) {
+            true if peers.explicit => Belief::All,
+            true => Belief::Scheme,
+            false => Belief::Nothing,
+        }
     }
 }
 
@@ -91,4 +103,21 @@ fn https_port(listeners: &[Listener]) -> u16 {
 fn hsts(settings: &Settings) -> Vec<u8> {
     let value = settings.tls.hsts.as_ref();
     value.map_or_else(Vec::new, |value| format!("Strict-Transport-Security: {value}\r\n").into_bytes())
+}
+
+/// What is believed of what a client says of others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Belief {
+    Nothing,
+    Scheme,
+    All,
+}
+
+fn has(peers: &Peers, peer: &Endpoint) -> bool {
+    let contains = |address: &IpAddr| peers.contains(address);
+    peers.everyone
+        || match peer {
+            Endpoint::Unix(_) => peers.unix,
+            Endpoint::Inet(address, _) => contains(address),
+        }
 }

@@ -5,7 +5,9 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use tapster_sys::poll;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -53,6 +55,13 @@ impl Stream {
             into.reserve(READ);
             socket.try_read_buf(into)
         }, exchange => exchange.try_read(into))
+    }
+
+    /// Whether there is nothing to read and no end, by the system's own word: what the event loop knows may be older.
+    /// A stream of HTTP/2 is not asked: links to upstreams are sockets.
+    pub(crate) fn is_silent(&self) -> bool {
+        let fd = either!(self, socket => socket.as_fd(), _exchange => return false);
+        poll::wait(&[(fd, poll::Interest::Readable)], Some(Duration::ZERO)).is_ok_and(|ready| !ready[0])
     }
 
     /// Waits until there may be something to read.

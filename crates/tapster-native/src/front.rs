@@ -1,13 +1,13 @@
-//! What stands before the workers, if an option asks for it: the sites that it serves, checked before anything starts, and
-//! the role of its process. No Python runs there after the fork.
+//! What stands before the workers, if an option asks for it, or alone (`tapster front`): the sites that it serves, checked
+//! before anything starts, and the role of its process. No Python runs there after the fork.
 
 use std::os::fd::OwnedFd;
 
 use tapster_config::Settings;
 use tapster_front::tls::{self, Secrets};
 use tapster_front::{Ends, Site};
-use tapster_observe::Log;
-use tapster_supervisor::FrontStart;
+use tapster_observe::{Level, Log, WorkerState};
+use tapster_supervisor::{FrontStart, WorkerStart};
 use tapster_sys::signal;
 
 /// The front itself failed: the system refused it something.
@@ -23,7 +23,7 @@ const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> {
     if settings.has_front() && std::mem::take(&mut settings.stream_body) {
         log.warning(format_args!(
-            "--stream-body has no effect with --static or TLS: a request reaches the application when its body is whole"
+            "--stream-body has no effect with a front: a request reaches the application when its body is whole"
         ));
     }
     if settings.has_tls() {
@@ -53,14 +53,47 @@ fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
     settings.static_files.iter().map(site).collect()
 }
 
-/// The front process; gives its exit status.
+/// The process of a front before workers; gives its exit status.
 pub(crate) fn run(settings: &Settings, start: FrontStart, log: &Log) -> i32 {
     let log = log.threaded(block_signals, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
-    let ends = Ends { listeners, inbox, workers, secrets, alive, board };
-    let sites = sites(settings);
-    let ended = sites.and_then(|sites| {
-        tapster_front::run(settings, sites, ends, &log).map_err(|error| format!("the front failed: {error}"))
+    let ends = Ends { listeners, inbox, workers, secrets, alive, board, alone: None };
+    serve(settings, ends, &log)
+}
+
+/// The process of a front alone, which is a worker to its supervisor; gives its exit status.
+pub(crate) fn run_alone(settings: &Settings, start: WorkerStart, log: &Log) -> i32 {
+    let own = start.board.worker(start.place.slot);
+    let log = log.threaded(block_signals, Some(own.clone()));
+    let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
+    log.message(level, format_args!("serving {}", description(settings)));
+    let ends = Ends {
+        listeners: start.listeners,
+        inbox: start.inbox,
+        workers: Vec::new(),
+        secrets: secrets(settings, &log),
+        alive: start.alive,
+        board: start.board,
+        alone: Some(own.clone()),
+    };
+    own.set_state(WorkerState::Ready);
+    let status = serve(settings, ends, &log);
+    own.set_state(WorkerState::Gone);
+    status
+}
+
+/// What a front alone serves.
+pub(crate) fn description(settings: &Settings) -> String {
+    match settings.upstreams.as_slice() {
+        [] => "files alone".to_owned(),
+        [one] => format!("the upstream {one}"),
+        more => format!("{} upstreams", more.len()),
+    }
+}
+
+fn serve(settings: &Settings, ends: Ends, log: &Log) -> i32 {
+    let ended = sites(settings).and_then(|sites| {
+        tapster_front::run(settings, sites, ends, log).map_err(|error| format!("the front failed: {error}"))
     });
     let status = match ended {
         Ok(()) => 0,

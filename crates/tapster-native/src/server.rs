@@ -139,8 +139,9 @@ fn supervise(
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
     let mut stand = |start: FrontStart| front::run(settings, start, log);
+    let before_workers = settings.has_front() && !settings.front_alone;
     let secrets = || front::secrets(settings, log);
-    let front = settings.has_front().then_some(FrontRole { run: &mut stand, secrets: &secrets });
+    let front = before_workers.then_some(FrontRole { run: &mut stand, secrets: &secrets });
     let reports = log.clone();
     let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
     let supervision = Supervision {
@@ -187,6 +188,9 @@ struct Children<'a> {
 
 impl Roles for Children<'_> {
     fn worker(&mut self, start: WorkerStart) -> i32 {
+        if self.settings.front_alone {
+            return front::run_alone(self.settings, start, self.log);
+        }
         self.hooks.post_fork(self.py, start.place.slot);
         worker::run(self.py, self.settings, self.workers, self.log, start)
     }

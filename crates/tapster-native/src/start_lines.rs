@@ -13,7 +13,10 @@ use crate::{interpreter, strength};
 pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sockets: &Opened, log: &Log) {
     let listeners = &sockets.clients;
     let pid = std::process::id();
-    let app = settings.app.as_deref().unwrap_or("the application of this directory");
+    let app = match settings.front_alone {
+        true => "a front",
+        false => settings.app.as_deref().unwrap_or("the application of this directory"),
+    };
     let (version, python) = (env!("CARGO_PKG_VERSION"), interpreter::name(py));
     log.info(format_args!("tapster {version} on {python} starts {app}, pid {pid}"));
     for listener in listeners {
@@ -24,20 +27,18 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     for files in &settings.static_files {
         log.info(format_args!("{} is served from {}", files.prefix, files.path.display()));
     }
+    for upstream in &settings.upstreams {
+        log.info(format_args!("requests are passed to {upstream}"));
+    }
     for listener in &sockets.admin {
         log.info(format_args!("health checks at {}, path /-/ready and others", url(listener, "http")));
     }
     if settings.workers == Count::Auto {
         log.info(format_args!("--workers auto: {}", strength::reason(tapster_sys::cpu::cpus())));
     }
-    let (threads, Strength { least, most, .. }) = (settings.threads, workers);
-    let workers = if least < most { format!("{least} to {most}") } else { most.to_string() };
-    log.info(format_args!(
-        "{workers} {} × {threads} {}: up to {} requests at once (size database pools for that)",
-        plural(most, "worker"),
-        plural(threads, "thread"),
-        most * threads,
-    ));
+    if !settings.front_alone {
+        write_strength(settings, workers, log);
+    }
     if settings.reload {
         log.info(format_args!(
             "stop with Ctrl-C or `kill {pid}`; every save reloads (--reload is for development)"
@@ -52,6 +53,18 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
              use --bind 0.0.0.0:8000 (or :8000), or set PORT"
         ));
     }
+}
+
+/// How much is done at once.
+fn write_strength(settings: &Settings, workers: Strength, log: &Log) {
+    let (threads, Strength { least, most, .. }) = (settings.threads, workers);
+    let workers = if least < most { format!("{least} to {most}") } else { most.to_string() };
+    log.info(format_args!(
+        "{workers} {} × {threads} {}: up to {} requests at once (size database pools for that)",
+        plural(most, "worker"),
+        plural(threads, "thread"),
+        most * threads,
+    ));
 }
 
 fn scheme(settings: &Settings, listener: &Listener) -> &'static str {

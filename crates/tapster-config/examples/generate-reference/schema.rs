@@ -12,8 +12,10 @@ const MODE: &str = r"^(0o)?[0-7]{1,4}$";
 /// The whole schema, indented, with a line feed at the end.
 pub fn schema() -> String {
     let options = OPTIONS.iter().filter(|option| option.in_file());
-    let properties: Map<String, Value> =
+    let mut properties: Map<String, Value> =
         options.map(|option| (option.name.to_owned(), described(option))).collect();
+    // What `tapster front` reads in the place of the rest.
+    properties.insert("front".to_owned(), json!({ "$ref": "#" }));
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "tapster.toml",

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{
-    AccessLog, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel, Network, OPTIONS, Peers,
-    ProxyProtocol, Recycling, Settings, defaults,
+    AccessLog, Balance, BalanceKey, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel,
+    Network, OPTIONS, Passing, Peers, ProxyProtocol, Recycling, Settings, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -22,6 +22,20 @@ fn defaults_are_those_of_the_design() {
         http2: true,
         state_dir: None,
         static_files: Vec::new(),
+        front_alone: false,
+        upstreams: Vec::new(),
+        passing: Passing {
+            balance: Balance::LeastRequest,
+            key: BalanceKey::Client,
+            sticky_cookie: "tapster-upstream".to_owned(),
+            slots: 0,
+            hold: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+            answer_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(4),
+            health_path: None,
+            health_interval: Duration::from_secs(5),
+        },
         app: None,
         bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],
         bind_explicit: false,
@@ -246,4 +260,24 @@ fn a_flag_alone_means_on_and_takes_no_application_for_its_value() {
         assert_eq!((settings.app.as_deref(), settings.stream_body), (app, on), "{line}");
     }
     assert!(serve("tapster", &[("tapster.toml", "stream-body = true")]).settings.stream_body);
+}
+
+#[test]
+fn tapster_front_has_a_section_of_its_own() {
+    let file = [(
+        "tapster.toml",
+        "app = 'a:b'\nworkers = 3\n[front]\nupstream = ['http://a:1', 'unix:/b weight=2']\n",
+    )];
+    let front = serve("tapster front --workers 2", &file).settings;
+    assert!(front.front_alone && front.app.is_none());
+    assert_eq!((front.upstreams.len(), front.workers), (2, Count::Fixed(2)));
+    let server = serve("tapster", &file).settings;
+    assert_eq!((server.app.as_deref(), server.workers), (Some("a:b"), Count::Fixed(3)));
+    assert!(!server.front_alone && server.upstreams.is_empty());
+    assert!(printed("tapster config show front", &file).contains("unix:/b weight=2"));
+    assert!(!printed("tapster config show", &file).contains("unix:/b"));
+    // Without it all options are the front's.
+    let alone =
+        serve("tapster front", &[("tapster.toml", "upstream = 'http://a:1'\nworkers = 4\n")]).settings;
+    assert_eq!((alone.upstreams.len(), alone.workers), (1, Count::Fixed(4)));
 }

@@ -1,0 +1,182 @@
+//! The servers that a front alone passes requests to: which of them gets a request, with how many at once, and the
+//! connections to them. What is decided is decided by [`balance`](crate::balance).
+
+mod absent;
+mod answer;
+mod attempt;
+mod body;
+mod cgi;
+mod checks;
+mod connect;
+mod fields;
+mod link;
+mod message;
+mod names;
+mod packet;
+mod pass;
+mod place;
+mod pool;
+mod queue;
+mod relay;
+mod rules;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use tapster_config::{Settings, Upstream};
+use tapster_observe::{Log, WorkerBoard};
+use tokio::sync::Notify;
+
+use crate::balance::{Ending, Group, HostId, Member, Standing, Time};
+
+pub(crate) use pass::pass;
+use place::Place;
+use pool::Pool;
+use queue::Waiter;
+pub(crate) use rules::Rules;
+
+/// All upstreams.
+pub(crate) struct Upstreams {
+    rules: Rules,
+    began: Instant,
+    state: RefCell<State>,
+    /// A host came, or came back.
+    changed: Notify,
+    log: Log,
+    /// Where requests are counted.
+    board: WorkerBoard,
+}
+
+struct State {
+    group: Group,
+    places: HashMap<HostId, Rc<Place>>,
+    pool: Pool,
+    waiting: VecDeque<Waiter>,
+}
+
+/// A request's leave to be sent to a host. The host counts it until this is dropped.
+pub(crate) struct Ticket {
+    upstreams: Rc<Upstreams>,
+    host: HostId,
+    place: Rc<Place>,
+    ending: Ending,
+}
+
+impl Upstreams {
+    pub(crate) fn new(settings: &Settings, board: WorkerBoard, log: &Log) -> Rc<Upstreams> {
+        let rules = Rules::new(settings);
+        // Several fronts must not draw the same lots.
+        let seed = tapster_sys::jitter::up_to(u64::MAX);
+        let group = Group::new(rules.algorithm, rules.health_path.is_some(), seed);
+        let state = State { group, places: HashMap::new(), pool: Pool::default(), waiting: VecDeque::new() };
+        Rc::new(Upstreams {
+            rules,
+            began: Instant::now(),
+            state: RefCell::new(state),
+            changed: Notify::new(),
+            log: log.clone(),
+            board,
+        })
+    }
+
+    /// Finds the hosts, and looks after them from now on.
+    pub(crate) fn start(self: &Rc<Upstreams>) {
+        for index in 0..self.rules.upstreams.len() {
+            names::follow(self, index);
+        }
+        pool::sweep(self);
+    }
+
+    /// Whether there is nobody to pass requests to.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.upstreams.is_empty()
+    }
+
+    /// Time on the clock of the group.
+    fn now(&self) -> Time {
+        self.began.elapsed()
+    }
+
+    /// These are the addresses of an upstream now.
+    fn set_addresses(self: &Rc<Upstreams>, upstream: usize, places: Vec<Place>) {
+        let Upstream { weight, slots, .. } = self.rules.upstreams[upstream];
+        let slots = slots.or(self.rules.slots);
+        let member = |place: &Place| Member { name: place.name.clone(), weight, slots };
+        let members: Vec<_> = places.iter().map(member).collect();
+        let mut added = Vec::new();
+        {
+            let state = &mut *self.state.borrow_mut();
+            let (new, gone) = state.group.set_members(upstream, &members, self.now());
+            for host in gone {
+                state.places.remove(&host);
+                state.pool.forget(host);
+            }
+            for place in places {
+                let is_its = |host: &&HostId| state.group.name(**host) == Some(place.name.as_str());
+                if let Some(&host) = new.iter().find(is_its) {
+                    let place = Rc::new(place);
+                    state.places.insert(host, place.clone());
+                    added.push((host, place));
+                }
+            }
+        }
+        for (host, place) in added {
+            checks::follow(self, host, place);
+        }
+        self.someone_came();
+    }
+
+    /// Requests that wait may go on.
+    fn someone_came(self: &Rc<Upstreams>) {
+        self.changed.notify_waiters();
+        self.dispatch();
+    }
+
+    /// Something was learnt of a host: says in the log what that changes.
+    fn learn(self: &Rc<Upstreams>, host: HostId, place: &Place, lesson: impl FnOnce(&mut Group, Time)) {
+        let now = self.now();
+        let (before, after) = {
+            let group = &mut self.state.borrow_mut().group;
+            let before = group.standing(host);
+            lesson(group, now);
+            (before, group.standing(host))
+        };
+        if before == after {
+            return;
+        }
+        match (before, after) {
+            (Some(Standing::Unknown), Some(Standing::In)) => self.someone_came(),
+            (_, Some(Standing::In)) => {
+                self.log.info(format_args!("upstream {place} is back"));
+                self.someone_came();
+            }
+            (Some(Standing::In | Standing::Unknown), Some(why)) => {
+                self.log.warning(format_args!("upstream {place} gets no requests for now: {why}"));
+                self.state.borrow_mut().pool.forget(host);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Ticket {
+    /// How it ended. Without this word: by the client.
+    fn ended(&mut self, ending: Ending) {
+        self.ending = ending;
+    }
+
+    /// What a client is given to come back to this host.
+    fn token(&self) -> Option<u64> {
+        self.upstreams.state.borrow().group.token(self.host)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let (host, ending) = (self.host, self.ending);
+        self.upstreams.learn(host, &self.place, |group, now| group.ended(host, ending, now));
+        self.upstreams.dispatch();
+    }
+}

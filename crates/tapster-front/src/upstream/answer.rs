@@ -1,0 +1,192 @@
+//! An upstream's answer on its way to the client: checked, framed anew, and no faster than the client reads.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tapster_http1::encode::{self, Connection, ServerFields};
+use tapster_http1::{ResponseBody, syntax};
+
+use super::Ticket;
+use super::attempt::Failure;
+use super::fields::{is_one_of, line};
+use super::link::{Link, Lost};
+use super::relay::{Framing, relay};
+use crate::access;
+use crate::balance::Ending;
+use crate::client::Client;
+use crate::connection::After;
+use crate::front::Front;
+use crate::pace::Pace;
+use crate::receive::Request;
+use crate::refuse::Refused;
+use crate::write::write;
+
+/// Fields of the upstream's connection (RFC 9110 §7.6.1); the body is framed anew.
+const HOP_BY_HOP: &[&[u8]] =
+    &[b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"];
+
+/// Sends the answer whose head `link` has read, and what follows it.
+pub(super) async fn forward(
+    front: &Rc<Front>,
+    client: &mut Client,
+    request: &Request,
+    mut link: Link,
+    mut ticket: Ticket,
+) -> After {
+    let limit = ticket.upstreams.rules.answer_timeout;
+    let pace = &mut Pace::default();
+    while link.head.is_interim() {
+        if let Err(error) = interim(front, client, request, &link, pace).await {
+            return cut(front, client, &error);
+        }
+        if let Err(lost) = link.next_head(limit).await {
+            ticket.ended(Ending::Bad);
+            return unfinished(&ticket, lost, request);
+        }
+    }
+    // The answer to HEAD is to be as unambiguous as that to GET.
+    let framed = link.head.body(&link.input, false);
+    let body = match framed.and_then(|_| link.head.body(&link.input, request.is_head())) {
+        _ if link.head.status == 101 => {
+            return unexpected(&mut ticket, "it switches the protocol, which was not asked for", request);
+        }
+        Ok(body) => body,
+        Err(refusal) => return unexpected(&mut ticket, &refusal.to_string(), request),
+    };
+    let mut framing = Framing::of(front, request, body, limit);
+    let mut out = Vec::with_capacity(4096);
+    let status = link.head.status;
+    let stays = stays(&link, body);
+    head(&mut out, front, client, &ticket, &link, request, &framing);
+    link.input.drain(..link.head.length);
+    let relayed = relay(front, client, &mut link, body, &mut framing, out, pace).await;
+    if let Err(error) = &relayed
+        && !framing.has_begun
+    {
+        return unexpected(&mut ticket, &error.to_string(), request);
+    }
+    access::note(&front.log, client, request, status, framing.sent);
+    ticket.upstreams.board.end(0, status);
+    if let Err(error) = relayed {
+        if error.kind() != io::ErrorKind::ConnectionReset {
+            ticket.ended(Ending::Bad);
+        }
+        return cut(front, client, &error);
+    }
+    if let Some(time) = stays.filter(|_| link.input.is_empty() && link.is_sent) {
+        let keep = time.min(ticket.upstreams.rules.keep_alive);
+        ticket.upstreams.state.borrow_mut().pool.keep(ticket.host, link, keep);
+    }
+    if framing.keep { After::Next } else { After::Linger }
+}
+
+/// How long the upstream keeps the connection, if it does.
+fn stays(link: &Link, body: ResponseBody) -> Option<Duration> {
+    if !link.may_stay() || body == ResponseBody::UntilClose || !link.head.keeps_alive(&link.input) {
+        return None;
+    }
+    let mut time = Duration::MAX;
+    for field in &link.head.fields {
+        if syntax::is_lower_case_of(b"keep-alive", field.name.of(&link.input)) {
+            let said = syntax::list(field.value.of(&link.input)).find_map(|item| {
+                let (name, value) = item.split_at(item.iter().position(|&byte| byte == b'=')?);
+                name.trim_ascii()
+                    .eq_ignore_ascii_case(b"timeout")
+                    .then(|| syntax::decimal(value[1..].trim_ascii()))?
+            });
+            // At its very end it may be closed already.
+            time = said.map_or(time, |seconds| Duration::from_secs(seconds.saturating_sub(1)));
+        }
+    }
+    Some(time)
+}
+
+fn unexpected(ticket: &mut Ticket, why: &str, request: &Request) -> After {
+    ticket.ended(Ending::Bad);
+    let reason = format_args!("the answer of {} cannot be passed on: {why}", ticket.place);
+    After::Refused(Refused::new(502, reason).for_head(request.is_head()))
+}
+
+/// After an interim answer the final one did not come.
+fn unfinished(ticket: &Ticket, lost: Lost, request: &Request) -> After {
+    let failure = Failure::from(lost);
+    let reason = format_args!("{} {failure}", ticket.place);
+    After::Refused(Refused::new(failure.status(), reason).for_head(request.is_head()))
+}
+
+/// What was begun cannot be finished.
+fn cut(front: &Front, client: &Client, error: &io::Error) -> After {
+    front.log.debug(format_args!("{}: an answer was not sent to its end: {error}", client.peer()));
+    After::Close
+}
+
+/// Passes an interim answer on. Clients of HTTP/1.0 know none (RFC 9110 §15.2), and who waited for 100 had it already.
+async fn interim(
+    front: &Front,
+    client: &Client,
+    request: &Request,
+    link: &Link,
+    pace: &mut Pace,
+) -> io::Result<()> {
+    if link.head.status == 100 || request.is_http10() {
+        return Ok(());
+    }
+    let (mut text, mut out) = (Vec::new(), Vec::new());
+    fields(&mut text, link);
+    encode::interim_head(&mut out, &text);
+    write(&client.stream, pace, &front.policy.pace, &out, &[]).await
+}
+
+/// The status and what is passed on of the fields. True if Date is among them.
+fn fields(text: &mut Vec<u8>, link: &Link) -> bool {
+    let (head, input) = (&link.head, &link.input);
+    let mut nominated: Vec<&[u8]> = Vec::new();
+    for field in &head.fields {
+        if syntax::is_lower_case_of(b"connection", field.name.of(input)) {
+            nominated.extend(syntax::list(field.value.of(input)));
+        }
+    }
+    text.extend_from_slice(head.status_text.of(input));
+    text.extend_from_slice(b"\r\n");
+    let mut has_date = false;
+    for field in &head.fields {
+        let (name, value) = (field.name.of(input), field.value.of(input));
+        let is_its_own =
+            is_one_of(HOP_BY_HOP, name) || nominated.iter().any(|option| option.eq_ignore_ascii_case(name));
+        if !is_its_own {
+            has_date |= name.len() == 4 && syntax::is_lower_case_of(b"date", name);
+            line(text, name, value);
+        }
+    }
+    has_date
+}
+
+/// The head as the client gets it.
+fn head(
+    out: &mut Vec<u8>,
+    front: &Front,
+    client: &Client,
+    ticket: &Ticket,
+    link: &Link,
+    request: &Request,
+    framing: &Framing,
+) {
+    let mut text = Vec::with_capacity(link.head.length + 64);
+    let has_date = fields(&mut text, link);
+    let rules = &ticket.upstreams.rules;
+    let is_tls = client.ends().is_tls;
+    if let Some(cookie) = ticket.token().and_then(|token| rules.set_cookie(token, request, is_tls)) {
+        line(&mut text, b"Set-Cookie", cookie.as_bytes());
+    }
+    let connection = match (framing.keep, request.is_http10()) {
+        (true, false) => Connection::Default,
+        (true, true) => Connection::KeepAlive,
+        (false, _) => Connection::Close,
+    };
+    // Server is the upstream's to say; Date is to be there (RFC 9110 §6.6.1).
+    let date = front.date();
+    let fields =
+        ServerFields { date: (!has_date).then_some(&date), server: false, body: framing.field, connection };
+    encode::response_head(out, &text, &fields);
+}

@@ -1,0 +1,226 @@
+//! The head of a request as an upstream gets it: framed anew, without what belongs to the client's connection, and with
+//! nothing said of the client but by us and by proxies that are believed.
+
+use tapster_gateway::{Endpoint, hop, percent};
+use tapster_http1::{Form, Refusal, encode, syntax};
+
+use crate::client::Client;
+use crate::policy::{Belief, Policy};
+use crate::receive::Request;
+use crate::refuse::Refused;
+
+/// Fields of one connection (RFC 9110 §7.6.1), those that say how the body is framed, and one that would become a variable
+/// of the environment of a CGI program (CVE-2016-5385).
+const HOP_BY_HOP: &[&[u8]] = &[
+    b"connection",
+    b"content-length",
+    b"expect",
+    b"http2-settings",
+    b"keep-alive",
+    b"proxy",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+];
+
+/// Fields, besides `X-Forwarded-*`, by which proxies say who the client is.
+const FORWARDING: &[&[u8]] = &[
+    b"client-ip",
+    b"forwarded",
+    b"front-end-https",
+    b"true-client-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-real-ip",
+    b"x-scheme",
+    b"x-url-scheme",
+];
+
+/// What proxies before us said, as far as it is believed.
+#[derive(Default)]
+struct Said {
+    addresses: Vec<u8>,
+    forwarded: Vec<u8>,
+    has_proto: bool,
+    has_host: bool,
+    via: Vec<u8>,
+}
+
+/// Writes the head; `length` is that of the body, if there is one.
+///
+/// # Errors
+/// For what no application could be given, and for underscores where they are refused.
+pub(super) fn head(
+    policy: &Policy,
+    client: &Client,
+    request: &Request,
+    length: Option<u64>,
+) -> Result<Vec<u8>, Refused> {
+    let Request { bytes, head, .. } = request;
+    check(request)?;
+    let nominated: Vec<&[u8]> = values(request, b"connection").flat_map(syntax::list).collect();
+    let belief = policy.belief(client.ends());
+    let mut said = Said::default();
+    let mut out = Vec::with_capacity(head.length + 256);
+    request_line(&mut out, request);
+    let host = host(&mut out, request);
+    for field in &head.fields {
+        let (name, value) = (field.name.of(bytes), field.value.of(bytes));
+        if name.contains(&b'_') {
+            match policy.refuses_underscores {
+                true => return Err(refuse(Refusal::FieldUnderscore, request)),
+                false => continue,
+            }
+        }
+        let is_its_own = is_one_of(HOP_BY_HOP, name)
+            || name.eq_ignore_ascii_case(b"host")
+            || hop::is_name(name)
+            || nominated.iter().any(|option| option.eq_ignore_ascii_case(name));
+        if is_its_own || said.takes(name, value, belief) {
+            continue;
+        }
+        line(&mut out, name, value);
+    }
+    forwarding(&mut out, client, said, &host);
+    if let Some(length) = length {
+        out.extend_from_slice(b"Content-Length: ");
+        encode::decimal(&mut out, length);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(out)
+}
+
+impl Said {
+    /// Whether a field is not passed on as it is: it is kept for [`forwarding`], or is not believed.
+    fn takes(&mut self, name: &[u8], value: &[u8], belief: Belief) -> bool {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        if is(b"via") {
+            join(&mut self.via, value);
+            return true;
+        }
+        let is_forwarding = name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case(b"x-forwarded-"))
+            || is_one_of(FORWARDING, name);
+        if !is_forwarding {
+            return false;
+        }
+        if is(b"x-forwarded-proto") {
+            self.has_proto |= belief >= Belief::Scheme;
+            return belief < Belief::Scheme;
+        }
+        if belief < Belief::All {
+            return true;
+        }
+        if is(b"x-forwarded-for") {
+            join(&mut self.addresses, value);
+            return true;
+        }
+        if is(b"forwarded") {
+            join(&mut self.forwarded, value);
+            return true;
+        }
+        self.has_host |= is(b"x-forwarded-host");
+        false
+    }
+}
+
+/// What is said of the client, behind what was said before.
+fn forwarding(out: &mut Vec<u8>, client: &Client, mut said: Said, host: &[u8]) {
+    let ends = client.ends();
+    let proto: &[u8] = if ends.is_tls { b"https" } else { b"http" };
+    if let Endpoint::Inet(address, _) = &ends.peer {
+        join(&mut said.addresses, address.to_string().as_bytes());
+    }
+    if !said.forwarded.is_empty() {
+        let node = match &ends.peer {
+            Endpoint::Inet(address, _) if address.is_ipv6() => format!("\"[{address}]\""),
+            Endpoint::Inet(address, _) => address.to_string(),
+            Endpoint::Unix(_) => "unknown".to_owned(),
+        };
+        join(&mut said.forwarded, format!("for={node};proto={}", String::from_utf8_lossy(proto)).as_bytes());
+        line(out, b"Forwarded", &said.forwarded);
+    }
+    if !said.addresses.is_empty() {
+        line(out, b"X-Forwarded-For", &said.addresses);
+    }
+    if !said.has_proto {
+        line(out, b"X-Forwarded-Proto", proto);
+    }
+    if !said.has_host {
+        line(out, b"X-Forwarded-Host", host);
+    }
+    join(&mut said.via, b"1.1 tapster");
+    line(out, b"Via", &said.via);
+}
+
+/// In origin-form, whatever the client used; without a fragment.
+fn request_line(out: &mut Vec<u8>, request: &Request) {
+    let Request { bytes, head, .. } = request;
+    out.extend_from_slice(request.method());
+    out.push(b' ');
+    let target = bytes.get(head.parts.path.start..head.target.end).unwrap_or_default();
+    let target = target.split(|&byte| byte == b'#').next().unwrap_or_default();
+    if head.parts.form != Form::Asterisk && !target.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// The client's own (RFC 9112 §3.2.2); clients of HTTP/1.0 may have none. Gives its value.
+fn host(out: &mut Vec<u8>, request: &Request) -> Vec<u8> {
+    let host = match request.head.parts.form {
+        Form::Absolute => Some(request.head.parts.authority.of(&request.bytes)),
+        Form::Origin | Form::Asterisk => request.field("host"),
+    };
+    let host = host.unwrap_or(b"localhost").to_vec();
+    line(out, b"Host", &host);
+    host
+}
+
+/// What a worker refuses, the front does too.
+fn check(request: &Request) -> Result<(), Refused> {
+    if values(request, b"content-type").nth(1).is_some() {
+        return Err(refuse(Refusal::ContentTypeRepeated, request));
+    }
+    let path = request.head.parts.path.of(&request.bytes);
+    let decoded = if path.contains(&b'%') { percent::decode(path, &mut Vec::new()) } else { Ok(()) };
+    decoded.map_err(|error| {
+        let refusal = match error {
+            percent::Error::Escape => Refusal::PathEscape,
+            percent::Error::Nul => Refusal::PathNul,
+        };
+        refuse(refusal, request)
+    })
+}
+
+fn refuse(refusal: Refusal, request: &Request) -> Refused {
+    Refused::new(refusal.status(), refusal).for_head(request.is_head())
+}
+
+/// The values of a field.
+fn values<'r>(request: &'r Request, name: &'static [u8]) -> impl Iterator<Item = &'r [u8]> {
+    let named = move |field: &&tapster_http1::Field| field.name.of(&request.bytes).eq_ignore_ascii_case(name);
+    request.head.fields.iter().filter(named).map(|field| field.value.of(&request.bytes))
+}
+
+/// Whether a name is one of these, which are in small letters.
+pub(super) fn is_one_of(names: &[&[u8]], name: &[u8]) -> bool {
+    names.iter().any(|known| known.len() == name.len() && syntax::is_lower_case_of(known, name))
+}
+
+pub(super) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn join(list: &mut Vec<u8>, value: &[u8]) {
+    if !list.is_empty() {
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(value);
+}

@@ -1,0 +1,129 @@
+//! A request as it is sent, to whichever upstream, as often as needed.
+
+use std::cell::{Cell, OnceCell};
+use std::io;
+use std::time::Duration;
+
+use tapster_config::UpstreamProtocol;
+use tokio::time::timeout;
+
+use super::body::Held;
+use super::{fields, packet};
+use crate::client::Client;
+use crate::front::Front;
+use crate::receive::Request;
+use crate::refuse::Refused;
+use crate::stream::Stream;
+
+/// Bytes of a body in a file that are read and sent at once.
+const PIECE: usize = 256 * 1024;
+
+/// One request.
+pub(super) struct Message {
+    http: Vec<u8>,
+    uwsgi: OnceCell<Vec<u8>>,
+    body: Held,
+    /// It may be sent again when it is not known what became of it (RFC 9110 §9.2.2).
+    pub(super) is_idempotent: bool,
+}
+
+impl Message {
+    /// The message that carries a request.
+    ///
+    /// # Errors
+    /// When no application could be given it.
+    pub(super) fn new(
+        front: &Front,
+        client: &Client,
+        request: &Request,
+        body: Held,
+    ) -> Result<Message, Refused> {
+        let http = fields::head(&front.policy, client, request, body.length())?;
+        let is_idempotent =
+            matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE");
+        Ok(Message { http, uwsgi: OnceCell::new(), body, is_idempotent })
+    }
+
+    /// One without a body, ready for either protocol.
+    pub(super) fn plain(http: Vec<u8>, packet: Vec<u8>) -> Message {
+        Message { http, uwsgi: OnceCell::from(packet), body: Held::None, is_idempotent: true }
+    }
+
+    /// Prepares it for a protocol.
+    ///
+    /// # Errors
+    /// When it does not fit into it.
+    pub(super) fn prepare(
+        &self,
+        protocol: UpstreamProtocol,
+        client: &Client,
+        request: &Request,
+    ) -> Result<(), Refused> {
+        if protocol == UpstreamProtocol::Uwsgi && self.uwsgi.get().is_none() {
+            let packet = packet::packet(client, request, &self.http)?;
+            let _was_empty = self.uwsgi.set(packet);
+        }
+        Ok(())
+    }
+
+    /// Whether uWSGI refuses it where nobody told it otherwise.
+    pub(super) fn is_large_for_uwsgi(&self) -> bool {
+        self.uwsgi.get().is_some_and(|packet| packet.len() > 4096)
+    }
+
+    /// Sends all of it; `sent` counts the bytes that were.
+    ///
+    /// # Errors
+    /// When the upstream reads no more, or nothing for `limit`.
+    pub(super) async fn send(
+        &self,
+        stream: &Stream,
+        protocol: UpstreamProtocol,
+        limit: Duration,
+        sent: &Cell<u64>,
+    ) -> io::Result<()> {
+        let head = match protocol {
+            UpstreamProtocol::Http => &self.http,
+            UpstreamProtocol::Uwsgi => self.uwsgi.get().unwrap_or(&self.http),
+        };
+        match &self.body {
+            Held::None => write(stream, head, &[], limit, sent).await,
+            Held::Memory(data) => write(stream, head, data, limit, sent).await,
+            Held::File(spooled) => {
+                write(stream, head, &[], limit, sent).await?;
+                let (mut offset, mut piece) = (0, Vec::new());
+                while Some(offset) < self.body.length() {
+                    piece = spooled.read(offset, PIECE, piece).await?;
+                    write(stream, &piece, &[], limit, sent).await?;
+                    offset += piece.len() as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes both parts.
+async fn write(
+    stream: &Stream,
+    mut first: &[u8],
+    mut second: &[u8],
+    limit: Duration,
+    sent: &Cell<u64>,
+) -> io::Result<()> {
+    while !(first.is_empty() && second.is_empty()) {
+        match stream.try_write(&[io::IoSlice::new(first), io::IoSlice::new(second)]) {
+            Ok(written) => {
+                sent.set(sent.get() + written as u64);
+                let of_first = written.min(first.len());
+                first = &first[of_first..];
+                second = &second[written - of_first..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                timeout(limit, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

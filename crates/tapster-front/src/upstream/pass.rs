@@ -1,0 +1,204 @@
+//! A request on its way: read whole, sent to an upstream, and to another one where that is safe.
+
+use std::rc::Rc;
+
+use tapster_config::UpstreamProtocol;
+
+use super::attempt::Failure;
+use super::link::Link;
+use super::message::Message;
+use super::queue::{Hold, NoUpstream};
+use super::{Ticket, Upstreams, absent, answer, body};
+use crate::balance::{Ask, Ending, Group};
+use crate::client::Client;
+use crate::connection::After;
+use crate::front::Front;
+use crate::receive::Request;
+use crate::refuse::Refused;
+
+/// To how many upstreams a request is sent at most. Those that take no connection do not count.
+const TRIES: usize = 2;
+
+/// A request that is being sent again.
+struct Retry(Rc<Upstreams>);
+
+impl Drop for Retry {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().group.retried();
+    }
+}
+
+/// A request between its attempts.
+struct Progress {
+    ask: Ask,
+    hold: Hold,
+    again: Option<Retry>,
+    /// How often it was sent.
+    sent: usize,
+}
+
+/// What follows an attempt.
+enum Step {
+    Over(After),
+    Again,
+}
+
+/// Has a request answered by an upstream.
+pub(crate) async fn pass(
+    front: &Rc<Front>,
+    upstreams: &Rc<Upstreams>,
+    client: &mut Client,
+    request: &Request,
+) -> After {
+    if upstreams.is_empty() {
+        return absent::not_found(front, client, request).await;
+    }
+    let prepared = match body::collect(front, upstreams, client, request).await {
+        Ok(body) => Message::new(front, client, request, body),
+        Err(refused) => Err(refused),
+    };
+    let after = match prepared {
+        Ok(message) => send(front, upstreams, client, request, &message).await,
+        Err(refused) => After::Refused(refused),
+    };
+    if let After::Refused(refused) = &after {
+        upstreams.board.refused(refused.status);
+    }
+    after
+}
+
+/// Sends it until an upstream answers, or nobody may be asked any more.
+async fn send(
+    front: &Rc<Front>,
+    upstreams: &Rc<Upstreams>,
+    client: &mut Client,
+    request: &Request,
+    message: &Message,
+) -> After {
+    let key = upstreams.rules.key(client, request);
+    let mut progress = Progress {
+        ask: Ask { key, tried: Vec::new(), is_safe: message.is_idempotent },
+        hold: Hold::new(upstreams.rules.hold),
+        again: None,
+        sent: 0,
+    };
+    loop {
+        let found = tokio::select! {
+            biased;
+            found = upstreams.ticket(&progress.ask, &mut progress.hold) => found,
+            () = client.stream.gone() => return After::Close,
+        };
+        let ticket = match found {
+            Ok(ticket) => ticket,
+            Err(why) => return no_upstream(why, request),
+        };
+        if let Err(refused) = message.prepare(ticket.place.protocol, client, request) {
+            return After::Refused(refused);
+        }
+        let asked = tokio::select! {
+            biased;
+            asked = ticket.ask(message) => asked,
+            // The upstream sees that its client is gone.
+            () = client.stream.gone() => return After::Close,
+        };
+        let step = match asked {
+            Ok(link) => progress.answered(front, client, request, message, ticket, link).await,
+            Err(failure) => progress.failed(request, message, ticket, &failure),
+        };
+        match step {
+            Step::Over(after) => return after,
+            Step::Again => {}
+        }
+    }
+}
+
+impl Progress {
+    /// An upstream answered: that is passed on, unless it says that it cannot serve and another one may.
+    async fn answered(
+        &mut self,
+        front: &Rc<Front>,
+        client: &mut Client,
+        request: &Request,
+        message: &Message,
+        mut ticket: Ticket,
+        link: Link,
+    ) -> Step {
+        let is_bad = matches!(link.head.status, 502..=504);
+        ticket.ended(if is_bad { Ending::Bad } else { Ending::Good });
+        if is_bad && message.is_idempotent && ticket.has_another(&self.ask) && self.may_again(&ticket) {
+            return Step::Again;
+        }
+        Step::Over(answer::forward(front, client, request, link, ticket).await)
+    }
+
+    fn failed(
+        &mut self,
+        request: &Request,
+        message: &Message,
+        mut ticket: Ticket,
+        failure: &Failure,
+    ) -> Step {
+        ticket.ended(failure.ending());
+        let is_free = match failure {
+            Failure::Own(_) => false,
+            // Others are tried for as long as it may wait, and each of them once.
+            Failure::Refused(_) if self.hold.left().is_some() => true,
+            Failure::Refused(_) | Failure::Unconnected => {
+                let has_another = ticket.has_another(&self.ask);
+                self.ask.tried.push(ticket.host);
+                has_another
+            }
+            Failure::Unsent => self.may_again(&ticket),
+            Failure::Lost(_) => message.is_idempotent && self.may_again(&ticket),
+            Failure::Late => {
+                message.is_idempotent && ticket.has_another(&self.ask) && self.may_again(&ticket)
+            }
+            Failure::Malformed(_) => false,
+        };
+        if is_free {
+            return Step::Again;
+        }
+        let place = &ticket.place;
+        let large = place.protocol == UpstreamProtocol::Uwsgi && message.is_large_for_uwsgi();
+        let hint =
+            if large { " (uWSGI takes heads of 4096 bytes, unless its buffer-size says more)" } else { "" };
+        Step::Over(refused(failure.status(), format_args!("{place} {failure}{hint}"), request))
+    }
+
+    /// Whether it may be sent once more, somewhere else if possible.
+    fn may_again(&mut self, ticket: &Ticket) -> bool {
+        self.sent += 1;
+        self.ask.tried.push(ticket.host);
+        if self.sent >= TRIES || self.again.is_some() || !ticket.upstreams.group(Group::may_retry) {
+            return false;
+        }
+        self.again = Some(Retry(ticket.upstreams.clone()));
+        true
+    }
+}
+
+impl Upstreams {
+    fn group<T>(&self, ask: impl FnOnce(&mut Group) -> T) -> T {
+        ask(&mut self.state.borrow_mut().group)
+    }
+}
+
+impl Ticket {
+    /// Whether there is a host besides this one that the request was not sent to.
+    fn has_another(&self, ask: &Ask) -> bool {
+        let tried: Vec<_> = ask.tried.iter().copied().chain([self.host]).collect();
+        !self.upstreams.group(|group| group.all_tried(&tried))
+    }
+}
+
+fn refused(status: u16, reason: impl std::fmt::Display, request: &Request) -> After {
+    After::Refused(Refused::new(status, reason).for_head(request.is_head()))
+}
+
+fn no_upstream(why: NoUpstream, request: &Request) -> After {
+    match why {
+        NoUpstream::Absent => refused(502, "no upstream accepts connections (--hold)", request),
+        NoUpstream::Late => refused(503, "no upstream had a slot in time (--queue-timeout)", request),
+        NoUpstream::Full => refused(503, "too many requests wait for a slot of an upstream", request),
+    }
+}

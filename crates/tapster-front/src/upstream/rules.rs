@@ -1,0 +1,103 @@
+//! What the options say of upstreams. Read for every request, never changed.
+
+use std::time::Duration;
+
+use tapster_config::{Balance, BalanceKey, Settings, Upstream};
+use tapster_gateway::Endpoint;
+
+use crate::balance::{Algorithm, hash};
+use crate::client::Client;
+use crate::receive::Request;
+
+/// How long a request waits for a slot where `--queue-timeout` says nothing.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The options.
+pub(crate) struct Rules {
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) slots: Option<usize>,
+    pub(super) algorithm: Algorithm,
+    key: BalanceKey,
+    cookie: String,
+    pub(super) hold: Duration,
+    pub(super) queue_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    /// For the head of an answer, and for each piece of it.
+    pub(super) answer_timeout: Duration,
+    pub(super) keep_alive: Duration,
+    pub(super) health_path: Option<String>,
+    pub(super) health_interval: Duration,
+    /// Where bodies are that are too large for memory.
+    pub(super) temp_dir: std::path::PathBuf,
+    pub(super) spool_max: u64,
+}
+
+impl Rules {
+    pub(super) fn new(settings: &Settings) -> Rules {
+        let passing = &settings.passing;
+        Rules {
+            upstreams: settings.upstreams.clone(),
+            slots: (passing.slots > 0).then_some(passing.slots),
+            algorithm: match passing.balance {
+                Balance::LeastRequest => Algorithm::LeastRequest,
+                Balance::RoundRobin => Algorithm::RoundRobin,
+                Balance::Hash => Algorithm::Hash,
+                Balance::Sticky => Algorithm::Sticky,
+            },
+            key: passing.key.clone(),
+            cookie: passing.sticky_cookie.clone(),
+            hold: passing.hold,
+            queue_timeout: match settings.queue_timeout {
+                Duration::ZERO => QUEUE_TIMEOUT,
+                limit => limit,
+            },
+            connect_timeout: passing.connect_timeout,
+            answer_timeout: passing.answer_timeout,
+            keep_alive: passing.keep_alive,
+            health_path: passing.health_path.clone(),
+            health_interval: passing.health_interval,
+            temp_dir: settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+            spool_max: settings.spool_max,
+        }
+    }
+
+    /// What decides which host a request gets, if something does.
+    pub(super) fn key(&self, client: &Client, request: &Request) -> Option<u64> {
+        match (self.algorithm, &self.key) {
+            (Algorithm::LeastRequest | Algorithm::RoundRobin, _) => None,
+            (Algorithm::Sticky, _) => token(cookie(request, &self.cookie)?),
+            (Algorithm::Hash, BalanceKey::Client) => match client.peer() {
+                Endpoint::Inet(address, _) => Some(hash(address.to_string().as_bytes())),
+                Endpoint::Unix(_) => None,
+            },
+            (Algorithm::Hash, BalanceKey::Header(name)) => request.field(name).map(hash),
+            (Algorithm::Hash, BalanceKey::Cookie(name)) => cookie(request, name).map(hash),
+        }
+    }
+
+    /// The value of Set-Cookie that makes a client come back to the host with this token, if it would not already.
+    pub(super) fn set_cookie(&self, token: u64, request: &Request, is_tls: bool) -> Option<String> {
+        if self.algorithm != Algorithm::Sticky {
+            return None;
+        }
+        let value = format!("{token:016x}");
+        let is_known = cookie(request, &self.cookie).is_some_and(|known| known == value.as_bytes());
+        let secure = if is_tls { "; Secure" } else { "" };
+        (!is_known).then(|| format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.cookie))
+    }
+}
+
+/// The value of a cookie (RFC 6265 §4.2.1).
+fn cookie<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
+    let named = |pair: &'r [u8]| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    let fields = request.head.fields.iter();
+    let values = fields
+        .filter(|field| field.name.of(&request.bytes).eq_ignore_ascii_case(b"cookie"))
+        .map(|field| field.value.of(&request.bytes));
+    values.flat_map(|value| value.split(|&byte| byte == b';')).find_map(named)
+}
+
+fn token(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() == 16)?;
+    u64::from_str_radix(text, 16).ok()
+}

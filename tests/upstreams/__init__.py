@@ -1,0 +1,1 @@
+"""`tapster front` and the servers behind it."""
