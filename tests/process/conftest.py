@@ -33,6 +33,19 @@ class Gates:
             time.sleep(0.005)
         return int(path.read_text())
 
+    def wait_for_inside(self, count: int, timeout: float = 10.0) -> list[int]:
+        """Waits until so many gates hold a request; the pids of their workers."""
+        deadline = time.monotonic() + timeout
+        while (
+            len(
+                pids := [int(text) for path in self.directory.glob("*.waiting") if (text := path.read_text())]
+            )
+            < count
+        ):
+            assert time.monotonic() < deadline, f"{len(pids)} requests reached their gates, not {count}"
+            time.sleep(0.005)
+        return pids
+
     def open(self, name: str) -> None:
         """Lets the request go on."""
         (self.directory / f"{name}.open").touch()

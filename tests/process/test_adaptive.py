@@ -34,17 +34,18 @@ def test_one_more_while_requests_wait(serve: Serve, gates: Gates) -> None:
     assert len(server.worker_pids()) == 1
     with ExitStack() as stack:
         clients: list[Connection] = []
-        for number in range(3):
-            # One that runs, and one that waits for a thread and gets that of a new worker, or of the first to be free.
-            clients += [stack.enter_context(Connection(server.address, timeout=30.0)) for _ in range(2)]
-            for client in clients[-2:]:
-                client.send(http_request(target=f"/gate?name={number}"))
-            gates.wait_inside(str(number), timeout=30.0)
-            server.log.wait_for(rf"worker {min(number + 2, 3)} \(pid \d+\) ready after", timeout=30.0)
+        for number in range(1, 4):
+            # One more than the threads: it waits, and gets that of the new worker. The last has none to wait for.
+            while len(clients) <= number:
+                client = stack.enter_context(Connection(server.address, timeout=30.0))
+                client.send(http_request(target=f"/gate?name={len(clients)}"))
+                clients.append(client)
+            gates.wait_for_inside(number, timeout=30.0)
+            server.log.wait_for(rf"worker {min(number + 1, 3)} \(pid \d+\) ready after", timeout=30.0)
         server.log.wait_for(r"no thread was free for 1 s, \d+ request\(s\) wait: from now on 2 workers")
         server.log.wait_for(r"from now on 3 workers")
-        assert len({gates.wait_inside(str(number)) for number in range(3)}) == 3
-        for number in range(3):
+        assert len(set(gates.wait_for_inside(3))) == 3
+        for number in range(4):
             gates.open(str(number))
         for client in clients:
             assert client.read_response().status == 200
