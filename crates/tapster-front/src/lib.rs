@@ -2,7 +2,7 @@
 //! files what it can, and passes the rest to the workers. The only async crate; its process runs no Python.
 //!
 //! One pipeline: listener ([`listen`]) → connection ([`connection`]) → request head ([`receive`]) → route ([`route`]) →
-//! handler ([`files`], [`pass`], [`upstream`]) → answer ([`write`]). A new kind of listener or handler is a module of its own beside these.
+//! handler ([`files`], [`pass`], [`upstream`]) → answer ([`reply`], [`write`]). A new kind of listener or handler is a module of its own beside these.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod policy;
 mod receive;
 mod redirect;
 mod refuse;
+mod reply;
 mod route;
 mod stream;
 pub mod tls;

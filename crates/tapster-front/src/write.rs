@@ -18,16 +18,31 @@ pub(crate) async fn write(
     stream: &Stream,
     pace: &mut Pace,
     limits: &PaceLimits,
-    mut first: &[u8],
-    mut second: &[u8],
+    first: &[u8],
+    second: &[u8],
 ) -> io::Result<()> {
-    while !(first.is_empty() && second.is_empty()) {
-        match stream.try_write(&[IoSlice::new(first), IoSlice::new(second)]) {
+    write_all(stream, pace, limits, [first, second]).await
+}
+
+/// Writes all parts, in as few calls as they fit.
+///
+/// # Errors
+/// As for [`write`].
+pub(crate) async fn write_all<const N: usize>(
+    stream: &Stream,
+    pace: &mut Pace,
+    limits: &PaceLimits,
+    parts: [&[u8]; N],
+) -> io::Result<()> {
+    let mut slices = parts.map(IoSlice::new);
+    let mut left = &mut slices[..];
+    // Those that are empty.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match stream.try_write(left) {
             Ok(written) => {
                 pace.moved(written);
-                let of_first = written.min(first.len());
-                first = &first[of_first..];
-                second = &second[written - of_first..];
+                IoSlice::advance_slices(&mut left, written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 pace.wait(limits, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;

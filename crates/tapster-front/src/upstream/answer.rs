@@ -1,17 +1,16 @@
-//! An upstream's answer on its way to the client: checked, framed anew, and no faster than the client reads.
+//! An upstream's answer on its way to the client: checked, and rid of what belongs to the upstream's connection.
 
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tapster_http1::encode::{self, Connection, ServerFields};
-use tapster_http1::{ResponseBody, syntax};
+use tapster_http1::{ResponseBody, encode, syntax};
 
 use super::Ticket;
 use super::attempt::Failure;
-use super::fields::{is_one_of, line};
+use super::fields::is_one_of;
 use super::link::{Link, Lost};
-use super::relay::{Framing, relay};
+use super::relay::relay;
 use crate::access;
 use crate::balance::Ending;
 use crate::client::Client;
@@ -20,6 +19,7 @@ use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::reply::{Body, Head, Reply};
 use crate::write::write;
 
 /// Fields of the upstream's connection (RFC 9110 §7.6.1); the body is framed anew.
@@ -46,27 +46,27 @@ pub(super) async fn forward(
         }
     }
     // The answer to HEAD is to be as unambiguous as that to GET.
-    let framed = link.head.body(&link.input, false);
-    let body = match framed.and_then(|_| link.head.body(&link.input, request.is_head())) {
+    let to_get = match link.head.body(&link.input, false) {
         _ if link.head.status == 101 => {
             return unexpected(&mut ticket, "it switches the protocol, which was not asked for", request);
         }
         Ok(body) => body,
         Err(refusal) => return unexpected(&mut ticket, &refusal.to_string(), request),
     };
-    let mut framing = Framing::of(front, request, body, limit);
-    let mut out = Vec::with_capacity(4096);
+    let body = if request.is_head() { ResponseBody::Length(0) } else { to_get };
     let status = link.head.status;
     let stays = stays(&link, body);
-    head(&mut out, front, client, &ticket, &link, request, &framing);
+    let head = head(client, &ticket, &link, request);
+    let mut reply = Reply::new(front, client, request, head, to_get, true);
     link.input.drain(..link.head.length);
-    let relayed = relay(front, client, &mut link, body, &mut framing, out, pace).await;
+    let relayed = relay(&mut link, Body::new(body), &mut reply, limit).await;
     if let Err(error) = &relayed
-        && !framing.has_begun
+        && !reply.has_begun()
     {
         return unexpected(&mut ticket, &error.to_string(), request);
     }
-    access::note(&front.log, client, request, status, framing.sent);
+    let keeps = reply.keeps();
+    access::note(&front.log, client, request, status, reply.sent());
     ticket.upstreams.board.end(0, status);
     if let Err(error) = relayed {
         if error.kind() != io::ErrorKind::ConnectionReset {
@@ -78,7 +78,7 @@ pub(super) async fn forward(
         let keep = time.min(ticket.upstreams.rules.keep_alive);
         ticket.upstreams.state.borrow_mut().pool.keep(ticket.host, link, keep);
     }
-    if framing.keep { After::Next } else { After::Linger }
+    if keeps { After::Next } else { After::Linger }
 }
 
 /// How long the upstream keeps the connection, if it does.
@@ -132,14 +132,13 @@ async fn interim(
     if link.head.status == 100 || request.is_http10() {
         return Ok(());
     }
-    let (mut text, mut out) = (Vec::new(), Vec::new());
-    fields(&mut text, link);
-    encode::interim_head(&mut out, &text);
+    let mut out = Vec::new();
+    encode::interim_head(&mut out, fields(link).text());
     write(&client.stream, pace, &front.policy.pace, &out, &[]).await
 }
 
-/// The status and what is passed on of the fields. True if Date is among them.
-fn fields(text: &mut Vec<u8>, link: &Link) -> bool {
+/// The status and what is passed on of the fields.
+fn fields(link: &Link) -> Head {
     let (head, input) = (&link.head, &link.input);
     let mut nominated: Vec<&[u8]> = Vec::new();
     for field in &head.fields {
@@ -147,46 +146,25 @@ fn fields(text: &mut Vec<u8>, link: &Link) -> bool {
             nominated.extend(syntax::list(field.value.of(input)));
         }
     }
-    text.extend_from_slice(head.status_text.of(input));
-    text.extend_from_slice(b"\r\n");
-    let mut has_date = false;
+    let mut passed = Head::new(head.status, head.status_text.of(input), head.length);
     for field in &head.fields {
-        let (name, value) = (field.name.of(input), field.value.of(input));
+        let name = field.name.of(input);
         let is_its_own =
             is_one_of(HOP_BY_HOP, name) || nominated.iter().any(|option| option.eq_ignore_ascii_case(name));
         if !is_its_own {
-            has_date |= name.len() == 4 && syntax::is_lower_case_of(b"date", name);
-            line(text, name, value);
+            passed.add(name, field.value.of(input));
         }
     }
-    has_date
+    passed
 }
 
-/// The head as the client gets it.
-fn head(
-    out: &mut Vec<u8>,
-    front: &Front,
-    client: &Client,
-    ticket: &Ticket,
-    link: &Link,
-    request: &Request,
-    framing: &Framing,
-) {
-    let mut text = Vec::with_capacity(link.head.length + 64);
-    let has_date = fields(&mut text, link);
+/// The head for the client.
+fn head(client: &Client, ticket: &Ticket, link: &Link, request: &Request) -> Head {
+    let mut head = fields(link);
     let rules = &ticket.upstreams.rules;
     let is_tls = client.ends().is_tls;
     if let Some(cookie) = ticket.token().and_then(|token| rules.set_cookie(token, request, is_tls)) {
-        line(&mut text, b"Set-Cookie", cookie.as_bytes());
+        head.add(b"Set-Cookie", cookie.as_bytes());
     }
-    let connection = match (framing.keep, request.is_http10()) {
-        (true, false) => Connection::Default,
-        (true, true) => Connection::KeepAlive,
-        (false, _) => Connection::Close,
-    };
-    // Server is the upstream's to say; Date is to be there (RFC 9110 §6.6.1).
-    let date = front.date();
-    let fields =
-        ServerFields { date: (!has_date).then_some(&date), server: false, body: framing.field, connection };
-    encode::response_head(out, &text, &fields);
+    head
 }

@@ -1,0 +1,148 @@
+//! An answer that comes from somebody else, on its way to the client: the one place where its fields may be changed, where it is
+//! framed for the client's connection, and written no faster than the client reads. Handlers bring the head and the body.
+
+mod body;
+mod head;
+
+use std::future::Future;
+use std::io;
+
+use tapster_http1::ResponseBody;
+use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
+
+use crate::client::Client;
+use crate::front::Front;
+use crate::pace::Pace;
+use crate::receive::Request;
+use crate::write::write_all;
+
+pub(crate) use body::Body;
+pub(crate) use head::Head;
+
+/// A body up to this size goes behind its head in one piece.
+const SMALL: usize = 8 * 1024;
+
+/// One answer.
+pub(crate) struct Reply<'a> {
+    front: &'a Front,
+    client: &'a Client,
+    is_chunked: bool,
+    /// The client's connection stays.
+    keep: bool,
+    pace: Pace,
+    /// What goes before the next piece: the head, at first.
+    out: Vec<u8>,
+    /// Bytes of the body that the client was sent.
+    sent: u64,
+    has_begun: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// Begins with a head; nothing is sent yet. `body` is how the body is delimited, or would be if the request were GET.
+    /// `may_keep` says that the handler knows of no reason why the client's connection should end.
+    pub(crate) fn new(
+        front: &'a Front,
+        client: &'a Client,
+        request: &Request,
+        mut head: Head,
+        body: ResponseBody,
+        may_keep: bool,
+    ) -> Reply<'a> {
+        change(front, client, &mut head);
+        let has_none = matches!(head.status, 204 | 304);
+        let has_end = has_none || request.is_head() || matches!(body, ResponseBody::Length(_));
+        let is_chunked = !has_end && !request.is_http10();
+        let says_chunked = is_chunked
+            || request.is_head() && !has_none && body == ResponseBody::Chunked && !request.is_http10();
+        let keep = may_keep
+            && (has_end || is_chunked)
+            && request.framing.keep_alive
+            && front.policy.keeps_alive()
+            && !front.drain.has_begun();
+        // Server is for who made the answer to say; Date is to be there (RFC 9110 §6.6.1).
+        let date = (!head.has(b"date")).then(|| front.date());
+        let fields = ServerFields {
+            date: date.as_ref().map(|date| date.as_slice()),
+            server: false,
+            body: if says_chunked { BodyField::Chunked } else { BodyField::None },
+            connection: match (keep, request.is_http10()) {
+                (true, false) => Connection::Default,
+                (true, true) => Connection::KeepAlive,
+                (false, _) => Connection::Close,
+            },
+        };
+        let mut out = Vec::with_capacity(head.text().len() + 256);
+        encode::response_head(&mut out, head.text(), &fields);
+        Reply { front, client, is_chunked, keep, pace: Pace::default(), out, sent: 0, has_begun: false }
+    }
+
+    /// Whether another request may follow on the client's connection.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep
+    }
+
+    /// Whether something was sent: then no other answer can be.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Bytes of the body that the client was sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends a piece of the body, which may be empty, and the head before the first. Nothing follows the last one.
+    ///
+    /// # Errors
+    /// When the client is gone or too slow.
+    pub(crate) async fn send(&mut self, data: &[u8], is_last: bool) -> io::Result<()> {
+        self.has_begun = true;
+        self.sent += data.len() as u64;
+        let mut end: &[u8] = b"";
+        if self.is_chunked {
+            if !data.is_empty() {
+                encode::chunk_header(&mut self.out, data.len());
+            }
+            end = match (data.is_empty(), is_last) {
+                (true, true) => encode::LAST_CHUNK,
+                (true, false) => b"",
+                (false, true) => b"\r\n0\r\n\r\n",
+                (false, false) => encode::CHUNK_END,
+            };
+        }
+        let (stream, limits) = (&self.client.stream, &self.front.policy.pace);
+        if data.len() <= SMALL {
+            self.out.extend_from_slice(data);
+            self.out.extend_from_slice(end);
+            write_all(stream, &mut self.pace, limits, [&self.out, &[], &[]]).await?;
+        } else {
+            write_all(stream, &mut self.pace, limits, [&self.out, data, end]).await?;
+        }
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Waits for more of the body, while the client is there.
+    ///
+    /// # Errors
+    /// As `reading`, and `ConnectionReset` when the client is gone.
+    pub(crate) async fn wait(
+        &mut self,
+        reading: impl Future<Output = io::Result<usize>>,
+    ) -> io::Result<usize> {
+        tokio::select! {
+            biased;
+            read = reading => read,
+            () = self.client.stream.gone() => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+}
+
+/// What is changed of every answer that is passed on.
+fn change(front: &Front, client: &Client, head: &mut Head) {
+    let hsts = client.hsts(front);
+    // The application may say it itself.
+    if !hsts.is_empty() && !head.has(b"strict-transport-security") {
+        head.add_lines(hsts);
+    }
+}
