@@ -17,6 +17,7 @@ have systemd-analyze || missing+=(systemd)
 have wrk || missing+=(wrk)
 have faketime || missing+=(faketime)
 have openssl || missing+=(openssl)
+have pebble || missing+=(pebble)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = bench ]; then
     have h2load || missing+=(nghttp2-client)

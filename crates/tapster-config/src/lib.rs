@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod acme;
 mod bind;
 mod command_line;
 mod control;
@@ -28,6 +29,7 @@ mod unknown;
 mod upstream;
 pub mod values;
 
+pub use acme::{AcmeChallenge, AcmeSettings};
 pub use control::{ControlCommand, Verb};
 pub use error::{ConfigError, Invalid};
 pub use file::{Files, NoFiles};

@@ -11,7 +11,7 @@ use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Sandbox, Settings};
-use crate::{front, help, show, tls, values};
+use crate::{acme, front, help, show, tls, values};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -133,7 +133,9 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
         apply(option, &given, &mut settings)?;
         values.push(Value { name: option.name, given });
     }
+    acme::listen(&mut settings, &mut values);
     check(&settings, &values)?;
+    acme::check(&settings, &values)?;
     tls::check(&settings)?;
     check_drain(&settings, &values)?;
     check_refork(&settings, &values)?;

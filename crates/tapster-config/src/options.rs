@@ -1,6 +1,7 @@
 //! THE table: every option once. To add one, add a row to the file of its group in `options/` and a field to
 //! [`Settings`], and use it.
 
+mod acme;
 mod application;
 mod command;
 mod control;
@@ -58,6 +59,7 @@ pub static OPTIONS: Table = Table(&[
     times::ROWS,
     limits::ROWS,
     front::ROWS,
+    acme::ROWS,
     tls::ROWS,
     upstreams::ROWS,
     trust::ROWS,

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::acme::AcmeSettings;
+
 /// Where to listen, as `--bind` says it, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bind {
@@ -236,6 +238,8 @@ pub struct TlsSettings {
     pub keys: Vec<PathBuf>,
     /// Whether a certificate of our own making is served.
     pub self_signed: bool,
+    /// Those that are obtained.
+    pub acme: AcmeSettings,
     /// Who signs the certificates of clients; none asks for none.
     pub client_ca: Option<PathBuf>,
     /// Whether clients need one.

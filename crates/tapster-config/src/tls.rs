@@ -9,7 +9,7 @@ use crate::values;
 impl TlsSettings {
     /// Whether clients over the network speak TLS.
     pub fn is_on(&self) -> bool {
-        !self.certificates.is_empty() || self.self_signed
+        !self.certificates.is_empty() || self.self_signed || self.acme.is_on()
     }
 
     /// Each certificate's file with its key's.
@@ -47,7 +47,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
         TlsSettings { redirect_bind, .. } if !redirect_bind.is_empty() => "--tls-redirect-bind",
         _ => return Ok(()),
     };
-    let hint = "give --tls-certificate and --tls-key, or --tls-self-signed for development";
+    let hint = "give --domain, or --tls-certificate and --tls-key, or --tls-self-signed for development";
     Err(ConfigError::new(format!("{useless} without a certificate of the server's own")).hint(hint))
 }
 

@@ -111,6 +111,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     (&["ca-certs", "ssl-ca-certs"], "write --tls-client-ca FILE"),
     (&["cert-reqs", "ssl-cert-reqs"], "write --tls-client-auth required or optional"),
     (&["ssl-version"], "write --tls-min-version 1.2 or 1.3"),
+    (&["acme-domain", "domains", "acme-domains", "letsencrypt"], "write --domain NAME"),
     (
         &["ciphers", "ssl-ciphers", "do-handshake-on-connect", "suppress-ragged-eofs"],
         "leave it out: only ciphers that are safe are there, and handshakes hold nobody up",

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
-use crate::{files, http2, pass, redirect, tls, upstream};
+use crate::{acme, files, http2, pass, redirect, tls, upstream};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -57,6 +57,11 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
 
 /// Finds who answers, and has it answered.
 pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    if let Some(own) = &front.acme
+        && let Some(after) = acme::answer(front, own, client, request).await
+    {
+        return after;
+    }
     if client.is_redirected {
         return redirect::answer(front, client, request).await;
     }

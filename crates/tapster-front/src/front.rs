@@ -14,6 +14,7 @@ use tapster_sys::socket::Listener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
 
+use crate::acme::{self, Acme, Prepared};
 use crate::drain::Drain;
 use crate::files::Site;
 use crate::policy::Policy;
@@ -33,6 +34,8 @@ pub struct Ends {
     pub workers: Vec<(usize, Inbox)>,
     /// Certificates and keys, from [`Secrets::to_file`](crate::tls::Secrets::to_file), where TLS is asked for.
     pub secrets: Option<OwnedFd>,
+    /// Where the certificates are kept that are obtained, with `--domain`.
+    pub acme: Option<Prepared>,
     /// A pipe that ends when the supervisor does: readable then, and never before.
     pub alive: OwnedFd,
     /// The counters of the workers.
@@ -47,6 +50,8 @@ pub(crate) struct Front {
     pub(crate) routes: Routes,
     pub(crate) workers: Rc<Workers>,
     pub(crate) tls: Option<Tls>,
+    /// What obtains certificates.
+    pub(crate) acme: Option<Rc<Acme>>,
     /// Who gets the requests instead of workers, for a front alone.
     pub(crate) upstreams: Option<Rc<Upstreams>>,
     pub(crate) drain: Rc<Drain>,
@@ -71,11 +76,13 @@ impl Front {
 pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::Result<()> {
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
-    let Ends { listeners, inbox, workers, secrets, alive, board, alone } = ends;
+    let Ends { listeners, inbox, workers, secrets, acme, alive, board, alone } = ends;
+    let acme = acme.map(|prepared| Acme::new(settings, prepared));
     let front = Rc::new(Front {
         policy: Policy::new(settings, &listeners),
         routes: Routes::new(sites),
-        tls: Tls::new(settings, secrets)?,
+        tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?,
+        acme,
         workers: Workers::new(board, workers),
         upstreams: alone.map(|own| Upstreams::new(settings, own, log)),
         drain: Drain::new(),
@@ -85,6 +92,7 @@ pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::
     runtime.block_on(async move {
         spawn_local(front.workers.clone().serve_queue());
         front.upstreams.as_ref().inspect(|upstreams| upstreams.start());
+        acme::start(&front);
         listen::start(&front, listeners)?;
         inbox.send(Message::Ready, None)?;
         orders::obey(&front, inbox, alive).await

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod acme;
 mod balance;
 mod body;
 mod client;

@@ -21,9 +21,13 @@ use rustls::ServerConfig;
 use tapster_config::Settings;
 use tapster_observe::Log;
 
+use crate::acme::Obtained;
+
+pub(crate) use certificate::names;
 pub(crate) use handshake::enter;
 pub use secrets::Secrets;
 pub(crate) use session::Secured;
+pub(crate) use state::directory as state_directory;
 
 /// Makes what is to be there before anybody reads it (`--tls-self-signed`), and looks whether certificates and keys are
 /// there and fit. Gives what the operator should know, though it can be served.
@@ -31,34 +35,42 @@ pub(crate) use session::Secured;
 /// # Errors
 /// In words for the operator, with the file.
 pub fn check(settings: &Settings) -> Result<Vec<String>, String> {
-    Ok(config::build(settings, &Secrets::read(settings)?)?.warnings)
+    Ok(config::build(settings, &Secrets::read(settings)?, None)?.warnings)
 }
 
 /// What new connections are encrypted with.
 pub(crate) struct Tls {
     settings: Settings,
+    /// The certificates that are obtained.
+    obtained: Option<Arc<Obtained>>,
     config: RefCell<Arc<ServerConfig>>,
 }
 
 impl Tls {
-    /// From what the supervisor read; none where no TLS is asked for.
+    /// From what the supervisor read, and what is obtained; none where no TLS is asked for.
     ///
     /// # Errors
     /// When the files changed since they were checked, and no longer fit.
-    pub(crate) fn new(settings: &Settings, secrets: Option<OwnedFd>) -> io::Result<Option<Tls>> {
+    pub(crate) fn new(
+        settings: &Settings,
+        secrets: Option<OwnedFd>,
+        obtained: Option<Arc<Obtained>>,
+    ) -> io::Result<Option<Tls>> {
         if !settings.has_tls() {
             return Ok(None);
         }
         let secrets = secrets.ok_or_else(|| io::Error::other("the certificates could not be read"))?;
-        let built = config::build(settings, &Secrets::from_file(secrets)?).map_err(io::Error::other)?;
-        Ok(Some(Tls { settings: settings.clone(), config: RefCell::new(built.config) }))
+        let secrets = Secrets::from_file(secrets)?;
+        let built = config::build(settings, &secrets, obtained.clone()).map_err(io::Error::other)?;
+        Ok(Some(Tls { settings: settings.clone(), obtained, config: RefCell::new(built.config) }))
     }
 
     /// New connections get what the supervisor has read anew; those that are there keep what they have. What does not fit
     /// changes nothing.
     pub(crate) fn replace(&self, secrets: OwnedFd, log: &Log) {
         let secrets = Secrets::from_file(secrets).map_err(|error| error.to_string());
-        match secrets.and_then(|secrets| config::build(&self.settings, &secrets)) {
+        let build = |secrets| config::build(&self.settings, &secrets, self.obtained.clone());
+        match secrets.and_then(build) {
             Ok(built) => {
                 built.warnings.iter().for_each(|warning| log.warning(format_args!("{warning}")));
                 self.config.replace(built.config);

@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use tapster_config::Settings;
+use tapster_front::acme::Prepared;
 use tapster_front::tls::{self, Secrets};
 use tapster_front::{Ends, Site};
 use tapster_observe::{Level, Log, WorkerState};
@@ -54,15 +55,15 @@ fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
 }
 
 /// The process of a front before workers; gives its exit status.
-pub(crate) fn run(settings: &Settings, start: FrontStart, log: &Log) -> i32 {
+pub(crate) fn run(settings: &Settings, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
     let log = log.threaded(block_signals, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
-    let ends = Ends { listeners, inbox, workers, secrets, alive, board, alone: None };
+    let ends = Ends { listeners, inbox, workers, secrets, acme, alive, board, alone: None };
     serve(settings, ends, &log)
 }
 
 /// The process of a front alone, which is a worker to its supervisor; gives its exit status.
-pub(crate) fn run_alone(settings: &Settings, start: WorkerStart, log: &Log) -> i32 {
+pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: WorkerStart, log: &Log) -> i32 {
     let own = start.board.worker(start.place.slot);
     let log = log.threaded(block_signals, Some(own.clone()));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
@@ -72,6 +73,7 @@ pub(crate) fn run_alone(settings: &Settings, start: WorkerStart, log: &Log) -> i
         inbox: start.inbox,
         workers: Vec::new(),
         secrets: secrets(settings, &log),
+        acme,
         alive: start.alive,
         board: start.board,
         alone: Some(own.clone()),

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use tapster_config::{BindPlace, ProxyProtocol, Settings};
 use tapster_observe::Log;
-use tapster_sys::socket::{Access, Handed, Listener, Place};
+use tapster_sys::socket::{Access, Handed, Listener, OpenError, Place};
 
 use crate::activation::Activated;
 
@@ -75,7 +75,11 @@ fn open_redirects(settings: &Settings, sources: &mut Sources<'_>) -> Result<Vec<
             Ok(opened) => listeners.extend(opened.into_iter().map(|one| one.redirecting(true))),
             Err(error) => {
                 listeners.iter().for_each(Listener::remove_file);
-                return Err(format!("--tls-redirect-bind: {error}").into());
+                let option = match (settings.tls.acme.is_on(), settings.bind_explicit) {
+                    (true, false) => "--domain listens on ports 80 and 443 unless --bind says where",
+                    _ => "--tls-redirect-bind",
+                };
+                return Err(format!("{option}: {error}").into());
             }
         }
     }
@@ -128,7 +132,21 @@ fn open_one(
         BindPlace::Fd(number) => Place::Descriptor(*number),
         BindPlace::Named(name) => return Err(activated.no_such_name(name).into()),
     };
-    Ok(Listener::take_or_open(&place, settings.backlog, handed)?)
+    Listener::take_or_open(&place, settings.backlog, handed).map_err(|error| explain(&error).into())
+}
+
+/// What to do besides, where the system keeps a port for root.
+fn explain(error: &OpenError) -> String {
+    let Some(port) = error.reserved_port() else { return error.to_string() };
+    let python = std::env::current_exe()
+        .map_or_else(|_| "/path/to/python3".to_owned(), |path| path.display().to_string());
+    format!(
+        "{error}. One of these gives it to this user:\n  \
+         systemd, in the [Service] of the unit: AmbientCapabilities=CAP_NET_BIND_SERVICE\n  \
+         systemd, in a .socket unit beside it: ListenStream={port}\n  \
+         every script of this Python: sudo setcap cap_net_bind_service=+ep {python}\n  \
+         every user of this machine: sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
+    )
 }
 
 fn complain_of_a_short_queue(settings: &Settings, listeners: &[Listener], log: &Log) {

@@ -1,11 +1,13 @@
 //! `tapster APP`: from settings to a running supervisor. Stop 3 of the tour in ARCHITECTURE.md.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, LogLevel, Settings};
+use tapster_front::acme::Prepared;
 use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
@@ -84,6 +86,8 @@ fn serve(
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
     let privileges = sandbox::add(privileges, settings)?;
+    let acme = Cell::new(Prepared::new(settings, privileges.identity.as_ref())?);
+    let own = Own { hooks: &hooks, acme: &acme };
     let before = inheritance.as_ref().map(Inheritance::pid);
     settings.pidfile.as_deref().map_or(Ok(()), |path| PidFile::check(path, before))?;
     let access = identity::of_sockets(settings, &privileges)?;
@@ -95,7 +99,7 @@ fn serve(
     let pidfile = settings.pidfile.as_deref().map(|path| write(path, Pid::current()));
     let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
     let succession = Succession { program, predecessor, init, pidfile: pidfile.clone() };
-    let outcome = supervise(py, settings, privileges, sockets, log, succession, &hooks)
+    let outcome = supervise(py, settings, privileges, sockets, log, succession, own)
         .map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
@@ -116,6 +120,14 @@ fn open_sockets(
     Ok((sockets, Some(predecessor)))
 }
 
+/// What the supervisor has for some of its children.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    hooks: &'a Hooks,
+    /// For the front: taken by each child, in its own memory.
+    acme: &'a Cell<Option<Prepared>>,
+}
+
 fn supervise(
     py: Python<'_>,
     settings: &Settings,
@@ -123,8 +135,9 @@ fn supervise(
     sockets: Opened,
     log: &Log,
     succession: Succession,
-    hooks: &Hooks,
+    own: Own<'_>,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let Own { hooks, acme } = own;
     let workers = strength::of(py, settings);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
@@ -138,7 +151,7 @@ fn supervise(
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
-    let mut stand = |start: FrontStart| front::run(settings, start, log);
+    let mut stand = |start: FrontStart| front::run(settings, acme.take(), start, log);
     let before_workers = settings.has_front() && !settings.front_alone;
     let secrets = || front::secrets(settings, log);
     let front = before_workers.then_some(FrontRole { run: &mut stand, secrets: &secrets });
@@ -158,7 +171,7 @@ fn supervise(
         observer,
     };
     Ok(supervision
-        .run(&mut Forks { py, hooks }, &mut Children { py, settings, workers: workers.most, log, hooks })?)
+        .run(&mut Forks { py, hooks }, &mut Children { py, settings, workers: workers.most, log, own })?)
 }
 
 /// How the supervisor forks.
@@ -183,20 +196,24 @@ struct Children<'a> {
     settings: &'a Settings,
     workers: usize,
     log: &'a Log,
-    hooks: &'a Hooks,
+    own: Own<'a>,
 }
 
 impl Roles for Children<'_> {
     fn worker(&mut self, start: WorkerStart) -> i32 {
+        // No application is to have it.
+        let acme = self.own.acme.take();
         if self.settings.front_alone {
-            return front::run_alone(self.settings, start, self.log);
+            return front::run_alone(self.settings, acme, start, self.log);
         }
-        self.hooks.post_fork(self.py, start.place.slot);
+        drop(acme);
+        self.own.hooks.post_fork(self.py, start.place.slot);
         worker::run(self.py, self.settings, self.workers, self.log, start)
     }
 
     fn template(&mut self, start: TemplateStart) -> i32 {
-        let hooks = self.hooks;
+        drop(self.own.acme.take());
+        let hooks = self.own.hooks;
         template::run(self.py, self.settings, self.workers, self.log, hooks, start)
     }
 }

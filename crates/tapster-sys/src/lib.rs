@@ -19,6 +19,7 @@ pub mod fork;
 pub mod identity;
 pub mod inbox;
 pub mod jitter;
+pub mod keep;
 pub mod letter;
 pub mod log_file;
 pub mod memory;

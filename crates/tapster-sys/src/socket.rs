@@ -350,6 +350,18 @@ impl OpenError {
         &self.place
     }
 
+    /// The port, if this user may not have it because it is below 1024.
+    pub fn reserved_port(&self) -> Option<u16> {
+        let is_denied =
+            matches!(&self.cause, Cause::System(error) if error.kind() == io::ErrorKind::PermissionDenied);
+        match &self.place {
+            Place::Inet(address) => Some(address.port()),
+            Place::Host(_, port) | Place::Any(port) => Some(*port),
+            _ => None,
+        }
+        .filter(|port| is_denied && *port < 1024)
+    }
+
     /// Whether somebody else listens there.
     pub fn is_in_use(&self) -> bool {
         matches!(self.cause, Cause::InUse(_))

@@ -90,7 +90,7 @@ fn unfit(error: &Error, pair: &Pair, chain: &[CertificateDer<'static>], provider
 }
 
 /// The names that it says it is for; where it says none, as old ones do, that of its subject.
-fn names(certificate: &Certificate) -> Vec<String> {
+pub(crate) fn names(certificate: &Certificate) -> Vec<String> {
     let certificate = certificate.tbs_certificate();
     let alternatives = certificate.get_extension::<SubjectAltName>().ok().flatten();
     let Some((_, SubjectAltName(alternatives))) = alternatives else {

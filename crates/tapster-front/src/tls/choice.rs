@@ -7,6 +7,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Served;
+use crate::acme::{self, Obtained};
 
 /// All certificates by their names. A name may have several, with keys of different kinds.
 #[derive(Debug)]
@@ -16,10 +17,12 @@ pub(crate) struct Choice {
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// For names that none is for, and for clients that name none: the first, and those with its names.
     first: Vec<Arc<CertifiedKey>>,
+    /// Those that the server obtains by itself.
+    obtained: Option<Arc<Obtained>>,
 }
 
 impl Choice {
-    pub(crate) fn new(certificates: &[Served]) -> Choice {
+    pub(crate) fn new(certificates: &[Served], obtained: Option<Arc<Obtained>>) -> Choice {
         let (mut exact, mut wildcard) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for Served { key, names, .. } in certificates {
             for name in names {
@@ -31,20 +34,48 @@ impl Choice {
         }
         let same = |served: &&Served| certificates.first().is_some_and(|first| first.names == served.names);
         let first = certificates.iter().filter(same).map(|served| served.key.clone()).collect();
-        Choice { exact, wildcard, first }
+        Choice { exact, wildcard, first, obtained }
     }
 
-    fn named(&self, name: &str) -> &[Arc<CertifiedKey>] {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let wildcard = || name.split_once('.').and_then(|(_, rest)| self.wildcard.get(rest));
-        self.exact.get(&name).or_else(wildcard).unwrap_or(&self.first)
+    /// Those whose wildcard stands for a name.
+    fn wild(&self, name: &str) -> Option<&Vec<Arc<CertifiedKey>>> {
+        name.split_once('.').and_then(|(_, rest)| self.wildcard.get(rest))
     }
+
+    /// What a client gets that asks for this name.
+    fn named(&self, name: &str, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let obtained = self.obtained.as_ref().filter(|obtained| obtained.is_for(&name));
+        match (obtained, self.exact.get(&name)) {
+            // Another name's would be of no use to the client.
+            (Some(obtained), None) => obtained.named(&name),
+            (_, Some(exact)) => fitting(exact, hello),
+            (None, None) => self.wild(&name).map_or_else(|| self.other(hello), |all| fitting(all, hello)),
+        }
+    }
+
+    /// What the others get.
+    fn other(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        fitting(&self.first, hello).or_else(|| self.obtained.as_ref()?.first())
+    }
+}
+
+/// The first that the client can check.
+fn fitting(candidates: &[Arc<CertifiedKey>], hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
+    candidates.iter().find(fits).or(candidates.first()).cloned()
 }
 
 impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let candidates = hello.server_name().map_or(self.first.as_slice(), |name| self.named(name));
-        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
-        candidates.iter().find(fits).or(candidates.first()).cloned()
+        if let Some(obtained) = &self.obtained
+            && hello.alpn().is_some_and(|offered| offered.eq([acme::ALPN]))
+        {
+            return obtained.proof(hello.server_name()?);
+        }
+        match hello.server_name() {
+            Some(name) => self.named(name, &hello),
+            None => self.other(&hello),
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::certificate::{self, Served};
 use super::choice::Choice;
 use super::secrets::{Content, Secrets};
 use super::tickets::Tickets;
+use crate::acme::{self, Obtained};
 
 /// What was built, and what the operator should know of it.
 pub(crate) struct Built {
@@ -25,7 +26,11 @@ pub(crate) struct Built {
 ///
 /// # Errors
 /// In words for the operator, with the file.
-pub(crate) fn build(settings: &Settings, secrets: &Secrets) -> Result<Built, String> {
+pub(crate) fn build(
+    settings: &Settings,
+    secrets: &Secrets,
+    obtained: Option<Arc<Obtained>>,
+) -> Result<Built, String> {
     let provider = Arc::new(provider::default_provider());
     let load = |pair| certificate::load(pair, &provider);
     let certificates = secrets.pairs.iter().map(load).collect::<Result<Vec<Served>, _>>()?;
@@ -40,10 +45,14 @@ pub(crate) fn build(settings: &Settings, secrets: &Secrets) -> Result<Built, Str
         None => builder.with_no_client_auth(),
         Some(ca) => builder.with_client_cert_verifier(verifier(ca, settings.tls.client_auth, &provider)?),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(Choice::new(&certificates)));
-    let protocols: &[&[u8]] =
-        if settings.http2 { &[b"h2", b"http/1.1", b"http/1.0"] } else { &[b"http/1.1", b"http/1.0"] };
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let mut config = builder.with_cert_resolver(Arc::new(Choice::new(&certificates, obtained)));
+    let protocols = [
+        settings.http2.then_some(&b"h2"[..]),
+        Some(b"http/1.1"),
+        Some(b"http/1.0"),
+        settings.tls.acme.is_on().then_some(acme::ALPN),
+    ];
+    config.alpn_protocols = protocols.into_iter().flatten().map(<[u8]>::to_vec).collect();
     config.ticketer = Arc::new(Tickets::new(secrets.tickets.clone(), rules(settings, secrets)));
     // Tickets are enough: nothing is kept here for each client.
     config.session_storage = Arc::new(NoServerSessionStorage {});

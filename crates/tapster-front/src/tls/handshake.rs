@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::session::{self, Secured};
 use super::{Tls, client_certificate};
+use crate::acme;
 use crate::client::Client;
 use crate::front::Front;
 use crate::receive::introduce;
@@ -39,7 +40,11 @@ pub(crate) async fn enter(front: &Rc<Front>, tls: &Tls, mut client: Client) -> O
     }
     let peer = client.peer().clone();
     match timeout_at(limit, encrypt(tls, client)).await {
-        Ok(Ok(client)) => Some(client),
+        Ok(Ok(Some(client))) => Some(client),
+        Ok(Ok(None)) => {
+            front.log.debug(format_args!("{peer}: an authority saw the proof that it asked for"));
+            None
+        }
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
             front.log.info(format_args!("{peer}: no TLS: {error}"));
             None
@@ -79,12 +84,17 @@ fn plain(first: u8) -> Refused {
     }
 }
 
-async fn encrypt(tls: &Tls, mut client: Client) -> io::Result<Client> {
-    let Stream::Tcp(socket) = client.stream else { return Ok(client) };
+/// None for an authority that saw what it wanted to see: nothing else follows there (RFC 8737 §3).
+async fn encrypt(tls: &Tls, mut client: Client) -> io::Result<Option<Client>> {
+    let Stream::Tcp(socket) = client.stream else { return Ok(Some(client)) };
     let early = std::mem::take(&mut client.input);
     let connection = ServerConnection::new(tls.config()).map_err(io::Error::other)?;
     let secured = Secured::new(socket, connection, early);
     shake(&secured).await?;
+    if secured.ask(|connection| connection.alpn_protocol() == Some(acme::ALPN)) {
+        secured.say_end();
+        return Ok(None);
+    }
     let variables = secured.ask(|connection| {
         let mut variables = session::variables(connection);
         if tls.settings.tls.client_ca.is_some() {
@@ -94,7 +104,7 @@ async fn encrypt(tls: &Tls, mut client: Client) -> io::Result<Client> {
     });
     client.stream = Stream::Tls(Box::new(secured));
     client.secured(variables);
-    Ok(client)
+    Ok(Some(client))
 }
 
 async fn shake(secured: &Secured) -> io::Result<()> {
