@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hosts.waiting import wait_until
+from tests.kernel import wait_until_stopped
 from tests.load import Load
 from tests.server import Server, children, wait_gone
 from tests.upgrade.generations import version
@@ -113,6 +114,20 @@ def test_the_exit_code_is_the_servers(project: Project) -> None:
 def test_a_server_that_is_killed_ends_the_container(container: Server) -> None:
     (server,) = children(init_of(container))
     os.kill(server, signal.SIGKILL)
+    assert container.wait(20.0) == 128 + signal.SIGKILL
+
+
+def test_it_ends_as_its_server_did_whoever_is_buried_with_that(container: Server) -> None:
+    """Workers of a server that was killed end with it, and PID 1 may hear of all of them at once."""
+    init = init_of(container)
+    (server,) = children(init)
+    (worker,) = children(server)
+    os.kill(init, signal.SIGSTOP)
+    wait_until_stopped(init)
+    for pid in (server, worker):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(zombies(init)) == 2, "both are dead")
+    os.kill(init, signal.SIGCONT)
     assert container.wait(20.0) == 128 + signal.SIGKILL
 
 

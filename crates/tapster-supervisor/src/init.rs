@@ -101,7 +101,7 @@ impl Init {
             self.hear();
             if pid == self.server {
                 code = Some(code_of(status));
-            } else if !process::exists(self.server) {
+            } else if code.is_none() && !process::exists(self.server) {
                 // It was the child of the server before it, which has ended only now.
                 code = Some(EXIT_LOST);
             }
