@@ -13,6 +13,7 @@ import pytest
 
 from tests.server import Server
 from tests.wire import Connection, exchange, http_request
+from tests.wsgi.environ import Environ
 
 if TYPE_CHECKING:
     from tests.conftest import Serve
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 APP = "steps:application"
 
 
-def wait_for_workers(server: Server, count: int, timeout: float = 20.0) -> None:
+def wait_for_workers(server: Server, count: int, timeout: float = 30.0) -> None:
     deadline = time.monotonic() + timeout
     while len(server.worker_pids()) != count:
         assert time.monotonic() < deadline, f"not {count} workers but {server.worker_pids()}"
@@ -93,6 +94,21 @@ def test_one_fewer_after_a_quiet_minute(serve: Serve) -> None:
     assert found
     wait_for_workers(server, 1)
     assert exchange(server.address, http_request(target="/pid")).status == 200
+
+
+def test_the_application_is_told_when_it_is_not_alone_any_more(serve: Serve) -> None:
+    """`wsgi.multiprocess`, also in the worker that began alone."""
+    server = serve("environ_page:application", "--workers", "1")
+
+    with Connection(server.address) as kept:
+        kept.send(http_request())
+        assert Environ(kept.read_response())["wsgi.multiprocess"] is False
+        server.send(signal.SIGTTIN)
+        wait_for_workers(server, 2)
+        kept.send(http_request())
+        assert Environ(kept.read_response())["wsgi.multiprocess"] is True
+    for _ in range(10):
+        assert Environ(exchange(server.address, http_request()))["wsgi.multiprocess"] is True
 
 
 @pytest.mark.parametrize("workers", ["1", "1..2"])

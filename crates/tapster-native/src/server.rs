@@ -147,6 +147,9 @@ fn supervise(
     let slots = slots_for(workers.most);
     let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
+    if workers.most > 1 {
+        board.note_many_workers();
+    }
     let Opened { clients: listeners, admin } = sockets;
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));

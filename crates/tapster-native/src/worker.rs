@@ -1,6 +1,7 @@
 //! The role of a worker process, from the fork to its end: load the application, serve it, drain, leave.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tapster_config::Settings;
 use tapster_observe::{Level, Log, Scoreboard, WorkerBoard, WorkerState};
 use tapster_supervisor::{BootFailure, Promotion, TemplateStart, WorkerStart};
 use tapster_sys::fork::let_go_in_child;
-use tapster_sys::inbox::Message;
+use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::letter;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::signal;
@@ -133,6 +134,16 @@ enum Hello {
     Ready,
     /// It serves this reason why there is none.
     StandsIn(String),
+}
+
+/// Says it to the supervisor.
+fn say(hello: Hello, inbox: Inbox) -> io::Result<()> {
+    match hello {
+        Hello::Ready => inbox.send(Message::Ready, None),
+        Hello::StandsIn(reason) => {
+            inbox.send(Message::StandsIn, letter::write(reason.as_bytes()).ok().as_ref().map(AsFd::as_fd))
+        }
+    }
 }
 
 /// What this worker serves, and how it says that it does: the application, or with `--reload` the reason why there is none.
@@ -265,7 +276,7 @@ fn serve(
 ) -> Result<Option<TemplateStart>, Box<dyn std::error::Error>> {
     let options = Options {
         multithread: settings.threads > 1,
-        multiprocess: workers > 1,
+        scoreboard: start.board.clone(),
         log: log.clone(),
         board: start.board.worker(start.place.slot),
     };
@@ -307,14 +318,8 @@ fn serve(
     // Before a thread can take a request: one that ends the process is no failure to boot. After all threads were
     // started: what the system refuses here is one, and no worker that serves makes room for this one.
     board.set_state(WorkerState::Ready);
-    match hello {
-        Hello::Ready => inbox.send(Message::Ready, None)?,
-        Hello::StandsIn(reason) => {
-            inbox.send(Message::StandsIn, letter::write(reason.as_bytes()).ok().as_ref().map(AsFd::as_fd))?;
-        }
-    }
-    // A process that the application forks must not have it.
-    drop(inbox);
+    // A process that the application forks must not have the inbox.
+    say(hello, inbox)?;
     if inline {
         worker.serve(0);
     } else {

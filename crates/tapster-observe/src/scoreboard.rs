@@ -15,8 +15,8 @@
 //!    6  words of a worker before its threads    6…10  of these, status 1xx…5xx               5  … 4xx
 //!    7  words of a thread                         11  1 while no thread is free              6  … 5xx
 //!     8  digest of the last boot failure told     12  bytes in its temporary files           7  reserved
-//!  9…15 reserved                                 13  requests that ran into their time-out
-//!                                              14  requests that waited too long for a thread
+//!     9  1 once there was more than one worker    13  requests that ran into their time-out
+//! 10…15 reserved                                 14  requests that waited too long for a thread
 //!                                              15  requests not run: their client was gone
 //!                                              16  requests that wait for a thread
 //!                                              17  log lines that were dropped
@@ -41,6 +41,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
 pub const VERSION: u64 = 1;
 
 const BOOT_FAILURE: usize = 8;
+const MANY_WORKERS: usize = 9;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
@@ -128,6 +129,16 @@ impl Scoreboard {
     /// The next boot failure is to be told, whatever was told before.
     pub fn forget_boot_failure(&self) {
         self.words[BOOT_FAILURE].store(0, Relaxed);
+    }
+
+    /// From now on several workers may serve at the same time.
+    pub fn note_many_workers(&self) {
+        self.words[MANY_WORKERS].store(1, Relaxed);
+    }
+
+    /// Whether several workers may serve at the same time, or did.
+    pub fn has_many_workers(&self) -> bool {
+        self.words[MANY_WORKERS].load(Relaxed) != 0
     }
 
     /// The counters of all workers, by slot.

@@ -124,6 +124,17 @@ struct Driver<'a> {
     parting: Parting,
 }
 
+fn plan(settings: &Settings, workers: Strength, slots: usize) -> Plan {
+    Plan {
+        workers: workers.least,
+        most_workers: workers.most,
+        slots,
+        boot_timeout: settings.boot_timeout,
+        graceful_timeout: settings.graceful_timeout,
+        preload: settings.preload,
+    }
+}
+
 /// What came of doing an action.
 enum Done {
     Yes,
@@ -154,14 +165,6 @@ impl<'a> Driver<'a> {
         let watcher = Watcher::new(watcher)?;
         let is_for_development = watcher.is_there();
         let slots = board.workers();
-        let plan = Plan {
-            workers: workers.least,
-            most_workers: workers.most,
-            slots,
-            boot_timeout: settings.boot_timeout,
-            graceful_timeout: settings.graceful_timeout,
-            preload: settings.preload,
-        };
         if settings.preload {
             process::become_subreaper()?;
         }
@@ -197,7 +200,7 @@ impl<'a> Driver<'a> {
             outbox: Outbox::default(),
             load: LoadWatch::new(workers, slots),
             warmth: Warmth::new(settings),
-            fleet: Fleet::new(plan).drain_after(settings.drain_delay).for_development(is_for_development),
+            fleet: Fleet::new(plan(settings, workers, slots)).drain_after(settings.drain_delay).for_development(is_for_development),
             watcher,
             front: Front::new(front),
             cause: None,

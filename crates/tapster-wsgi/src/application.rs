@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 use tapster_gateway::{App, Request, Respond, Stacks};
-use tapster_observe::{Level, Log, WorkerBoard};
+use tapster_observe::{Level, Log, Scoreboard, WorkerBoard};
 
 use crate::environ::Template;
 use crate::interrupt::Interrupter;
@@ -15,8 +15,8 @@ use crate::{call, failure, ffi};
 pub struct Options {
     /// `wsgi.multithread`: other threads of this worker may call the application at the same time.
     pub multithread: bool,
-    /// `wsgi.multiprocess`: other workers may call it at the same time.
-    pub multiprocess: bool,
+    /// Tells whether other workers may call it at the same time (`wsgi.multiprocess`), from one request to the next.
+    pub scoreboard: Scoreboard,
     /// Where tracebacks and warnings about the application go.
     pub log: Log,
     /// Where panics are counted.
@@ -26,7 +26,10 @@ pub struct Options {
 /// A WSGI callable with all that is the same for each of its requests.
 pub struct Application {
     pub(crate) callable: Py<PyAny>,
-    pub(crate) template: Template,
+    /// While there is one worker, and from when there was another.
+    alone: Template,
+    among_others: Template,
+    scoreboard: Scoreboard,
     pub(crate) log: Log,
     pub(crate) board: WorkerBoard,
     pub(crate) interrupter: Interrupter,
@@ -38,9 +41,16 @@ impl Application {
     /// library is broken.
     pub fn new(py: Python<'_>, callable: Py<PyAny>, options: Options) -> PyResult<Application> {
         failure::prepare(py)?;
-        let template = Template::new(py, options.multithread, options.multiprocess)?;
+        let Options { multithread, scoreboard, log, board } = options;
+        let alone = Template::new(py, multithread, false)?;
+        let among_others = Template::new(py, multithread, true)?;
         let (interrupter, stacks) = (Interrupter::new(py)?, StackReader::new(py)?);
-        Ok(Application { callable, template, log: options.log, board: options.board, interrupter, stacks })
+        Ok(Application { callable, alone, among_others, scoreboard, log, board, interrupter, stacks })
+    }
+
+    /// What the environ of a request that begins now always holds.
+    pub(crate) fn template(&self) -> &Template {
+        if self.scoreboard.has_many_workers() { &self.among_others } else { &self.alone }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::start_response::{Start, StartResponse};
 
 /// Answers one request with the application's answer, or with a 500 and its traceback in the log.
 pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, respond: &mut dyn Respond) {
-    let prepared = app.template.environ(py, request).and_then(|environ| Ok((environ, Start::create(py)?)));
+    let prepared = app.template().environ(py, request).and_then(|environ| Ok((environ, Start::create(py)?)));
     match prepared {
         Ok((environ, start)) => {
             exchange(app, &environ, &start, request, respond);

@@ -10,6 +10,10 @@ use crate::report::Task;
 
 impl Driver<'_> {
     pub(super) fn report(&mut self, report: Report) {
+        if matches!(report, Report::Resized(workers) if workers > 1) {
+            // Before the second one is started.
+            self.board.note_many_workers();
+        }
         self.manager.note(&report);
         self.control.note(&report, self.began.elapsed());
         match self.cause.take_if(|_| report == Report::Renewing) {
