@@ -14,9 +14,11 @@ from tests.control.test_places import Host, host
 from tests.hosts.waiting import wait_until
 from tests.server import Server
 from tests.upgrade.conftest import HELD, start
-from tests.upgrade.generations import Generations
+from tests.upgrade.generations import TAKEN, Generations
+from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -75,6 +77,39 @@ def test_an_upgrade_that_fails_leaves_both_with_the_old_server(
     generations.fail("before it took over")
     assert Operator(generations.server, path).status()["pid"] == generations.pid
     assert probe(admin, "ready") == (200, b"ready\n")
+
+
+def test_an_order_that_an_upgrade_overtakes_is_for_the_new_server(
+    start: Start, project: Project, gates: Gates, tmp_path: Path
+) -> None:
+    """Whoever ordered it found the old one a moment ago."""
+    path = tmp_path / "control.sock"
+    generations = start("--control-socket", str(path))
+    operator, old = Operator(generations.server, path), generations.pid
+    with operator.connect() as line, Connection(generations.server.address) as connection:
+        assert line.ask(command="version")["pid"] == old
+        connection.send(http_request(target="/gate?name=held"))
+        gates.wait_inside("held")
+        # A reload of the old server has no end.
+        project.write("2", before=f"import os, time\nwhile os.getppid() == {old}: time.sleep(0.01)")
+        done: list[subprocess.CompletedProcess[str]] = []
+        reload = threading.Thread(target=lambda: done.append(operator.run("reload", timeout=60.0)))
+        mark = generations.log.mark()
+        reload.start()
+        generations.log.wait_for("reloading", mark)
+        generations.send(signal.SIGUSR2)
+        new = int(generations.log.wait_for(TAKEN.format(old=old), mark, 30.0)[1])
+        reload.join()
+        assert (done[0].returncode, done[0].stdout[:12]) == (0, "reloaded in "), done
+        generations.log.wait_for(rf"\[{new}\] .*reloaded in", mark)
+        # The old server still runs its request, and listens to whom it knows.
+        for order in ("reload", "stop"):
+            answer = line.ask(command=order)
+            assert (answer["ok"], answer["successor"]) == (False, new)
+        gates.open("held")
+        assert connection.read_response().status == 200
+    generations.follow(mark)
+    generations.stop()
 
 
 class Asking:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.control.operator import Operator
 from tests.load import Load
 from tests.upgrade.conftest import HELD
 from tests.upgrade.generations import version
@@ -78,22 +80,41 @@ def test_an_application_that_takes_too_long(start: Start, project: Project, gate
     project.write("2", before=HELD)
     server.fail("")
     gates.open("import")
+    configuration.write_text('bind = ["127.0.0.1:0"]\n')
     server.upgrade()
     assert version(server.server.address) == "2"
 
 
 def test_a_new_server_that_hangs(start: Start, project: Project) -> None:
     """Stopped before it can say anything: the old server's own time-out ends it."""
-    server = start("--boot-timeout", "2s", PYTHONPATH=str(project.directory))
+    server = start("--boot-timeout", "5s", PYTHONPATH=str(project.directory))
     (project.directory / "sitecustomize.py").write_text(
         "import os, signal\nif 'TAPSTER_PREDECESSOR' in os.environ:\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
     )
     mark = server.log.mark()
-    server.fail(r"took longer than 2\.0 s")
+    server.fail(r"took longer than 5\.0 s")
     pid = int(server.log.wait_for(r"upgrading: pid (\d+) starts", mark).group(1))
     os.kill(pid, signal.SIGCONT)
     server.log.wait_for(f"pid {pid} was killed by SIGTERM", mark)
     assert version(server.server.address) == "1"
+
+
+def test_a_directory_that_takes_its_time(start: Start, tmp_path: Path) -> None:
+    """As on a file system of a host that is gone: the supervisor does not wait for it."""
+    control = tmp_path / "control"
+    server = start("--control-socket", str(control))
+    mark = server.log.mark()
+    slow = ("-e", "trace=chdir", "-e", "inject=chdir:delay_enter=600000000", "-o", str(tmp_path / "calls"))
+    tracer = subprocess.Popen(["strace", "-f", *slow, "-p", str(server.pid)], stderr=subprocess.PIPE)
+    with tracer:
+        assert tracer.stderr is not None
+        assert b"attached" in tracer.stderr.readline()
+        server.send(signal.SIGUSR2)
+        server.log.wait_for(r"upgrading: pid \d+ starts", mark)
+        assert Operator(server.server, control).status()["state"] == "serving"
+        assert version(server.server.address) == "1"
+        tracer.kill()
+    server.follow(mark)
 
 
 def test_a_new_server_that_is_killed(start: Start, project: Project, gates: Gates) -> None:

@@ -9,6 +9,7 @@ mod show;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tapster_config::{ControlCommand, Verb};
 use tapster_supervisor::control::protocol::{
@@ -23,6 +24,9 @@ const EXIT_NO: i32 = 1;
 
 /// How long a server may take for what it answers at once.
 const SOON: Duration = Duration::from_secs(10);
+/// How many servers may take over one after the other while an order is on its way.
+const MOST_SUCCESSORS: u32 = 3;
+
 /// How long it may take to collect the stacks of all workers.
 const COLLECTING: Duration = Duration::from_secs(30);
 
@@ -79,17 +83,17 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
         }
         Verb::Reload => {
             let told = |Reloaded { seconds }| format!("reloaded in {}\n", show::seconds(seconds));
-            ask(&mut server, &Request::Reload, None, json, told)
+            order(command, &mut server, &Request::Reload, None, told)
                 .map_err(|error| format!("not reloaded: {error}"))
         }
-        Verb::Stop => stop(&mut server, json),
+        Verb::Stop => stop(command, &mut server),
         Verb::Scale(workers) => {
             let told = |Scaled { workers }| format!("from now on {}\n", show::count(workers, "worker"));
-            ask(&mut server, &Request::Scale { workers }, Some(SOON), json, told)
+            order(command, &mut server, &Request::Scale { workers }, Some(SOON), told)
         }
         Verb::Recycle(worker) => {
             let told = |Recycling { worker, pid }| format!("worker {worker} (pid {pid}) is being replaced\n");
-            ask(&mut server, &Request::Recycle { worker }, Some(SOON), json, told)
+            order(command, &mut server, &Request::Recycle { worker }, Some(SOON), told)
         }
         Verb::Stacks => {
             let line = ask_about(command, &mut server, &Request::Stacks, COLLECTING)?;
@@ -99,15 +103,32 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
     }
 }
 
-/// Asks, and puts the answer into words, or leaves it as it came.
-fn ask<T: DeserializeOwned>(
+/// Orders, and puts the answer into words, or leaves it as it came. A server whose place another one has taken meanwhile
+/// says so: the order is for that one.
+fn order<T: DeserializeOwned>(
+    command: &ControlCommand,
     server: &mut Connection,
     request: &Request,
     patience: Option<Duration>,
-    json: bool,
     words: impl FnOnce(T) -> String,
 ) -> Said {
-    read(server.ask(request, patience)?, json, words)
+    let mut line = server.ask(request, patience)?;
+    for _ in 0..MOST_SUCCESSORS {
+        if !has_moved(&line) {
+            break;
+        }
+        *server = find::server(command)?;
+        line = server.ask(request, patience)?;
+    }
+    read(line, command.json, words)
+}
+
+fn has_moved(line: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Moved {
+        successor: Option<u32>,
+    }
+    serde_json::from_str(line).is_ok_and(|Moved { successor }| successor.is_some())
 }
 
 fn read<T: DeserializeOwned>(line: String, json: bool, words: impl FnOnce(T) -> String) -> Said {
@@ -121,9 +142,9 @@ fn read<T: DeserializeOwned>(line: String, json: bool, words: impl FnOnce(T) -> 
 }
 
 /// The connection ends with the server.
-fn stop(server: &mut Connection, json: bool) -> Said {
+fn stop(command: &ControlCommand, server: &mut Connection) -> Said {
     let told = |identity: Identity| format!("stopped: pid {}\n", identity.pid);
-    let said = ask(server, &Request::Stop, Some(SOON), json, told)?;
+    let said = order(command, server, &Request::Stop, Some(SOON), told)?;
     server.wait_for_end();
     Ok(said)
 }

@@ -20,6 +20,7 @@ use tapster_config::{ControlSocket, Settings};
 use tapster_observe::{Log, Scoreboard};
 use tapster_sys::peer;
 use tapster_sys::poll::Interest;
+use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
 
 use crate::channels::Channels;
@@ -66,6 +67,8 @@ pub struct Control {
     socket: Option<(Socket, Door)>,
     /// Whether new clients are this server's, and not those of the one before or after it, which shares the socket.
     is_asked: bool,
+    /// Who has taken over.
+    heir: Option<u32>,
     /// When a socket that another server had is tried again.
     retry: Option<Time>,
     clients: Clients,
@@ -115,6 +118,7 @@ impl Control {
             log: log.clone(),
             socket: None,
             is_asked: false,
+            heir: None,
             retry: None,
             clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
             waiting: Vec::new(),
@@ -202,9 +206,10 @@ impl Control {
     }
 
     fn tell_reload(&mut self, ReloadEnd { error, took, .. }: ReloadEnd, now: Time) {
-        let answer = match error {
-            None => success(Reloaded { seconds: took.as_secs_f64() }),
-            Some(error) => failure(error),
+        let answer = match (error, self.heir) {
+            (None, _) => success(Reloaded { seconds: took.as_secs_f64() }),
+            (Some(_), Some(heir)) => protocol::moved(heir),
+            (Some(error), None) => failure(error),
         };
         self.fulfil(Wish::ReloadEnd, &answer, now);
     }
@@ -267,6 +272,9 @@ impl Control {
             Ok(request) => request,
             Err(error) => return self.refuse(id, error, scene.now),
         };
+        if let Some(heir) = self.heir.filter(|_| request.is_an_order()) {
+            return self.answer(id, &protocol::moved(heir), scene.now);
+        }
         match request {
             Request::Version => self.answer(id, &success(&self.identity), scene.now),
             Request::Health => self.answer(id, &success(status::health(scene, &self.history)), scene.now),
@@ -352,8 +360,9 @@ impl Control {
             self.tell_reload(end, now);
         }
         if self.history.stopping {
+            let why = self.heir.map_or_else(|| failure("the server is stopping"), protocol::moved);
             for wish in [Wish::ReloadOrdered, Wish::ReloadEnd, Wish::Scaled] {
-                self.fulfil(wish, &failure("the server is stopping"), now);
+                self.fulfil(wish, &why, now);
             }
         }
     }
@@ -414,8 +423,9 @@ impl Control {
         self.socket = socket.map(|socket| (socket, Door::default()));
     }
 
-    /// Lets go of the control socket, which is another server's from now on.
-    pub fn give_away(&mut self) {
+    /// Lets go of the control socket, which is another server's from now on. Who orders something here is sent there.
+    pub fn give_away(&mut self, heir: Pid) {
+        self.heir = u32::try_from(heir.as_raw()).ok();
         if let Some((socket, _)) = self.socket.take() {
             socket.remove();
         }

@@ -86,7 +86,12 @@ impl<'a> Watcher<'a> {
         match forked {
             Ok(Forked::Child) => return true,
             Ok(Forked::Parent(pid)) => link.pid = Some(pid),
-            Err(error) => log.error(format_args!("cannot start the process that watches the files: {error}")),
+            Err(error) if link.starts < MOST_STARTS => {
+                log.error(format_args!("cannot start the process that watches the files: {error}"));
+            }
+            Err(error) => log.error(format_args!(
+                "cannot start the process that watches the files: {error}; changes are seen no more; reload by hand"
+            )),
         }
         if let Err(error) = signal::unblock_all_in_this_thread() {
             log.error(format_args!("cannot let signals through again: {error}"));

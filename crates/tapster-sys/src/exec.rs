@@ -2,6 +2,7 @@
 //! server that takes its place.
 
 use std::ffi::{CString, OsString};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -36,16 +37,38 @@ pub struct Program {
     pub ignored: Vec<Signal>,
 }
 
+/// A program on its way: a directory may take its time to be entered, on a file system of another host.
+#[derive(Debug)]
+pub struct Spawned {
+    pid: Pid,
+    complaint: File,
+}
+
+impl Spawned {
+    /// Its process; the caller reaps it as any other child.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Why the program did not run: the directory could not be entered, or the file not executed. Known when the process has
+    /// ended, with code 127; none if the program ran.
+    pub fn complaint(&mut self) -> Option<String> {
+        let mut complaint = String::new();
+        // While the process is on its way, there is nothing to read.
+        let _unfinished = self.complaint.read_to_string(&mut complaint);
+        Some(complaint).filter(|complaint| !complaint.is_empty())
+    }
+}
+
 /// Starts the program in a child process, which has the given descriptors under the numbers they have here, and of the
-/// others only those that are not close-on-exec. Returns when it runs.
+/// others only those that are not close-on-exec. Waits for nothing.
 ///
 /// # Errors
-/// When this process has other threads or cannot fork, when a text contains a NUL, and when the directory cannot be
-/// entered or the file not executed; the message says which. The child, if there was one, ends with code 127; the
-/// caller reaps it as any other.
-pub fn spawn(program: &Program, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pid> {
+/// When this process has other threads or cannot fork, and when a text contains a NUL.
+pub fn spawn(program: &Program, descriptors: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
     let prepared = Prepared::new(program)?;
     let (reader, writer) = process::pipe()?;
+    process::set_nonblocking(reader.as_fd())?;
     signal::block_all_in_this_thread()?;
     let pid = match SingleThreaded::prove().and_then(fork) {
         Ok(Forked::Child) => prepared.run(program, descriptors, writer),
@@ -53,11 +76,7 @@ pub fn spawn(program: &Program, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pi
         Err(error) => Err(error),
     };
     signal::unblock_all_in_this_thread()?;
-    drop(writer);
-    let mut complaint = String::new();
-    let pid = pid?;
-    std::fs::File::from(reader).read_to_string(&mut complaint)?;
-    if complaint.is_empty() { Ok(pid) } else { Err(io::Error::other(complaint)) }
+    Ok(Spawned { pid: pid?, complaint: File::from(reader) })
 }
 
 /// The same as the system wants it.

@@ -214,7 +214,7 @@ fn a_program_starts_clean_and_with_what_it_is_given() {
     );
     let script = format!("exec >&{}; {script}", writer.as_raw_fd());
     let shell = program(&["/bin/sh", "-c", &script], "/usr");
-    let pid = exec::spawn(&shell, &[writer.as_fd()]).unwrap();
+    let pid = exec::spawn(&shell, &[writer.as_fd()]).unwrap().pid();
     drop(writer);
     let mut said = String::new();
     reader.read_to_string(&mut said).unwrap();
@@ -232,11 +232,18 @@ fn a_program_starts_clean_and_with_what_it_is_given() {
 }
 
 fn a_program_that_cannot_start_says_why() {
-    let refusal =
-        |words: &[&str], directory| exec::spawn(&program(words, directory), &[]).unwrap_err().to_string();
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let refusal = |words: &[&str], directory| {
+        let mut spawned = exec::spawn(&program(words, directory), &[]).unwrap();
+        assert_eq!(status_of(spawned.pid(), &signals), Status::Exited(127));
+        spawned.complaint().unwrap()
+    };
     assert!(refusal(&["/nowhere/python"], "/").contains("cannot execute /nowhere/python: No such file"));
     assert!(refusal(&["/etc/passwd"], "/").contains("Permission denied"));
     assert!(refusal(&["/bin/sh"], "/nowhere").contains("cannot change to /nowhere"));
-    assert!(refusal(&["/bin/sh", "a\0b"], "/").contains("nul byte"));
-    while wait::reap_any().unwrap().is_some() {}
+    let error = exec::spawn(&program(&["/bin/sh", "a\0b"], "/"), &[]).unwrap_err();
+    assert!(error.to_string().contains("nul byte"));
+    let mut fine = exec::spawn(&program(&["/bin/true"], "/"), &[]).unwrap();
+    assert_eq!(status_of(fine.pid(), &signals), Status::Exited(0));
+    assert_eq!(fine.complaint(), None);
 }

@@ -40,6 +40,16 @@ pub enum Request {
     Stacks,
 }
 
+impl Request {
+    /// Whether the server is to do something that changes it.
+    pub const fn is_an_order(&self) -> bool {
+        match self {
+            Request::Version | Request::Status | Request::Health | Request::Stacks => false,
+            Request::Reload | Request::Stop | Request::Scale { .. } | Request::Recycle { .. } => true,
+        }
+    }
+}
+
 /// An answer: `ok` and what belongs to it, or `error`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Answer<T> {
@@ -48,6 +58,9 @@ pub struct Answer<T> {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The process of the server that has taken over from this one, where that is why not: it is to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<u32>,
     /// What was asked for; members beside `ok`.
     #[serde(flatten)]
     pub body: Option<T>,
@@ -242,12 +255,18 @@ pub struct LastReload {
 
 /// One line that says yes.
 pub fn success<T: Serialize>(body: T) -> Vec<u8> {
-    line(&Answer { ok: true, error: None, body: Some(body) })
+    line(&Answer { ok: true, error: None, successor: None, body: Some(body) })
 }
 
 /// One line that says why not.
 pub fn failure(error: impl Into<String>) -> Vec<u8> {
-    line(&Answer::<Identity> { ok: false, error: Some(error.into()), body: None })
+    line(&Answer::<Identity> { ok: false, error: Some(error.into()), successor: None, body: None })
+}
+
+/// One line that says that another server is to be asked.
+pub fn moved(successor: u32) -> Vec<u8> {
+    let error = Some(format!("pid {successor} has taken over from this server"));
+    line(&Answer::<Identity> { ok: false, error, successor: Some(successor), body: None })
 }
 
 /// Reads a line of a client.

@@ -250,7 +250,7 @@ impl Driver<'_> {
             successor.say(Word::Upgrade);
         }
         self.upgrade.heir = Some(pid);
-        self.control.give_away();
+        self.control.give_away(pid);
         // What this server has to say is no news of the service any more.
         self.manager = ServiceManager::default();
         // Clients between requests cannot go to a worker of this server. Those who send one more in this time are told with
@@ -278,8 +278,11 @@ impl Driver<'_> {
         if self.upgrade.is_handed_over {
             self.take_back();
         }
-        match successor.state() {
-            State::Ending | State::Killed => self.log.info(format_args!("pid {pid} {status}")),
+        match (successor.state(), successor.complaint()) {
+            (State::Ending | State::Killed, _) => self.log.info(format_args!("pid {pid} {status}")),
+            (_, Some(complaint)) => {
+                self.log.error(format_args!("the upgrade failed: {complaint}; this server goes on"));
+            }
             _ => self.log.error(format_args!(
                 "the upgrade failed: pid {pid} {status} before it took over; this server, pid {}, goes on",
                 self.own_pid

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use tapster_sys::exec::{self, Program};
+use tapster_sys::exec::{self, Program, Spawned};
 use tapster_sys::process::{self, Pid};
 use tapster_sys::signal::Signal;
 use tapster_sys::socket::{Listener, describe_for_successor};
@@ -18,7 +18,7 @@ const TAKING: Duration = Duration::from_secs(10);
 /// A new server that has not taken over yet.
 #[derive(Debug)]
 pub struct Successor {
-    pid: Pid,
+    process: Spawned,
     line: Line,
     /// Whether there is somebody at the other end of the line.
     is_there: bool,
@@ -56,10 +56,11 @@ pub enum Overdue {
 }
 
 impl Successor {
-    /// Executes the program, which finds these listeners in its environment.
+    /// Executes the program, which finds these listeners in its environment. That it cannot be executed is known at the end
+    /// of its process.
     ///
     /// # Errors
-    /// When it cannot be executed, in words for the operator.
+    /// When the system has no process for it, in words for the operator.
     pub fn start(
         program: &Program,
         listeners: &[&Listener],
@@ -78,15 +79,20 @@ impl Successor {
         }
         let lines = [Some(&other), init].into_iter().flatten().map(AsFd::as_fd);
         let descriptors: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).chain(lines).collect();
-        let pid = exec::spawn(&program, &descriptors)?;
+        let process = exec::spawn(&program, &descriptors)?;
         let began = Instant::now();
         let (state, deadline) = (State::Started, Some(began + patience));
-        Ok(Successor { pid, line, is_there: true, began, patience, state, deadline })
+        Ok(Successor { process, line, is_there: true, began, patience, state, deadline })
     }
 
     /// Its process.
     pub fn pid(&self) -> Pid {
-        self.pid
+        self.process.pid()
+    }
+
+    /// Why it was not executed; known when its process has ended.
+    pub fn complaint(&mut self) -> Option<String> {
+        self.process.complaint()
     }
 
     /// What it does.
@@ -177,6 +183,6 @@ impl Successor {
 
     fn signal(&self, signal: Signal) {
         // A child that was not reaped can be sent a signal.
-        let _never = process::send_signal(self.pid, signal);
+        let _never = process::send_signal(self.pid(), signal);
     }
 }
