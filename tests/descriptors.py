@@ -35,7 +35,7 @@ def _note(link: str, directory: Path, sizes: dict[int, int]) -> None:
             sizes[status.st_ino] = status.st_size
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
     """Waits until something is so that only the process table tells."""
     deadline = time.monotonic() + seconds
     while not holds():

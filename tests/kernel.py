@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,29 @@ def threads(server: Server) -> Iterator[tuple[int, int]]:
             yield pid, int(thread)
 
 
-def waits(server: Server) -> int:
-    """How often a thread has gone to sleep so far: it woke up as often."""
+def wait_until_stopped(pid: int) -> None:
+    """Waits until no thread of a process that was sent SIGSTOP runs any more."""
+
+    def states() -> set[str]:
+        return {
+            stat.read_text().rpartition(")")[2].split()[0]
+            for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+        }
+
+    deadline = time.monotonic() + 20.0
+    while states() != {"T"}:
+        assert time.monotonic() < deadline, f"process {pid} does not stop: {states()}"
+        time.sleep(0.005)
+
+
+def waits(server: Server, without: str | None = None) -> int:
+    """How often a thread has gone to sleep so far: it woke up as often. Threads of one name may be left out."""
     total = 0
     for pid, thread in threads(server):
         with suppress(FileNotFoundError):
             status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
+            if without and status.startswith(f"Name:\t{without}\n"):
+                continue
             total += sum(int(count) for count in re.findall(r"\nvoluntary_ctxt_switches:\s*(\d+)", status))
     return total
 
@@ -38,6 +56,18 @@ def cpu_seconds(server: Server) -> float:
         with suppress(FileNotFoundError):
             total += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
     return total / 1e9
+
+
+def assert_asleep(server: Server, seconds: float = 1.0) -> None:
+    """Its processes use less than a hundredth of a processor, in the calmest of three times."""
+    used: list[float] = []
+    for _ in range(3):
+        before = cpu_seconds(server)
+        time.sleep(seconds)
+        used.append(cpu_seconds(server) - before)
+        if used[-1] < 0.01 * seconds:
+            return
+    raise AssertionError(used)
 
 
 def own_memory(server: Server) -> int:

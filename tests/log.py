@@ -36,7 +36,7 @@ class Log:
         """The lines after the mark in which the pattern is found."""
         return [line for line in self.lines(since) if re.search(pattern, line)]
 
-    def wait_for(self, pattern: str, since: int = 0, timeout: float = 10.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, since: int = 0, timeout: float = 20.0) -> re.Match[str]:
         """Waits for a line in which the pattern is found."""
         expression = re.compile(pattern)
         deadline = time.monotonic() + timeout

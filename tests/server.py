@@ -130,7 +130,7 @@ class Server:
         """The first unix socket."""
         return next(address for address in self.addresses if address.path)
 
-    def wait_ready(self, timeout: float = 20.0) -> None:
+    def wait_ready(self, timeout: float = 40.0) -> None:
         """Waits for the line that says so and reads the addresses from the lines before it."""
         self.log.wait_for(READY, timeout=timeout)
         # Written by a worker, so it may come a little after the supervisor's line.
@@ -150,17 +150,17 @@ class Server:
         """Sends a signal to the supervisor alone."""
         self.process.send_signal(number)
 
-    def reload(self, timeout: float = 20.0) -> None:
+    def reload(self, timeout: float = 40.0) -> None:
         """HUP, and waits until every worker of before is gone."""
         old = self.worker_pids()
         self.send(signal.SIGHUP)
         wait_gone(old, timeout)
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 20.0) -> int:
         """Waits for the supervisor's end; its exit code."""
         return self.process.wait(timeout)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
         """Sends a signal and waits for the end; the exit code."""
         self.send(number)
         return self.wait(timeout)
@@ -224,7 +224,7 @@ def wait_gone(pids: Sequence[int], timeout: float) -> None:
             os.close(handle)
 
 
-def wait_until_listening(address: Address, timeout: float = 10.0) -> None:
+def wait_until_listening(address: Address, timeout: float = 20.0) -> None:
     """Waits until somebody listens there: for a server that logs nothing."""
     deadline = time.monotonic() + timeout
     while True:

@@ -126,7 +126,7 @@ class Clients:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def wait_for(self, more: int, timeout: float = 20.0) -> None:
+    def wait_for(self, more: int, timeout: float = 40.0) -> None:
         """Waits until this many more requests ended, right or failed."""
         target, deadline = self.tally.done + more, time.monotonic() + timeout
         while self.tally.done < target:

@@ -55,11 +55,23 @@ def sleep(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 
 
 def spin(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Keeps a CPU busy: never lets go of the interpreter by itself."""
-    until = time.monotonic() + float(query(environ)["seconds"])
-    while time.monotonic() < until:
+    """Keeps a CPU busy until its time or `/stop-spinning` comes: never lets go of the interpreter by itself.
+
+    With a name it says before that it is inside.
+    """
+    given = query(environ)
+    if "name" in given:
+        (GATES / f"{given['name']}.waiting").write_text(str(os.getpid()))
+    until = time.monotonic() + float(given["seconds"])
+    while time.monotonic() < until and not _may_stop:
         pass
     return answer(start_response, b"spun")
+
+
+def stop_spinning(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """From now on nobody spins in this process."""
+    _may_stop.append(True)
+    return answer(start_response, b"stopping")
 
 
 def hold(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -144,6 +156,7 @@ def alarms(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]
     return answer(start_response, str(len(_alarms)).encode())
 
 
+_may_stop: list[bool] = []
 _alarms: list[int] = []
 signal.signal(signal.SIGALRM, lambda number, _: _alarms.append(number))
 
@@ -154,6 +167,7 @@ application = routed(
         "/gate": gate,
         "/sleep": sleep,
         "/spin": spin,
+        "/stop-spinning": stop_spinning,
         "/hold": hold,
         "/echo": echo,
         "/events": events,

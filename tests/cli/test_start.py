@@ -57,7 +57,7 @@ def test_the_log_goes_to_standard_error() -> None:
         if "ready after" in line:
             break
     child.send_signal(signal.SIGTERM)
-    out, _ = child.communicate(timeout=10)
+    out, _ = child.communicate(timeout=30)
     assert (child.returncode, out) == (0, "")
 
 

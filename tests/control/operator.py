@@ -22,7 +22,7 @@ class Operator:
         self.server = server
         self.path = path
 
-    def run(self, *words: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
         return run(*words, "--control-socket", str(self.path), timeout=timeout)
 
@@ -36,7 +36,7 @@ class Operator:
         """The status, as the command prints it for programs."""
         return json.loads(self.say("status", "--json"))
 
-    def connect(self, timeout: float = 20.0) -> Line:
+    def connect(self, timeout: float = 40.0) -> Line:
         """A connection to speak the protocol on."""
         return Line(self.path, timeout)
 

@@ -35,7 +35,7 @@ def probe(address: Address, path: str, method: str = "GET") -> tuple[int, bytes]
     return response.status, response.body
 
 
-def wait_for(address: Address, path: str, status: int, timeout: float = 20.0) -> None:
+def wait_for(address: Address, path: str, status: int, timeout: float = 40.0) -> None:
     """Waits until a probe has this status."""
     deadline = time.monotonic() + timeout
     while probe(address, path)[0] != status:

@@ -52,7 +52,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30.0,
+            timeout=60.0,
         )
 
     def close(self) -> None:

@@ -18,4 +18,4 @@ def test_fast_clients_do_not_wait_for_slow_ones(site: Site) -> None:
     with Crowd("body", site.address, SLOW):
         began = time.monotonic()
         assert {site.get("/host", timeout=10.0).status for _ in range(40)} == {200}
-        assert time.monotonic() - began < 10.0
+        assert time.monotonic() - began < 30.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.development.conftest import STANDS_IN
 from tests.development.test_saves import until_answered
+from tests.preload.conftest import name_of
 from tests.server import run, wait_gone
 from tests.wire import Connection, http_request
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def watcher(site: Site) -> int:
     """The process that watches."""
-    names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in site.running.worker_pids()}
-    [found] = [pid for pid, name in names.items() if name == "tapster-watch"]
+    [found] = [pid for pid in site.running.worker_pids() if name_of(pid) == "tapster-watch"]
     return found
 
 
@@ -37,7 +37,7 @@ def test_it_ends_with_the_supervisor(site: Site) -> None:
     server = site.start()
     pid = watcher(site)
     assert server.stop() == 0
-    wait_gone([pid], 10.0)
+    wait_gone([pid], 20.0)
 
 
 def test_it_does_not_outlive_a_killed_supervisor(site: Site) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.preload.conftest import name_of
 from tests.process.conftest import gates, project
 from tests.server import Server
 from tests.wire import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["gates", "project"]
 
@@ -83,5 +84,4 @@ def client(server: Server) -> Iterator[Connection]:
 
 def pid_of(server: Server, name: str) -> list[int]:
     """The server's processes that are called so."""
-    found = server.worker_pids()
-    return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().startswith(name)]
+    return [pid for pid in server.worker_pids() if name_of(pid).startswith(name)]

@@ -37,7 +37,7 @@ def pid(server: Server) -> int:
     return int(exchange(server.address, http_request(target="/pid")).body)
 
 
-def wait_front(server: Server, other_than: int = 0, timeout: float = 10.0) -> int:
+def wait_front(server: Server, other_than: int = 0, timeout: float = 20.0) -> int:
     """Waits until there is a front, another one than before."""
     deadline = time.monotonic() + timeout
     while True:
@@ -89,7 +89,7 @@ def test_a_reload_under_load_fails_nothing_and_leaves_the_front(
             project.write(number)
             old = pid_of(server, "tapster-w")
             server.send(signal.SIGHUP)
-            wait_gone(old, 20)
+            wait_gone(old, 40)
             found = exchange(server.address, http_request(target="/version")).body.decode()
             assert found == number
             load.wait_for(50)
@@ -104,7 +104,7 @@ def test_what_waits_while_no_worker_serves_is_answered_by_the_next(serve: Serve,
         connection.send(http_request(target="/pid"))
         assert int(connection.read_response().body) == worker
         os.kill(worker, signal.SIGKILL)
-        wait_gone([worker], 10)
+        wait_gone([worker], 20)
         connection.send(http_request(target="/pid"))
         assert int(connection.read_response().body) != worker
 
@@ -164,7 +164,7 @@ def test_requests_go_where_a_thread_is_free(serve: Serve, site: Path, gates: Gat
 
 
 def test_one_that_waits_too_long_is_503(serve: Serve, site: Path, gates: Gates) -> None:
-    options = ("--threads", "1", "--queue-timeout", "200ms")
+    options = ("--threads", "1", "--queue-timeout", "1s")
     server = serve("steps:application", *options, *files(site), env=gates.env)
     with Connection(server.address) as slow:
         slow.send(http_request(target="/gate?name=a"))
@@ -196,18 +196,19 @@ def test_a_second_stop_is_at_once(serve: Serve, site: Path, gates: Gates) -> Non
     with Connection(server.address) as running:
         running.send(http_request(target="/gate?name=a"))
         gates.wait_inside("a")
+        mark = server.log.mark()
         server.send(signal.SIGTERM)
-        time.sleep(0.2)
+        server.log.wait_for("stopping", mark)
         server.send(signal.SIGTERM)
-        server.wait(8)
-    wait_gone([front], 5)
+        server.wait()
+    wait_gone([front], 20)
 
 
 def test_the_front_goes_when_the_supervisor_is_killed(serve: Serve, site: Path) -> None:
     server = serve("steps:application", *files(site))
     front = wait_front(server)
     server.send(signal.SIGKILL)
-    wait_gone([front], 5)
+    wait_gone([front], 20)
 
 
 def test_an_upgrade_under_load_fails_nothing(serve: Serve, site: Path) -> None:
@@ -216,7 +217,7 @@ def test_an_upgrade_under_load_fails_nothing(serve: Serve, site: Path) -> None:
     with Load(server.address) as load:
         load.wait_for(50)
         server.send(signal.SIGUSR2)
-        wait_gone([old], 20)
+        wait_gone([old], 40)
         load.wait_for(50)
     assert load.tally.failures == []
 
@@ -305,7 +306,7 @@ def test_a_stuck_reader_is_cut(serve: Serve, site: Path) -> None:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect((server.address.host, server.address.port))
         stuck.sendall(http_request(target="/static/large.bin") * 8)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             time.sleep(0.1)
             try:

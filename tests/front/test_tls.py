@@ -42,7 +42,7 @@ def tls(authority: Authority, tmp_path_factory: pytest.TempPathFactory, site: Pa
     binds = ("--bind", "127.0.0.1:0", "--bind", f"unix:{state}/s", "--state-dir", str(state))
     put(state / "files" / "huge.bin", HUGE)
     files = ("--static", f"/static/={site}/public", "--static", f"/huge/={state}/files")
-    more = ("--head-timeout", "2s", "--workers", "2")
+    more = ("--head-timeout", "4s", "--workers", "2")
     with Server.start("plain:application", *options, *binds, *files, *more) as started:
         yield started
 

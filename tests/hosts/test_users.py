@@ -263,4 +263,4 @@ def test_workers_die_with_the_supervisor_all_the_same(app: Path) -> None:
         server.wait()
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
-        wait_gone(workers, 5.0)
+        wait_gone(workers, 20.0)

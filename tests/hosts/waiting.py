@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(is_so: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+def wait_until(is_so: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
     """Asks every 10 ms until it is so."""
     deadline = time.monotonic() + timeout
     while not is_so():

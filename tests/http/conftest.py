@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.process.conftest import gates
 from tests.server import Server
 from tests.wire import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["gates"]
 
 
 @pytest.fixture(scope="module")

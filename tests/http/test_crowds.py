@@ -5,6 +5,9 @@ The full numbers (security reference F18 to F30) are in the tests marked `long`;
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crowd import Crowd
-from tests.kernel import cpu_seconds, own_memory
+from tests.kernel import assert_asleep, own_memory, wait_until_stopped
 from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
@@ -29,13 +32,13 @@ APP = "plain:application"
 KIB = 1024
 #: Requests of one measurement: its 99th percentile stands on 15 of them.
 PROBES = 1500
-ATTEMPTS = 3
+ATTEMPTS = 5
 
 
 def p99(address: Address) -> float:
     """The 99th percentile of a fast client's waits."""
     waits: list[float] = []
-    with Connection(address) as connection:
+    with Connection(address, 60.0) as connection:
         for _ in range(PROBES):
             start = time.perf_counter()
             connection.send(http_request())
@@ -61,21 +64,22 @@ def assert_nobody_waits(alone: Callable[[], float], beside: Callable[[], float],
 
 @pytest.mark.parametrize("kind", ["head", "body", "read"])
 def test_200_clients_of_ten_bytes_a_second_slow_nobody_down(serve: Serve, kind: str) -> None:
-    """They hold no thread either: there is one."""
-    server = serve(APP, "--threads", "1")
+    """They hold no thread either: there is one. Compared with a crowd at another server: both take their share of the
+    processors."""
+    server, other = serve(APP, "--threads", "1"), serve(APP, "--threads", "1")
 
-    def beside() -> float:
-        with Crowd(kind, server.address, 200):
+    def beside(crowded: Server) -> float:
+        with Crowd(kind, crowded.address, 200):
             return p99(server.address)
 
-    assert_nobody_waits(lambda: p99(server.address), beside, 2.0)
+    assert_nobody_waits(lambda: beside(other), lambda: beside(server), 2.0)
 
 
 @pytest.mark.parametrize(
     ("count", "limit", "late", "every"),
     [
-        pytest.param(200, "2s", 1.0, 0.2, id="200"),
-        pytest.param(1000, "10s", 1.0, 1.0, id="1000", marks=pytest.mark.long),
+        pytest.param(200, "2s", 4.0, 0.2, id="200"),
+        pytest.param(1000, "10s", 4.0, 1.0, id="1000", marks=pytest.mark.long),
     ],
 )
 def test_a_slow_head_has_its_time_and_little_memory(
@@ -94,8 +98,8 @@ def test_a_slow_head_has_its_time_and_little_memory(
 @pytest.mark.parametrize(
     ("count", "after", "late"),
     [
-        pytest.param(200, "2s", 1.5, id="200"),
-        pytest.param(1000, "10s", 2.0, id="1000", marks=pytest.mark.long),
+        pytest.param(200, "2s", 4.0, id="200"),
+        pytest.param(1000, "10s", 4.0, id="1000", marks=pytest.mark.long),
     ],
 )
 def test_a_slow_body_has_its_time_and_holds_no_thread(
@@ -103,9 +107,7 @@ def test_a_slow_body_has_its_time_and_holds_no_thread(
 ) -> None:
     server = serve(APP, "--threads", "1", "--min-rate-after", after)
     with Crowd("body", server.address, count, 1.0) as crowd:
-        start = time.monotonic()
         p99(server.address)
-        assert time.monotonic() - start < 10.0
         fates = crowd.fates(30)
     seconds = float(after.rstrip("s"))
     assert {fate.end for fate in fates} == {"408"}
@@ -122,13 +124,6 @@ def connections(address: Address, count: int, first: bytes) -> Generator[list[Co
         yield made
 
 
-def assert_asleep(server: Server, seconds: float = 2.0) -> None:
-    """Its processes use less than a hundredth of a processor."""
-    before = cpu_seconds(server)
-    time.sleep(seconds)
-    assert cpu_seconds(server) - before < 0.01 * seconds
-
-
 SIZES = [pytest.param(200, id="200"), pytest.param(1000, id="1000", marks=pytest.mark.long)]
 
 
@@ -136,7 +131,7 @@ SIZES = [pytest.param(200, id="200"), pytest.param(1000, id="1000", marks=pytest
 def test_half_closed_clients_that_wait_cost_nothing(serve: Serve, count: int) -> None:
     """Their requests are behind one that takes its time; then each gets its answer."""
     server = serve("steps:application", "--threads", "1")
-    with Connection(server.address) as first:
+    with Connection(server.address, 30.0) as first:
         first.send(http_request(target="/sleep?seconds=5"))
         with connections(server.address, count, http_request(target="/pid")) as waiting:
             for connection in waiting:
@@ -217,14 +212,39 @@ def test_10000_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 
 def test_a_client_that_pipelines_without_end_starves_nobody(serve: Serve) -> None:
-    """Compared with one that does so at another server: both take their share of the processors."""
-    server, other = serve(APP, "--threads", "1"), serve(APP, "--threads", "1")
+    """Of thousands of its requests that are there already, a handful is answered before somebody else's.
 
-    def beside(crowded: Server) -> float:
-        with Crowd("pipeline", crowded.address, 1, 0.0):
-            return p99(server.address)
+    They come while the worker is stopped: what it does first is not decided by who gets a processor when.
+    """
+    server = serve(APP, "--threads", "1")
+    (worker,) = server.worker_pids()
+    with Connection(server.address) as greedy, Connection(server.address) as other:
+        greedy.send(CALL)
+        last = int(greedy.read_response().body)
+        greedy.socket.setblocking(False)
+        for _ in range(20):
+            fill(greedy.socket, CALL * 100)
+            os.kill(worker, signal.SIGSTOP)
+            wait_until_stopped(worker)
+            last = max([last, *(int(found) for found in re.findall(rb"\r\n\r\n(\d+)", drain(greedy.socket)))])
+            fill(greedy.socket, CALL * 100)
+            other.send(CALL)
+            os.kill(worker, signal.SIGCONT)
+            before = int(other.read_response().body) - last
+            # Some were answered already, and their answers were on their way.
+            assert before < 200, f"{before} requests of the greedy client came first"
 
-    assert_nobody_waits(lambda: beside(other), lambda: beside(server), 2.0)
+
+CALL = http_request(target="/calls")
+
+
+def drain(client: socket.socket) -> bytes:
+    """All that has come."""
+    received = bytearray()
+    with suppress(BlockingIOError):
+        while data := client.recv(1 << 20):
+            received += data
+    return bytes(received)
 
 
 def fill(client: socket.socket, data: bytes) -> int:

@@ -16,6 +16,8 @@ from tests.wire import Connection, http_request
 if TYPE_CHECKING:
     from tests.address import Address
     from tests.conftest import Serve
+    from tests.process.conftest import Gates
+    from tests.server import Server
 
 
 def test_a_head_that_does_not_end_gets_408(serve: Serve) -> None:
@@ -34,13 +36,13 @@ def test_a_trickled_head_gets_408(serve: Serve) -> None:
     start = time.monotonic()
     with Connection(server.address) as connection:
         connection.send(b"GET / HTTP/1.1\r\nX-A: ")
-        while time.monotonic() - start < 3.0:
+        while time.monotonic() - start < 15.0:
             try:
                 connection.send(b"a")
                 connection.assert_silent(0.1)
             except (AssertionError, OSError):
                 break
-        assert 0.4 < time.monotonic() - start < 2.0
+        assert 0.4 < time.monotonic() - start < 10.0
 
 
 def test_an_idle_connection_is_closed(serve: Serve) -> None:
@@ -50,7 +52,7 @@ def test_an_idle_connection_is_closed(serve: Serve) -> None:
         assert connection.read_response().body == b"hello"
         start = time.monotonic()
         connection.assert_closed()
-        assert 0.2 < time.monotonic() - start < 2.0
+        assert 0.2 < time.monotonic() - start < 8.0
 
 
 def test_keep_alive_0_closes_after_each_answer(serve: Serve) -> None:
@@ -71,34 +73,34 @@ def test_a_body_that_stops_coming_is_given_up(serve: Serve) -> None:
 
 
 def test_a_client_that_stops_reading_is_given_up(serve: Serve) -> None:
-    server = serve("plain:application", "--io-timeout", "300ms")
+    server = serve("plain:application", "--io-timeout", "300ms", "--log-level", "debug")
     with Connection(server.address) as stalled:
         stalled.send(http_request(target="/download?blocks=1000"))
         stalled.read_head()
-        time.sleep(1.5)
+        server.log.wait_for("the client stopped reading the answer")
         with pytest.raises((AssertionError, OSError)):
             stalled.read_exactly(60_000_000)
 
 
-def test_408_is_sent_while_the_only_thread_is_busy(serve: Serve) -> None:
-    server = serve("steps:application", "--threads", "1", "--head-timeout", "300ms")
+def test_408_is_sent_while_the_only_thread_is_busy(serve: Serve, gates: Gates) -> None:
+    """By the loop, not after the application."""
+    server = serve("steps:application", "--threads", "1", "--head-timeout", "300ms", env=gates.env)
     with Connection(server.address) as busy, Connection(server.address) as slow:
-        busy.send(http_request(target="/sleep?seconds=1.5"))
+        busy.send(http_request(target="/gate?name=busy"))
+        gates.wait_inside("busy")
         slow.send(b"GET /pid HTTP/1.1\r\n")
-        start = time.monotonic()
         assert slow.read_response().status == 408
-        assert time.monotonic() - start < 1.2, "sent by the loop, not after the application"
-        assert busy.read_response().body == b"slept 1.5"
+        gates.open("busy")
+        assert busy.read_response().body == b"opened busy"
 
 
 def test_408_is_sent_while_the_application_holds_the_interpreter(serve: Serve) -> None:
     server = serve("steps:application", "--threads", "1", "--head-timeout", "300ms")
     with Connection(server.address) as busy, Connection(server.address) as slow:
         slow.send(b"GET /pid HTTP/1.1\r\n")
-        busy.send(http_request(target="/spin?seconds=1.5"))
-        start = time.monotonic()
+        busy.send(http_request(target="/spin?seconds=4"))
         assert slow.read_response().status == 408
-        assert time.monotonic() - start < 1.2
+        assert not select.select([busy.socket], [], [], 0)[0], "sent by the loop, not after the application"
         assert busy.read_response().body == b"spun"
 
 
@@ -124,7 +126,7 @@ def test_a_trickled_body_gets_408(serve: Serve, request_head: bytes) -> None:
     server = serve("plain:application", "--min-rate", "5000", "--min-rate-after", "500ms")
     with Connection(server.address) as connection:
         connection.send(request_head)
-        assert 0.4 < trickle(connection, 5.0) < 2.5
+        assert 0.4 < trickle(connection, 15.0) < 10.0
         assert connection.read_response().status == 408
         connection.assert_closed()
     server.log.wait_for("min-rate")
@@ -138,7 +140,7 @@ def test_by_default_a_body_has_ten_seconds_and_500_bytes_a_second(serve: Serve) 
         steady.send(http_request("POST", "/echo", {"Content-Length": "10000"}))
         sender = threading.Thread(target=send_steadily, args=(steady, 10_000, 600))
         sender.start()
-        assert 10.0 <= trickle(slow, 20.0) < 12.0
+        assert 10.0 <= trickle(slow, 20.0) < 15.0
         assert slow.read_response().status == 408
         sender.join()
         assert len(steady.read_response().body) == 10_000
@@ -161,13 +163,20 @@ def test_a_client_that_reads_too_slowly_is_cut_off(serve: Serve, target: str) ->
     with narrow_connection(server.address) as connection:
         connection.send(http_request(target=target))
         start = time.monotonic()
-        while not server.log.find("too slowly"):
-            connection.socket.recv(10)
-            time.sleep(0.02)
-            assert time.monotonic() - start < 5.0
-        assert time.monotonic() - start > 0.4
         with pytest.raises(ConnectionResetError):
-            connection.read_to_end()
+            read_slowly(connection, server)
+        assert time.monotonic() - start > 0.4
+        server.log.wait_for("too slowly")
+
+
+def read_slowly(connection: Connection, server: Server) -> None:
+    """Ten bytes now and then until the server says that it is too slow; then all that is left."""
+    deadline = time.monotonic() + 30.0
+    while not server.log.find("too slowly"):
+        assert connection.socket.recv(10), "it looks whole"
+        time.sleep(0.02)
+        assert time.monotonic() < deadline
+    connection.read_to_end()
 
 
 def narrow_connection(address: Address) -> Connection:

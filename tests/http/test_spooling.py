@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shlex
 import signal
 import threading
@@ -100,6 +101,21 @@ class Uploads:
         connection.send(self.body[:900_000])
         return connection
 
+    def begin_two(self, pids: list[int], directory: Path) -> list[Connection]:
+        """Two whose bytes are in files. The room of those before comes back a moment after their files are gone."""
+        deadline = time.monotonic() + 30.0
+        while True:
+            begun = [self.begin(), self.begin()]
+            sockets = [connection.socket for connection in begun]
+            while not (refused := select.select(sockets, [], [], 0.01)[0]):
+                if sum(descriptors.unlinked(pids, directory)) > 1_600_000:
+                    return begun
+                assert time.monotonic() < deadline, "they are not in files"
+            for connection in begun:
+                connection.close()
+            assert time.monotonic() < deadline, f"{len(refused)} found no room"
+            descriptors.eventually(lambda: descriptors.unlinked(pids, directory) == [])
+
     def end(self, connection: Connection) -> Response:
         with connection:
             connection.send(self.body[900_000:])
@@ -107,7 +123,7 @@ class Uploads:
 
     def assert_room(self, for_how_many: int) -> None:
         """So many fit at the same time; what is closed is not at once gone from the disk."""
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 30.0
         while True:
             begun = [self.begin() for _ in range(for_how_many)]
             statuses = [self.end(connection).status for connection in begun]
@@ -139,9 +155,7 @@ def test_room_comes_back_when_clients_leave(uploads: Uploads, tmp_path: Path) ->
     pids = uploads.server.worker_pids()
     before = descriptors.count(pids)
     for leave in (Connection.close, Connection.reset, Connection.close):
-        begun = [uploads.begin(), uploads.begin()]
-        descriptors.eventually(lambda: sum(descriptors.unlinked(pids, tmp_path)) > 1_600_000)
-        for connection in begun:
+        for connection in uploads.begin_two(pids, tmp_path):
             leave(connection)
         descriptors.eventually(lambda: descriptors.unlinked(pids, tmp_path) == [])
         uploads.assert_room(2)

@@ -25,7 +25,7 @@ MAX_BODY = 1_000_000
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    options = ("--stream-body", "--max-body", str(MAX_BODY), "--io-timeout", "1s", "--threads", "4")
+    options = ("--stream-body", "--max-body", str(MAX_BODY), "--io-timeout", "3s", "--threads", "4")
     with Server.start(APP, *options) as started:
         yield started
 
@@ -177,25 +177,25 @@ def test_a_silent_client_raises(server: Server) -> None:
             response = connection.read_response()
             assert (response.status, response.closes) == (status, True)
             assert status == 408 or response.body.startswith(b"TimeoutError: ")
-            assert 0.9 <= time.monotonic() - start < 3.0
+            assert 2.9 <= time.monotonic() - start < 10.0
 
 
 def test_a_slow_client_raises(serve: Serve) -> None:
     """Also one that is never silent."""
-    options = ("--min-rate", "100", "--min-rate-after", "500ms")
+    options = ("--min-rate", "100", "--min-rate-after", "2s")
     server = serve(APP, "--stream-body", "--io-timeout", "5s", *options)
     with Connection(server.address) as connection:
         connection.send(http_request("POST", "/caught", length(1000)))
         start = time.monotonic()
         while not select.select([connection.socket], [], [], 0.05)[0]:
             connection.send(b"x")
-            assert time.monotonic() - start < 4.0
+            assert time.monotonic() - start < 20.0
         assert connection.read_response().body.startswith(b"TimeoutError: ")
     with Connection(server.address) as connection:
         connection.send(http_request("POST", "/whole", length(1000)))
         for _ in range(10):
             connection.send(b"x" * 100)
-            time.sleep(0.15)
+            time.sleep(0.3)
         assert connection.read_response().body == b"x" * 1000
 
 

@@ -79,7 +79,7 @@ def name_of(pid: int) -> str:
 
 def template_of(server: Server) -> int:
     """The one process that imported the application, as soon as there is one."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while len(found := [pid for pid in server.worker_pids() if name_of(pid) == TEMPLATE]) != 1:
         assert time.monotonic() < deadline, f"templates: {found}"
         time.sleep(0.01)
@@ -91,7 +91,7 @@ def workers_of(server: Server) -> list[int]:
     return [pid for pid in server.worker_pids() if name_of(pid) not in (TEMPLATE, "")]
 
 
-def wait_until(holds: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
     """Asks again and again."""
     deadline = time.monotonic() + timeout
     while not holds():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -37,7 +37,7 @@ def warmed(code: Code) -> Code:
 
 def warm(server: Server, mark: int = 0, said: str = "all workers are forks of the new template") -> int:
     """Sends requests until a worker has become the template; returns its process number."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while not any(said in line for line in server.log.lines(mark)):
         assert time.monotonic() < deadline, "no worker becomes the template"
         evaluate(server, WARM)
@@ -135,19 +135,21 @@ def test_idle_connections_of_the_worker_go_on(serve: Serve, warmed: Code) -> Non
         client.close()
 
 
-def test_a_request_that_runs_is_finished_first(serve: Serve, warmed: Code) -> None:
+def test_a_request_that_runs_is_finished_first(serve: Serve, warmed: Code, tmp_path: Path) -> None:
     server = serve(*APP, cwd=warmed.directory)
     (worker,) = workers_of(server)
-    with Connection(server.address) as client:
-        client.send(http_request(target="/eval?(__import__('time').sleep(4),os.getpid())"))
+    gate = tmp_path / "open"
+    with Connection(server.address, timeout=60.0) as client:
+        client.send(http_request(target=f"/eval?{quote(f'({until(gate)} * 0, os.getpid())')}"))
         for _ in range(10):
             evaluate(server, WARM)
         server.log.wait_for(r"is to become the template")
         assert len(workers_of(server)) >= 1
         assert evaluate(server, "1 + 1") == "2"
+        gate.touch()
         response = client.read_response()
         assert response.status == 200
-        assert response.body == f"(None, {worker})".encode()
+        assert response.body == f"([], {worker})".encode()
     assert warm(server) == worker
 
 
@@ -272,19 +274,29 @@ def test_what_the_import_made_is_removed_at_the_end_only(serve: Serve, code: Cod
     assert not kept.exists()
 
 
-def test_a_stop_while_a_worker_becomes_the_template_is_a_stop(serve: Serve, warmed: Code) -> None:
+def test_a_stop_while_a_worker_becomes_the_template_is_a_stop(
+    serve: Serve, warmed: Code, tmp_path: Path
+) -> None:
     server = serve(*APP, cwd=warmed.directory)
-    with Connection(server.address) as client:
-        client.send(http_request(target="/eval?__import__('time').sleep(3)"))
+    gate = tmp_path / "open"
+    with Connection(server.address, timeout=60.0) as client:
+        client.send(http_request(target=f"/eval?{quote(until(gate))}"))
         for _ in range(10):
             evaluate(server, WARM)
         server.log.wait_for(r"is to become the template")
-        stopped = threading.Thread(target=server.stop)
-        stopped.start()
+        mark = server.log.mark()
+        server.send(signal.SIGTERM)
+        server.log.wait_for("stopping", mark)
+        gate.touch()
         assert client.read_response().status == 200
-        stopped.join()
-    assert server.process.returncode == 0
+    assert server.wait() == 0
     assert not any("has become the template" in line for line in server.log.lines())
+
+
+def until(gate: Path) -> str:
+    """An expression that has no value before the file is there."""
+    there = f"__import__('os').path.exists({str(gate)!r})"
+    return f"[__import__('time').sleep(0.01) for _ in iter(lambda: {there}, True)]"
 
 
 def test_without_preload_it_is_refused(code: Code) -> None:
@@ -313,7 +325,7 @@ def test_load_over_a_reload_and_recycling_beside_it(serve: Serve, code: Code) ->
     )
     with Load(server.address) as load:
         for version in "23456":
-            load.wait_for(300, timeout=20)
+            load.wait_for(300, timeout=60)
             project.write(version)
             server.reload()
             body = exchange(server.address, http_request(target="/version")).body

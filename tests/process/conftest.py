@@ -24,7 +24,7 @@ class Gates:
         """What tells the application of it."""
         return {"GATES": str(self.directory)}
 
-    def wait_inside(self, name: str, timeout: float = 10.0) -> int:
+    def wait_inside(self, name: str, timeout: float = 20.0) -> int:
         """Waits until a request is inside the application; the worker's pid."""
         deadline = time.monotonic() + timeout
         path = self.directory / f"{name}.waiting"
@@ -33,7 +33,7 @@ class Gates:
             time.sleep(0.005)
         return int(path.read_text())
 
-    def wait_for_inside(self, count: int, timeout: float = 10.0) -> list[int]:
+    def wait_for_inside(self, count: int, timeout: float = 20.0) -> list[int]:
         """Waits until so many gates hold a request; the pids of their workers."""
         deadline = time.monotonic() + timeout
         while (

@@ -28,21 +28,19 @@ def test_a_child_of_the_application_keeps_no_connection_open(serve: Serve, threa
     with Connection(server.address) as bystander, Connection(server.address) as connection:
         bystander.send(http_request(target="/pid"))
         bystander.read_response()
-        connection.send(http_request(target="/fork?seconds=5", fields={"Connection": "close"}))
+        # It lives on for longer than any client waits.
+        connection.send(http_request(target="/fork?seconds=60", fields={"Connection": "close"}))
         child = int(connection.read_response().body)
-        start = time.monotonic()
         connection.assert_closed()
-        assert time.monotonic() - start < 1.0
         bystander.send(http_request(target="/pid", fields={"Connection": "close"}))
         assert bystander.read_response().status == 200
         bystander.assert_closed()
-        assert time.monotonic() - start < 2.0
     os.kill(child, signal.SIGKILL)
 
 
 def test_a_child_of_the_application_keeps_no_port(serve: Serve, threads: str) -> None:
     server = serve(APP, "--threads", threads)
-    child = int(exchange(server.address, http_request(target="/fork?seconds=5")).body)
+    child = int(exchange(server.address, http_request(target="/fork?seconds=60")).body)
     assert server.stop() == 0
     with pytest.raises(OSError, match="refused"):
         server.address.connect()
@@ -55,6 +53,6 @@ def test_the_applications_signal_handler_runs(serve: Serve, threads: str) -> Non
     (worker,) = server.worker_pids()
     for count in (1, 2):
         os.kill(worker, signal.SIGALRM)
-        deadline = time.monotonic() + 2.0
+        deadline = time.monotonic() + 20.0
         while int(exchange(server.address, http_request(target="/alarms")).body) < count:
             assert time.monotonic() < deadline, "the handler never ran"

@@ -44,14 +44,14 @@ def test_later_the_traceback_is_told_once_and_each_attempt_in_a_line(serve: Serv
 
 
 def test_an_import_that_hangs_ends_at_the_boot_timeout(serve: Serve, project: Project) -> None:
-    server = serve("versioned:app", "--boot-timeout", "1s", cwd=project.directory)
+    server = serve("versioned:app", "--boot-timeout", "3s", cwd=project.directory)
     old = server.worker_pids()
     project.replace("import time\ntime.sleep(600)\n")
     server.send(signal.SIGHUP)
-    server.log.wait_for(r"did not load the application within 1\.0 s: killed")
+    server.log.wait_for(r"did not load the application within 3\.0 s: killed")
     server.log.wait_for("reload given up")
     assert server.worker_pids() == old
-    assert serves(server)
+    wait_until_serving(server)
 
 
 def test_each_exit_code_is_a_crash_like_any_other(serve: Serve) -> None:
@@ -69,7 +69,7 @@ def kill(server: Server) -> None:
     old = server.worker_pids()
     for pid in old:
         os.kill(pid, signal.SIGKILL)
-    wait_gone(old, 5.0)
+    wait_gone(old, 20.0)
 
 
 def serves(server: Server) -> bool:

@@ -47,8 +47,8 @@ def clients(address: Address, count: int) -> list[socket.socket]:
     return made
 
 
-def answers(waiting: list[socket.socket], seconds: float) -> Counter[bytes]:
-    """The status of each client that has an answer after this time."""
+def answers(waiting: list[socket.socket], seconds: float, enough: int = 0) -> Counter[bytes]:
+    """The status of each client that has an answer after this time, or half a second after `enough` have one."""
     found: Counter[bytes] = Counter()
     until = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
@@ -62,6 +62,8 @@ def answers(waiting: list[socket.socket], seconds: float) -> Counter[bytes]:
                 found[answer[9:12]] += 1
                 assert b"\r\nRetry-After: " in answer or not answer.startswith(b"HTTP/1.1 503")
                 selector.unregister(client)
+            if enough and sum(found.values()) >= enough:
+                until, enough = min(until, time.monotonic() + 0.5), 0
     return found
 
 
@@ -91,15 +93,14 @@ def test_without_descriptors_clients_are_told_and_the_others_are_served(serve: S
         assert_lazy(worker, 2.0, 0.2)
         assert len(server.log.find(ACCEPTING)) <= 2
         assert len(server.log.lines(mark)) <= 1 + time.monotonic() - start
-        found = answers(crowd, 10.0)
+        found = answers(crowd, 20.0)
         assert found[b"200"] >= 8, found
         assert found[b"503"] >= 100, found
         assert found[b""] == 0, found
         close(crowd)
         start = time.monotonic()
         while exchange(server.address, http_request()).status == 503:
-            assert time.monotonic() - start < 1.0
-        assert time.monotonic() - start < 1.5
+            assert time.monotonic() - start < 10.0
         old.send(http_request())
         assert old.read_response().body == b"hello"
 
@@ -128,7 +129,7 @@ def test_what_one_worker_has_no_descriptors_for_the_other_serves(serve: Serve) -
     server = serve(APP, "--workers", "2")
     limit_open_files(server.worker_pids()[0], 3)
     crowd = clients(server.address, 100)
-    found = answers(crowd, 5.0)
+    found = answers(crowd, 20.0)
     assert found == {b"200": 100}
     close(crowd)
 
@@ -136,11 +137,11 @@ def test_what_one_worker_has_no_descriptors_for_the_other_serves(serve: Serve) -
 def test_what_one_worker_may_not_have_the_other_serves(serve: Serve) -> None:
     server = serve(APP, "--workers", "2", "--worker-connections", "20")
     crowd = clients(server.address, 60)
-    found = answers(crowd, 1.0)
+    found = answers(crowd, 20.0, enough=40)
     assert 40 <= found[b"200"] <= 44, "a worker that leaves takes one last client"
     assert_lazy(server.worker_pids()[0], 0.5, 0.05)
     close(crowd[:40])
-    assert answers(crowd[44:], 5.0) == {b"200": 16}
+    assert answers(crowd[44:], 20.0) == {b"200": 16}
     close(crowd)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from tests.wire import Connection, exchange, http_request
 if TYPE_CHECKING:
     from tests.conftest import Serve
 
-SECONDS = 3
+#: Seconds in which wake-ups are counted, one after the other: of three, since one may meet something else.
+WINDOW = 1.0
 CONNECTIONS = 2000
 
 
@@ -24,9 +26,12 @@ def test_an_idle_server_sleeps(serve: Serve) -> None:
         for _ in range(20):
             exchange(server.address, http_request())
         time.sleep(0.5)
-        before = kernel.waits(server)
-        time.sleep(SECONDS)
-        assert kernel.waits(server) - before < 5 * SECONDS
+        counts: list[int] = []
+        for _ in range(3):
+            before = kernel.waits(server)
+            time.sleep(WINDOW)
+            counts.append(kernel.waits(server) - before)
+        assert statistics.median(counts) < 5, counts
 
 
 def test_an_idle_connection_takes_less_than_a_kibibyte(serve: Serve) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,14 @@ def is_stopped(pid: int) -> bool:
 
 
 def test_a_worker_that_does_not_go_on_is_replaced(serve: Serve) -> None:
-    server = serve(APP, "--workers", "2", "--request-timeout", "500ms", "--graceful-timeout", "100ms")
+    server = serve(APP, "--workers", "2", "--request-timeout", "1s", "--graceful-timeout", "100ms")
     stopped = server.worker_pids()[0]
     mark = server.log.mark()
     os.kill(stopped, signal.SIGSTOP)
     server.log.wait_for(f"{stopped}.* was stopped by a signal; until", mark)
     server.log.wait_for(f"{stopped}.* does not go on", mark)
     # It can take no leave, so it is killed when its grace is over.
-    wait_gone([stopped], 10.0)
+    wait_gone([stopped], 20.0)
     wait_until(lambda: len(server.worker_pids()) == 2, "two workers again")
     assert exchange(server.address, http_request(target="/pid")).status == 200
 
@@ -53,11 +54,13 @@ def test_a_worker_that_goes_on_in_time_stays(serve: Serve) -> None:
 
 def test_a_supervisor_that_was_stopped_replaces_nobody(serve: Serve) -> None:
     """Nor does one that finds its workers stopped with it, and going on."""
-    server = serve(APP, "--workers", "2", "--request-timeout", "100ms")
+    server = serve(APP, "--workers", "2", "--request-timeout", "1s")
     workers = server.worker_pids()
     with Load(server.address, connections=2) as load:
         server.send(signal.SIGSTOP)
-        load.wait_for(200)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            load.wait_for(50)
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
         wait_until(lambda pid=pid: is_stopped(pid), "the worker is stopped")

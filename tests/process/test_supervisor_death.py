@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.process.test_crash import answered
 from tests.server import children, wait_gone
 from tests.wire import Connection, http_request
 
@@ -47,20 +48,27 @@ def test_clients_are_refused_at_once(serve: Serve, options: tuple[str, ...]) -> 
         server = serve("plain:application", "--workers", "2", *options)
         left = children(server.pid)
         took.append(kill(server))
-        wait_gone(left, 10.0)
+        wait_gone(left, 20.0)
         host, port = server.address.host, server.address.port
         socket.create_server((host, port)).close()
     assert sorted(took)[1] <= ACCEPTING, took
 
 
 def test_a_request_is_finished_and_nothing_is_left(serve: Serve, gates: Gates) -> None:
-    """Within the half second that an orphan has: whoever starts the server anew wants its port."""
-    server = serve("steps:application", "--workers", "2", env=gates.env)
-    left = children(server.pid)
-    with Connection(server.address) as connection:
-        connection.send(http_request(target="/gate?name=held"))
-        gates.wait_inside("held")
-        kill(server)
-        gates.open("held")
-        assert connection.read_response().body == b"opened held"
-    wait_gone(left, 10.0)
+    """Within the half second that an orphan has: whoever starts the server anew wants its port.
+
+    A busy machine may take that time from it, so there are some attempts.
+    """
+    for attempt in range(ATTEMPTS):
+        server = serve("steps:application", "--workers", "2", env=gates.env)
+        left = children(server.pid)
+        with Connection(server.address) as connection:
+            connection.send(http_request(target=f"/gate?name={attempt}"))
+            gates.wait_inside(str(attempt))
+            kill(server)
+            gates.open(str(attempt))
+            body = answered(connection)
+        wait_gone(left, 20.0)
+        if body == b"opened %d" % attempt:
+            return
+    pytest.fail("no request was finished")

@@ -52,7 +52,7 @@ def test_a_change_reloads(
     change(file)
     server.log.wait_for(rf"{re.escape(str(file))} was touched", mark)
     server.log.wait_for("reloaded in", mark)
-    wait_gone(old, 10.0)
+    wait_gone(old, 20.0)
     assert version(server) == "2"
     assert len(server.log.find("was touched", mark)) <= 2, "a file is told of once for each change"
 

@@ -40,7 +40,7 @@ def get(server: Server, target: str) -> str:
 
 
 def wait_for_note(server: Server, note: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while note not in get(server, "/notes"):
         assert time.monotonic() < deadline, f"{note} never came"
         time.sleep(0.02)
@@ -64,8 +64,9 @@ def assert_ended(server: Server, path: str) -> None:
     start = time.monotonic()
     response = exchange(server.address, http_request(target=path))
     assert (response.status, response.closes) == (504, True)
-    assert 0.45 < time.monotonic() - start < 5
-    server.log.wait_for(rf"GET {path} has run for 0\.[5-9] s, too long.*504", mark)
+    assert 0.45 < time.monotonic() - start < 10
+    found = server.log.wait_for(rf"GET {path} has run for (\d+\.\d) s, too long.*504", mark)
+    assert float(found[1]) >= 0.5
     server.log.wait_for(re.escape(STUCK[path]), mark)
 
 
@@ -100,15 +101,14 @@ def test_other_workers_serve_while_one_keeps_the_interpreters_lock(serve: Serve)
             client.send(http_request(target="/pid"))
             assert client.read_response().status == 200
         stuck = stack.enter_context(Connection(server.address))
-        stuck.send(http_request(target="/keep?seconds=3"))
+        stuck.send(http_request(target="/keep?seconds=6"))
         stuck.assert_silent(0.3)
-        start = time.monotonic()
         for client in clients:
             client.send(http_request(target="/pid"))
             assert client.read_response().status == 200
         for _ in range(20):
             assert get(server, "/pid")
-        assert time.monotonic() - start < 2
+        assert not select([stuck.socket], [], [], 0)[0], "they waited until the lock came back"
         assert stuck.read_response().body == b"kept"
 
 
@@ -127,17 +127,17 @@ def test_an_answer_is_whole_although_close_does_not_end(serve: Serve) -> None:
 
 
 def test_a_stream_that_says_something_lives(serve: Serve) -> None:
-    server = serve(APP, *PATIENT)
-    body = get(server, "/events?count=8&seconds=0.2")
+    server = serve(APP, "--request-timeout", "2s")
+    body = get(server, "/events?count=8&seconds=0.3")
     assert body == "".join(f"event {number}\n" for number in range(8))
 
 
 def test_time_in_the_queue_does_not_count(serve: Serve) -> None:
-    server = serve(APP, *PATIENT, "--threads", "1")
+    server = serve(APP, "--request-timeout", "2s", "--threads", "1")
     with ExitStack() as stack:
         waiting = [stack.enter_context(Connection(server.address)) for _ in range(4)]
         for connection in waiting:
-            connection.send(http_request(target="/barely?seconds=0.3"))
+            connection.send(http_request(target="/barely?seconds=0.6"))
         assert [connection.read_response().status for connection in waiting] == [200] * 4
 
 
@@ -148,7 +148,7 @@ def test_a_worker_whose_thread_stays_away_is_replaced(serve: Serve, path: str, t
     mark = server.log.mark()
     assert exchange(server.address, http_request(target=path)).status == 504
     server.log.wait_for(r"does not end after its time-out \(--timeout-grace\)", mark)
-    wait_gone(old, 20)
+    wait_gone(old, 40)
     assert int(get(server, "/pid")) not in old
 
 
@@ -170,6 +170,7 @@ def test_the_exception_never_reaches_the_next_request(serve: Serve) -> None:
                     clients[place] = stack.enter_context(Connection(server.address))
                 else:
                     assert response.body.decode() == target.partition("?")[2]
-            assert get(server, "/pid")
+            # On a busy machine its time may be over as well.
+            seen[exchange(server.address, http_request(target="/pid")).status] += 1
     assert set(seen) == {200, 504}, seen
     assert not server.log.find(r"failed: answered with 500|Traceback")

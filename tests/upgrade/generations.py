@@ -30,21 +30,21 @@ class Generations:
         """Sends a signal to the supervisor in charge."""
         os.kill(self.pid, number)
 
-    def upgrade(self, timeout: float = 30.0) -> int:
+    def upgrade(self, timeout: float = 60.0) -> int:
         """USR2, and waits until the new server is in charge and the old one is gone; the new one's pid."""
         mark = self.log.mark()
         self.send(signal.SIGUSR2)
         return self.follow(mark, timeout)
 
-    def follow(self, mark: int, timeout: float = 30.0) -> int:
+    def follow(self, mark: int, timeout: float = 60.0) -> int:
         """Waits until a new server is in charge and the old one is gone; the new one's pid."""
         old = self.pid
         self.pid = int(self.log.wait_for(TAKEN.format(old=old), mark, timeout).group(1))
         self.log.wait_for(rf"pid {old}, the server before this one, is gone", mark, timeout)
-        wait_gone([old], 5.0)
+        wait_gone([old], 20.0)
         return self.pid
 
-    def fail(self, reason: str, timeout: float = 30.0) -> None:
+    def fail(self, reason: str, timeout: float = 60.0) -> None:
         """USR2, and waits until the log says that the upgrade failed, and why."""
         mark = self.log.mark()
         self.send(signal.SIGUSR2)

@@ -189,7 +189,7 @@ def test_the_first_order_to_stop_the_old_server_cuts_nothing(start: Start, gates
         server.log.wait_for(rf"\[{old}\] .*stopping already", mark)
         gates.open("held")
         assert connection.read_response().body == b"opened held"
-    wait_gone([old], 10.0)
+    wait_gone([old], 20.0)
     assert version(server.server.address) == "1"
     server.stop()
 
@@ -201,7 +201,7 @@ def test_the_second_one_does(start: Start, gates: Gates) -> None:
         os.kill(old, signal.SIGTERM)
         server.log.wait_for(rf"\[{old}\] .*stopping already", mark)
         os.kill(old, signal.SIGTERM)
-        wait_gone([old], 10.0)
+        wait_gone([old], 20.0)
     server.stop()
 
 

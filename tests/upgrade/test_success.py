@@ -83,7 +83,7 @@ def test_a_request_inside_finishes_on_the_old_server(start: Start, gates: Gates)
         gates.open("old")
         assert connection.read_response().body == b"opened old"
     server.follow(mark)
-    wait_gone([worker], 5.0)
+    wait_gone([worker], 20.0)
 
 
 def test_options_that_changed_take_effect(start: Start, project: Project, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_balancers_need_not_notice(start: Start) -> None:
     server.send(signal.SIGTERM)
     server.log.wait_for("accepting for 20 s more", mark)
     server.send(signal.SIGTERM)
-    wait_gone([server.pid], 10.0)
+    wait_gone([server.pid], 15.0)
 
 
 def test_a_second_order_is_folded_in(start: Start, project: Project, gates: Gates) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from tests.hosts.waiting import wait_until
 from tests.server import Server
 from tests.upstreams.backend import OK, Backend, Script
 from tests.wire import Connection, exchange, http_request
@@ -44,9 +44,11 @@ def test_the_one_with_less_to_do_gets_more(front: Front) -> None:
         server = front([slow.url, quick.url])
         with Connection(server.address) as one, Connection(server.address) as other:
             # One of the two goes to the slow one, since that has had less by then.
-            for connection in (one, other):
+            for number, connection in enumerate((one, other), 1):
                 connection.send(http_request("GET", "/"))
-                time.sleep(0.1)
+                wait_until(
+                    lambda number=number: len(slow.heads) + len(quick.heads) == number, "it is passed on"
+                )
             for _ in range(60):
                 assert ask(server).status == 200
             gate.set()

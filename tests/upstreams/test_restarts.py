@@ -14,12 +14,14 @@ from tests.wire import Connection, exchange, http_request
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.process.conftest import Gates
+
 Front = Callable[..., Server]
 
 
-def start(place: str) -> Server:
+def start(place: str, env: dict[str, str] | None = None) -> Server:
     """A server with the application that `Load` asks."""
-    return Server.start("steps:application", "--bind", place, "--threads", "4")
+    return Server.start("steps:application", "--bind", place, "--threads", "4", env=env)
 
 
 def restart(server: Server, place: str) -> Server:
@@ -85,13 +87,16 @@ def test_the_front_is_reloaded_and_serves_on(front: Front) -> None:
         assert load.tally.failures == []
 
 
-def test_a_request_that_runs_ends_before_the_front_does(front: Front) -> None:
-    with start("127.0.0.1:0") as upstream:
+def test_a_request_that_runs_ends_before_the_front_does(front: Front, gates: Gates) -> None:
+    with start("127.0.0.1:0", gates.env) as upstream:
         server = front([f"http://{upstream.address}"])
         with Connection(server.address) as connection:
-            connection.send(http_request(target="/sleep?seconds=0.7"))
-            connection.assert_silent(0.2)
+            connection.send(http_request(target="/gate?name=held"))
+            gates.wait_inside("held")
+            mark = server.log.mark()
             server.send(signal.SIGTERM)
+            server.log.wait_for("stopping", mark)
+            gates.open("held")
             assert connection.read_response().status == 200
         assert server.wait() == 0
 
@@ -102,8 +107,8 @@ def test_a_front_that_dies_is_replaced(front: Front) -> None:
         [pid] = server.worker_pids()
         server.allow("worker 1")
         os.kill(pid, signal.SIGKILL)
-        wait_gone([pid], 5.0)
-        deadline = time.monotonic() + 10
+        wait_gone([pid], 20.0)
+        deadline = time.monotonic() + 20
         while server.worker_pids() in ([], [pid]):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -155,4 +155,4 @@ def test_text_for_the_errors_stream_is_not_lost(http: Transport, server: Server)
 def test_print_reaches_the_log_at_once(http: Transport, server: Server) -> None:
     mark = server.log.mark()
     http.request("/errors")
-    server.log.wait_for("printed by the application", mark, timeout=2.0)
+    server.log.wait_for("printed by the application", mark)
