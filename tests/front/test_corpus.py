@@ -33,6 +33,6 @@ __all__ = [
 @pytest.fixture(scope="module")
 def server(site: Path) -> Iterator[Server]:
     """Serves an application that remembers what it saw, behind a front."""
-    options = ("--threads", "4", "--static", f"/static/={site}/public")
+    options = ("--threads", "4", "--static", f"/static/={site}/public", "--http2", "off")
     with Server.start("witness:application", *options) as started:
         yield started

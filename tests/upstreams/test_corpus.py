@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
     """A front before an application that remembers what it saw."""
     with (
         Server.start("witness:application", "--threads", "4") as upstream,
-        Server.start("front", "--upstream", f"http://{upstream.address}") as front,
+        Server.start("front", "--upstream", f"http://{upstream.address}", "--http2", "off") as front,
     ):
         yield front
 

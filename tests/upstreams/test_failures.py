@@ -234,6 +234,7 @@ def test_slots_bound_what_an_upstream_has_at_once(front: Front) -> None:
         waiting.remove(full)
         response = full.read_response()
         assert (response.status, response.get("retry-after")) == (503, "5")
+        wait_until(lambda: now == [2], "both slots are used")
         gate.set()
         assert [connection.read_response().status for connection in waiting] == [200] * 6
         assert most == [2]
