@@ -200,7 +200,9 @@ impl<'a> Driver<'a> {
             outbox: Outbox::default(),
             load: LoadWatch::new(workers, slots),
             warmth: Warmth::new(settings),
-            fleet: Fleet::new(plan(settings, workers, slots)).drain_after(settings.drain_delay).for_development(is_for_development),
+            fleet: Fleet::new(plan(settings, workers, slots))
+                .drain_after(settings.drain_delay)
+                .for_development(is_for_development),
             watcher,
             front: Front::new(front),
             cause: None,
