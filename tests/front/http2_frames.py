@@ -60,10 +60,10 @@ def block(fields: Iterable[tuple[str, str]]) -> bytes:
 class Http2(Connection):
     """A client that knows beforehand that the server speaks HTTP/2."""
 
-    def __init__(self, address: Address, settings: bytes = b"") -> None:
+    def __init__(self, address: Address, settings: bytes = b"", before: bytes = b"") -> None:
         super().__init__(address)
         self._rest = b""
-        self.send(PREFACE + frame(SETTINGS, payload=settings))
+        self.send(before + PREFACE + frame(SETTINGS, payload=settings))
 
     def __enter__(self) -> Http2:
         return self

@@ -21,6 +21,7 @@ pub mod option;
 pub mod options;
 mod origin;
 mod peers;
+mod protection;
 pub mod settings;
 mod show;
 mod static_files;

@@ -73,6 +73,8 @@ pub enum Group {
     Tls,
     /// Servers that a front alone passes requests to.
     Upstreams,
+    /// How often clients may come, and who may.
+    Protection,
     /// Who is believed.
     Trust,
     /// How a running server is reached by its operator.
@@ -96,6 +98,7 @@ impl Group {
         Self::Front,
         Self::Tls,
         Self::Upstreams,
+        Self::Protection,
         Self::Trust,
         Self::Control,
         Self::Development,
@@ -115,6 +118,7 @@ impl Group {
             Self::Front => "Static files",
             Self::Tls => "TLS",
             Self::Upstreams => "Upstreams of tapster front",
+            Self::Protection => "Protection",
             Self::Trust => "Proxies and trust",
             Self::Control => "Control and health checks",
             Self::Development => "Development",

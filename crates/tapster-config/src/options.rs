@@ -12,6 +12,7 @@ mod limits;
 mod listening;
 mod logging;
 mod processes;
+mod protection;
 mod recycling;
 mod times;
 mod tls;
@@ -62,6 +63,7 @@ pub static OPTIONS: Table = Table(&[
     acme::ROWS,
     tls::ROWS,
     upstreams::ROWS,
+    protection::ROWS,
     trust::ROWS,
     control::ROWS,
     development::ROWS,
@@ -149,6 +151,7 @@ pub(crate) fn blank() -> Settings {
         spool_max: 0,
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
+        protection: crate::settings::Protection::default(),
         tls: crate::settings::TlsSettings::default(),
         http2: false,
         state_dir: None,

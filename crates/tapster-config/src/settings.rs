@@ -200,6 +200,53 @@ pub struct Recycling {
     pub rss: u64,
 }
 
+/// How many requests a client may make.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestLimit {
+    /// The paths that it holds for begin with this, which has no slash at its end; none is all.
+    pub prefix: Option<String>,
+    /// So many.
+    pub requests: u32,
+    /// In this time.
+    pub per: Duration,
+    /// So many at once.
+    pub burst: u32,
+}
+
+/// A list of clients.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessRule {
+    /// The paths that it holds for begin with this, which has no slash at its end; none is all.
+    pub prefix: Option<String>,
+    /// Clients of unix sockets, as far as nobody says who they are.
+    pub unix: bool,
+    /// Address ranges.
+    pub networks: Vec<Network>,
+    /// Files with an address range on each line.
+    pub files: Vec<PathBuf>,
+}
+
+/// How often clients may come, and who may.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Protection {
+    /// Requests; each holds by itself.
+    pub requests: Vec<RequestLimit>,
+    /// Connections of a client at once; 0 is no limit.
+    pub connections: u32,
+    /// Leading bits of an IPv4 address that make a client.
+    pub ipv4_prefix: u8,
+    /// The same for IPv6.
+    pub ipv6_prefix: u8,
+    /// Clients without limits.
+    pub exempt: Peers,
+    /// Limits are told of and do nothing.
+    pub dry_run: bool,
+    /// Who is served; nobody is refused by an empty list.
+    pub allow: Vec<AccessRule>,
+    /// Who is not.
+    pub deny: Vec<AccessRule>,
+}
+
 /// A certificate and the key to it, by their files; they may be one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsCertificate {
@@ -467,6 +514,8 @@ pub struct Settings {
     pub control_socket: ControlSocket,
     /// Where health checks are answered.
     pub admin_bind: Vec<BindPlace>,
+    /// How often clients may come, and who may.
+    pub protection: Protection,
     /// TLS.
     pub tls: TlsSettings,
     /// Whether clients may speak HTTP/2.

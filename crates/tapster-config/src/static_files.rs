@@ -37,7 +37,7 @@ impl StaticFiles {
 impl Settings {
     /// Whether clients come to a front, which passes to the workers what it does not answer by itself.
     pub fn has_front(&self) -> bool {
-        self.front_alone || !self.static_files.is_empty() || self.has_tls()
+        self.front_alone || !self.static_files.is_empty() || self.has_tls() || self.protection.is_asked()
     }
 }
 

@@ -7,6 +7,7 @@ use tapster_gateway::Endpoint;
 use tapster_gateway::hop::{self, Client as Ends};
 use tapster_http1::Head;
 
+use crate::admission::Counted;
 use crate::front::Front;
 use crate::stream::Stream;
 
@@ -24,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) is_proxied: bool,
     /// It came to the listener for those that are sent on to HTTPS (`--tls-redirect-bind`).
     pub(crate) is_redirected: bool,
+    /// Its connection, as one of those that it may have.
+    pub(crate) counted: Option<Counted>,
     /// Bytes that came and are not used yet.
     pub(crate) input: Vec<u8>,
     /// Requests answered.
@@ -46,6 +49,7 @@ impl Client {
             said: Vec::new(),
             is_proxied: false,
             is_redirected: false,
+            counted: None,
             input: Vec::new(),
             served: 0,
             spare: (Vec::new(), Head::default()),

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
-use crate::{acme, files, http2, pass, redirect, tls, upstream};
+use crate::{acme, admission, files, http2, pass, redirect, tls, upstream};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -27,6 +27,9 @@ pub(crate) enum After {
 /// Serves a connection until it ends.
 pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     let _open = front.drain.open();
+    if !client.is_proxied && admission::enter(&front, &mut client).is_err() {
+        return;
+    }
     if let Some(tls) = front.tls.as_ref().filter(|_| client.is_to_encrypt()) {
         match tls::enter(&front, tls, client).await {
             Some(encrypted) => client = encrypted,
@@ -62,6 +65,11 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     {
         return after;
     }
+    let _counted = match admission::ask(front, client, request) {
+        Ok(counted) => counted,
+        // Apart from the others' futures, which need no room for it.
+        Err(refusal) => return Box::pin(refusal.answer(front, client, request)).await,
+    };
     if client.is_redirected {
         return redirect::answer(front, client, request).await;
     }
@@ -77,7 +85,7 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
 }
 
 /// The decoded path; none where it has none, or none that can be decoded: that is for a worker to refuse.
-fn path(request: &Request) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn path(request: &Request) -> Option<Cow<'_, [u8]>> {
     if request.head.parts.form == Form::Asterisk {
         return None;
     }

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
 
 use crate::acme::{self, Acme, Prepared};
+use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::files::Site;
 use crate::policy::Policy;
@@ -47,6 +48,8 @@ pub struct Ends {
 /// What all connections share.
 pub(crate) struct Front {
     pub(crate) policy: Policy,
+    /// Who may come in, where not everybody may.
+    pub(crate) admission: Option<Admission>,
     pub(crate) routes: Routes,
     pub(crate) workers: Rc<Workers>,
     pub(crate) tls: Option<Tls>,
@@ -80,6 +83,7 @@ pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::
     let acme = acme.map(|prepared| Acme::new(settings, prepared));
     let front = Rc::new(Front {
         policy: Policy::new(settings, &listeners),
+        admission: Admission::new(settings).map_err(io::Error::other)?,
         routes: Routes::new(sites),
         tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?,
         acme,

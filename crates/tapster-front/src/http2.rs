@@ -62,7 +62,8 @@ struct Shared {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(front: Rc<Front>, client: Client) {
+pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
+    let _counted = client.counted.take();
     let peer = client.peer().clone();
     let (stream, ends, input) = client.into_parts();
     let shared = Rc::new(Shared {

@@ -8,12 +8,14 @@
 
 mod access;
 pub mod acme;
+mod admission;
 mod balance;
 mod body;
 mod client;
 mod connection;
 mod drain;
 mod files;
+mod forwarding;
 mod front;
 mod http2;
 mod listen;
@@ -32,5 +34,6 @@ mod upstream;
 mod workers;
 mod write;
 
+pub use admission::check_lists;
 pub use files::Site;
 pub use front::{Ends, run};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tapster_sys::inbox::{Inbox, Message};
@@ -11,6 +12,7 @@ use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
+use crate::admission;
 use crate::front::Front;
 
 /// What an orphan may still finish: whoever takes over wants its port.
@@ -20,7 +22,7 @@ const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When the system refuses to watch the supervisor.
-pub(crate) async fn obey(front: &Front, inbox: Inbox, alive: OwnedFd) -> io::Result<()> {
+pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd) -> io::Result<()> {
     // For its readiness alone: the messages are read by the inbox.
     let readable = UnixDatagram::from_std(inbox.as_fd().try_clone_to_owned()?.into())?;
     let alive = pipe::Receiver::from_owned_fd(alive)?;
@@ -55,7 +57,7 @@ pub(crate) async fn obey(front: &Front, inbox: Inbox, alive: OwnedFd) -> io::Res
 }
 
 /// Reads all messages; gives how long the front may still finish what runs, if it is to end.
-fn read(front: &Front, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duration> {
+fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duration> {
     let mut limit = None;
     loop {
         match readable.try_io(Interest::READABLE, || inbox.receive()) {
@@ -64,6 +66,7 @@ fn read(front: &Front, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duratio
             }
             Ok(Some((Message::Stop, _))) => limit = Some(Duration::ZERO),
             Ok(Some((Message::Reopen, new))) => change_log(front, new),
+            Ok(Some((Message::Lists, _))) => admission::reread(front),
             Ok(Some((Message::Certificates, Some(new)))) => {
                 if let Some(tls) = &front.tls {
                     tls.replace(new, &front.log);

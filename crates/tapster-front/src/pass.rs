@@ -30,7 +30,8 @@ pub(crate) async fn pass(front: &Rc<Front>, client: &mut Client, request: &Reque
 
 /// A request that is all here: it waits for a free thread, and may be sent again as long as no worker began with it.
 async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: Option<Vec<u8>>) -> After {
-    let mut message = request::head(client, request, data.as_ref().map(|data| Some(data.len() as u64)));
+    let mut message =
+        request::head(&front.policy, client, request, data.as_ref().map(|data| Some(data.len() as u64)));
     message.extend_from_slice(&data.unwrap_or_default());
     for _ in 0..TRIES {
         let permit = tokio::select! {
@@ -84,7 +85,7 @@ async fn flowing(
             return refused(503, reason, request);
         }
     };
-    let message = request::head(client, request, Some(length));
+    let message = request::head(&front.policy, client, request, Some(length));
     let Hop { stream, input, head, .. } = &mut hop;
     let sent = {
         let answered = hop::read_head(stream, input, head);

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tapster_config::{BindProtocol, HeaderMap, Peers, ProxyProtocol, Settings};
-use tapster_gateway::Endpoint;
 use tapster_gateway::hop::Client;
 use tapster_gateway::proxy_header::ProxyVersions;
+use tapster_gateway::{Endpoint, forwarded};
 use tapster_http1::Limits;
 use tapster_sys::socket::{Address, Listener};
 
 use crate::pace::PaceLimits;
+use crate::receive::Request;
 
 /// Bounds and time-outs.
 pub(crate) struct Policy {
@@ -88,6 +89,33 @@ impl Policy {
             true => Belief::Scheme,
             false => Belief::Nothing,
         }
+    }
+
+    /// Whether this is the address of a proxy that is believed.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.forwarded_allow_ips.contains(&address)
+    }
+
+    /// The address of the client that a request is from, by who is believed: what an application gets as REMOTE_ADDR. None for
+    /// clients of unix sockets of which nobody says who they are.
+    pub(crate) fn address(&self, client: &Client, request: &Request) -> Option<IpAddr> {
+        let peer = address(&client.peer);
+        if self.belief(client) < Belief::All {
+            return peer;
+        }
+        let lists = ["x-forwarded-for", "forwarded"].map(|name| request.list(name));
+        let said = forwarded::client(peer, [lists[0].as_deref(), lists[1].as_deref()], &|address| {
+            self.is_proxy(address)
+        });
+        said.map(|(address, _)| address).or(peer)
+    }
+}
+
+/// The address of an end, if it has one.
+pub(crate) fn address(end: &Endpoint) -> Option<IpAddr> {
+    match end {
+        Endpoint::Inet(address, _) => Some(address.to_canonical()),
+        Endpoint::Unix(_) => None,
     }
 }
 

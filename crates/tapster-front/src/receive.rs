@@ -1,5 +1,6 @@
 //! From bytes to a request head: who the client is, which protocol it speaks, the head and what it says of its body.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use tapster_gateway::proxy_header::{self, Ends};
 use tapster_http1::{Framing, Head, Refusal, Version, framing};
 use tokio::time::{timeout, timeout_at};
 
+use crate::admission;
 use crate::client::Client;
 use crate::drain::IDLE_GRACE;
 use crate::front::Front;
@@ -35,6 +37,16 @@ impl Request {
 
     pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
         self.head.field(&self.bytes, name)
+    }
+
+    /// All values of a field in one list (RFC 9110 §5.3).
+    pub(crate) fn list(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let fields = self.head.fields.iter();
+        let mut values = fields
+            .filter(|field| field.name.of(&self.bytes).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| field.value.of(&self.bytes));
+        let first = Cow::Borrowed(values.next()?);
+        Some(values.fold(first, |list, value| Cow::Owned([&list, b", ".as_slice(), value].concat())))
     }
 
     pub(crate) fn is_http10(&self) -> bool {
@@ -179,6 +191,7 @@ pub(crate) fn introduce(front: &Front, client: &mut Client) -> Result<bool, Refu
             client.input.drain(..header.length);
             let ends = header.ends.map(|Ends { source, destination }| (destination, source));
             client.introduced(ends, header.tls);
+            admission::enter(front, client)?;
             Ok(true)
         }
         Err(error) => Err(Refused::new(400, error)),
@@ -193,7 +206,7 @@ fn check_protocol(first: u8, allowed: BindProtocol) -> Result<(), Refused> {
             BindProtocol::Auto | BindProtocol::Http => return Ok(()),
         },
         0 | 30 => {
-            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static and TLS, or let nginx use proxy_pass"
+            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static, TLS and limits, or let nginx use proxy_pass"
         }
         0x16 => {
             "TLS hello on a plain port: use http://, or give the server a certificate (--tls-certificate)"

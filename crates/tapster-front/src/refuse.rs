@@ -16,11 +16,18 @@ pub(crate) struct Refused {
     reason: String,
     /// The answer goes without its body (RFC 9110 §9.3.2).
     head_only: bool,
+    /// There is no answer, and somebody else has said in the log why.
+    is_silent: bool,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, reason: impl fmt::Display) -> Refused {
-        Refused { status, reason: reason.to_string(), head_only: false }
+        Refused { status, reason: reason.to_string(), head_only: false, is_silent: false }
+    }
+
+    /// The end of a connection without a word.
+    pub(crate) fn silently() -> Refused {
+        Refused { is_silent: true, ..Refused::new(403, "") }
     }
 
     /// Says whether the request is HEAD.
@@ -48,7 +55,10 @@ pub(crate) fn too_large(limit: u64) -> Refused {
 
 /// Answers, logs why, and closes so that the answer still arrives.
 pub(crate) async fn refuse(front: &Front, client: Client, refused: Refused) {
-    let Refused { status, reason, head_only } = refused;
+    let Refused { status, reason, head_only, is_silent } = refused;
+    if is_silent {
+        return;
+    }
     front.log.warning(format_args!("{}: refused with {status}: {reason}", client.peer()));
     let mut out = Vec::new();
     // What is the server's own trouble is for the log only: it may name paths.

@@ -16,7 +16,7 @@ use crate::{Scheme, Variable, connection};
 /// hop that is no trusted proxy, or the left-most if all are. An element that is no address ends the search: what
 /// is left of it was not written by a proxy we know. REMOTE_PORT is removed where the hop names none.
 pub fn apply(vars: &mut Vars, proxies: Option<&dyn Fn(IpAddr) -> bool>) -> Option<Scheme> {
-    if let Some((address, port)) = proxies.and_then(|proxies| client(vars, proxies)) {
+    if let Some((address, port)) = proxies.and_then(|proxies| client_of(vars, proxies)) {
         connection::set_address(vars, Name::Known(Variable::RemoteAddr), address);
         match port {
             Some(port) => vars.set(Name::Known(Variable::RemotePort), port.to_string().as_bytes()),
@@ -41,11 +41,22 @@ pub fn is_claimed(vars: &Vars) -> bool {
 fn forwarded_scheme(vars: &Vars) -> Option<Scheme> {
     match vars.get(Variable::HttpXForwardedProto) {
         Some(value) => syntax::list(value).next_back().and_then(named_scheme),
-        None => {
-            let last = elements(vars.get(Variable::HttpForwarded)?).last()?;
-            parameter(last, b"proto").and_then(named_scheme)
-        }
+        None => scheme(vars.get(Variable::HttpForwarded)?),
     }
+}
+
+/// The scheme that a Forwarded field names: the nearest proxy's word.
+pub fn scheme(forwarded: &[u8]) -> Option<Scheme> {
+    parameter(elements(forwarded).last()?, b"proto").and_then(named_scheme)
+}
+
+/// The addresses of a Forwarded field as X-Forwarded-For lists them; what is no address is `unknown`.
+pub fn addresses(forwarded: &[u8]) -> Vec<u8> {
+    let address = |element| match parameter(element, b"for").and_then(parse_hop) {
+        Some((address, _)) => address.to_string(),
+        None => "unknown".to_owned(),
+    };
+    elements(forwarded).map(address).collect::<Vec<_>>().join(", ").into_bytes()
 }
 
 fn named_scheme(name: &[u8]) -> Option<Scheme> {
@@ -88,22 +99,38 @@ fn split_outside_quotes(value: &[u8], separator: u8) -> impl Iterator<Item = &[u
 }
 
 /// The hops that the fields name, the nearest last; an empty one is no address.
-fn hops(vars: &Vars) -> Option<Vec<&[u8]>> {
-    if let Some(value) = vars.get(Variable::HttpXForwardedFor) {
-        return Some(syntax::list(value).collect());
+fn hops<'v>(x_forwarded_for: Option<&'v [u8]>, forwarded: Option<&'v [u8]>) -> Option<Vec<&'v [u8]>> {
+    match x_forwarded_for {
+        Some(value) => Some(syntax::list(value).collect()),
+        None => {
+            let elements = elements(forwarded?);
+            Some(elements.map(|element| parameter(element, b"for").unwrap_or_default()).collect())
+        }
     }
-    let value = vars.get(Variable::HttpForwarded)?;
-    Some(elements(value).map(|element| parameter(element, b"for").unwrap_or_default()).collect())
 }
 
-/// The client by the hops, if REMOTE_ADDR is a trusted proxy's (or a unix peer's, which has none).
-fn client(vars: &Vars, proxies: &dyn Fn(IpAddr) -> bool) -> Option<(IpAddr, Option<u16>)> {
+/// The client by the variables.
+fn client_of(vars: &Vars, proxies: &dyn Fn(IpAddr) -> bool) -> Option<(IpAddr, Option<u16>)> {
     let peer = vars.get(Variable::RemoteAddr).filter(|address| !address.is_empty());
-    if peer.is_some_and(|peer| !parse_address(peer).is_some_and(proxies)) {
+    if peer.is_some_and(|peer| parse_address(peer).is_none()) {
+        return None;
+    }
+    let fields = [Variable::HttpXForwardedFor, Variable::HttpForwarded].map(|variable| vars.get(variable));
+    client(peer.and_then(parse_address), fields, proxies)
+}
+
+/// The client's address and port by X-Forwarded-For and Forwarded, each with all its values in one list, if the peer is a trusted
+/// proxy (or a unix peer, which has no address); none where they say nothing that is believed. As for [`apply`].
+pub fn client(
+    peer: Option<IpAddr>,
+    [x_forwarded_for, forwarded]: [Option<&[u8]>; 2],
+    proxies: &dyn Fn(IpAddr) -> bool,
+) -> Option<(IpAddr, Option<u16>)> {
+    if peer.is_some_and(|peer| !proxies(peer)) {
         return None;
     }
     let mut client = None;
-    for element in hops(vars)?.into_iter().rev() {
+    for element in hops(x_forwarded_for, forwarded)?.into_iter().rev() {
         let Some((address, port)) = parse_hop(element) else { break };
         client = Some((address, port));
         if !proxies(address) {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use tapster_config::Settings;
 use tapster_front::acme::Prepared;
 use tapster_front::tls::{self, Secrets};
-use tapster_front::{Ends, Site};
+use tapster_front::{Ends, Site, check_lists};
 use tapster_observe::{Level, Log, WorkerState};
 use tapster_supervisor::{FrontStart, WorkerStart};
 use tapster_sys::signal;
@@ -30,6 +30,7 @@ pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> 
     if settings.has_tls() {
         tls::check(settings)?.iter().for_each(|warning| log.warning(format_args!("{warning}")));
     }
+    check_lists(&settings.protection)?;
     sites(settings).map(drop)
 }
 

@@ -310,6 +310,10 @@ impl<'a> Driver<'a> {
             return;
         }
         self.pass_on(command);
+        // Each time, also where the fleet makes one reload of two. For every save of a developer it would be too much.
+        if command == Command::Reload && !self.watcher.is_there() {
+            self.front.renew(&self.log);
+        }
         self.events.push_back(Event::Command(command));
     }
 }

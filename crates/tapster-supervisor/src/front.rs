@@ -201,9 +201,10 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Has it use the certificates and keys as they are now.
+    /// Has it use the certificates, keys and lists of clients as they are now.
     pub fn renew(&self, log: &Log) {
         let Some(link) = self.link.as_ref().filter(|link| link.process.is_some()) else { return };
+        self.tell(Message::Lists, None, log);
         if let Some(secrets) = (link.role.secrets)() {
             self.tell(Message::Certificates, Some(secrets.as_fd()), log);
         }

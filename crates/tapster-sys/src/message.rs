@@ -32,6 +32,8 @@ pub enum Message {
     Reopen,
     /// Supervisor to front: the certificates and keys that come beside the message are for new clients from now on.
     Certificates,
+    /// Supervisor to front: read the files of `--allow` and `--deny` anew.
+    Lists,
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
     /// close it. Done also while every thread is stuck.
     Stacks,
@@ -124,6 +126,7 @@ impl Message {
             Message::Stacks => (20, 0),
             Message::Hop => (70, 0),
             Message::Certificates => (71, 0),
+            Message::Lists => (72, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
             Message::Fork { slot } => (50, u32::from(slot)),
@@ -156,6 +159,7 @@ impl Message {
             20 => Some(Message::Stacks),
             70 => Some(Message::Hop),
             71 => Some(Message::Certificates),
+            72 => Some(Message::Lists),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
             50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
@@ -190,6 +194,7 @@ mod tests {
             Message::Stacks,
             Message::Hop,
             Message::Certificates,
+            Message::Lists,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
             Message::Fork { slot: 3 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapster_config::{
     AccessLog, Balance, BalanceKey, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel,
-    Network, OPTIONS, Passing, Peers, ProxyProtocol, Recycling, Settings, defaults,
+    Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling, Settings, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -102,6 +102,7 @@ fn defaults_are_those_of_the_design() {
             body: 1 << 30,
             body_memory: 256 * 1024,
         },
+        protection: Protection { ipv4_prefix: 32, ipv6_prefix: 64, ..Protection::default() },
         stream_body: false,
         temp_dir: None,
         spool_max: 8 << 30,

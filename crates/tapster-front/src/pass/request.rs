@@ -1,15 +1,23 @@
 //! A request as its worker gets it: the client's own head, but for how the body is framed, and a word on who the client
-//! is.
+//! is, which a client that is no proxy does not say itself.
 
 use tapster_gateway::hop;
 use tapster_http1::{encode, syntax};
 
 use crate::client::Client;
+use crate::forwarding;
+use crate::policy::{Belief, Policy};
 use crate::receive::Request;
 
 /// The head. `body` is none for a request without one; its length is none where that is not known.
-pub(crate) fn head(client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
+pub(crate) fn head(
+    policy: &Policy,
+    client: &Client,
+    request: &Request,
+    body: Option<Option<u64>>,
+) -> Vec<u8> {
     let Request { bytes, head, .. } = request;
+    let is_stranger = policy.belief(client.ends()) == Belief::Nothing;
     let mut out = Vec::with_capacity(head.length + client.said().len() + 64);
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
@@ -20,7 +28,7 @@ pub(crate) fn head(client: &Client, request: &Request, body: Option<Option<u64>>
     out.extend_from_slice(client.said());
     for field in &head.fields {
         let name = field.name.of(bytes);
-        if !is_replaced(name) {
+        if !(is_replaced(name) || is_stranger && forwarding::is_name(name)) {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
             out.extend_from_slice(field.value.of(bytes));

@@ -36,7 +36,13 @@ pub(crate) async fn enter(front: &Rc<Front>, tls: &Tls, mut client: Client) -> O
             refuse(front, client, refused).await;
             return None;
         }
-        Ok(Err(NoTls::Gone)) | Err(_) => return None,
+        Ok(Err(NoTls::Gone)) => return None,
+        Err(_) if client.is_proxied && !client.input.is_empty() => {
+            let peer = client.peer();
+            front.log.info(format_args!("{peer}: the PROXY header took too long (--head-timeout)"));
+            return None;
+        }
+        Err(_) => return None,
     }
     let peer = client.peer().clone();
     match timeout_at(limit, encrypt(tls, client)).await {

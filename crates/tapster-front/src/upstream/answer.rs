@@ -8,13 +8,13 @@ use tapster_http1::{ResponseBody, encode, syntax};
 
 use super::Ticket;
 use super::attempt::Failure;
-use super::fields::is_one_of;
 use super::link::{Link, Lost};
 use super::relay::relay;
 use crate::access;
 use crate::balance::Ending;
 use crate::client::Client;
 use crate::connection::After;
+use crate::forwarding::is_one_of;
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;

@@ -1,10 +1,11 @@
 //! The head of a request as an upstream gets it: framed anew, without what belongs to the client's connection, and with
 //! nothing said of the client but by us and by proxies that are believed.
 
-use tapster_gateway::{Endpoint, hop, percent};
+use tapster_gateway::{Endpoint, forwarded, hop, percent};
 use tapster_http1::{Form, Refusal, encode, syntax};
 
 use crate::client::Client;
+use crate::forwarding::{self, is_one_of};
 use crate::policy::{Belief, Policy};
 use crate::receive::Request;
 use crate::refuse::Refused;
@@ -25,23 +26,11 @@ const HOP_BY_HOP: &[&[u8]] = &[
     b"upgrade",
 ];
 
-/// Fields, besides `X-Forwarded-*`, by which proxies say who the client is.
-const FORWARDING: &[&[u8]] = &[
-    b"client-ip",
-    b"forwarded",
-    b"front-end-https",
-    b"true-client-ip",
-    b"x-client-ip",
-    b"x-cluster-client-ip",
-    b"x-real-ip",
-    b"x-scheme",
-    b"x-url-scheme",
-];
-
 /// What proxies before us said, as far as it is believed.
 #[derive(Default)]
 struct Said {
     addresses: Vec<u8>,
+    /// All of Forwarded; of a proxy that is believed about the scheme alone, nothing else of it counts.
     forwarded: Vec<u8>,
     has_proto: bool,
     has_host: bool,
@@ -83,7 +72,7 @@ pub(super) fn head(
         }
         line(&mut out, name, value);
     }
-    forwarding(&mut out, client, said, &host);
+    add_forwarding(&mut out, client, belief, said, &host);
     if let Some(length) = length {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(&mut out, length);
@@ -94,21 +83,23 @@ pub(super) fn head(
 }
 
 impl Said {
-    /// Whether a field is not passed on as it is: it is kept for [`forwarding`], or is not believed.
+    /// Whether a field is not passed on as it is: it is kept for [`add_forwarding`], or is not believed.
     fn takes(&mut self, name: &[u8], value: &[u8], belief: Belief) -> bool {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         if is(b"via") {
             join(&mut self.via, value);
             return true;
         }
-        let is_forwarding = name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case(b"x-forwarded-"))
-            || is_one_of(FORWARDING, name);
-        if !is_forwarding {
+        if !forwarding::is_name(name) {
             return false;
         }
         if is(b"x-forwarded-proto") {
             self.has_proto |= belief >= Belief::Scheme;
             return belief < Belief::Scheme;
+        }
+        if is(b"forwarded") && belief >= Belief::Scheme {
+            join(&mut self.forwarded, value);
+            return true;
         }
         if belief < Belief::All {
             return true;
@@ -117,19 +108,22 @@ impl Said {
             join(&mut self.addresses, value);
             return true;
         }
-        if is(b"forwarded") {
-            join(&mut self.forwarded, value);
-            return true;
-        }
         self.has_host |= is(b"x-forwarded-host");
         false
     }
 }
 
 /// What is said of the client, behind what was said before.
-fn forwarding(out: &mut Vec<u8>, client: &Client, mut said: Said, host: &[u8]) {
+fn add_forwarding(out: &mut Vec<u8>, client: &Client, belief: Belief, mut said: Said, host: &[u8]) {
     let ends = client.ends();
     let proto: &[u8] = if ends.is_tls { b"https" } else { b"http" };
+    // Who reads the one field reads the same as who reads the other.
+    let proto_said = forwarded::scheme(&said.forwarded).map_or(proto, |scheme| scheme.as_str().as_bytes());
+    if belief < Belief::All {
+        said.forwarded.clear();
+    } else if said.addresses.is_empty() && !said.forwarded.is_empty() {
+        said.addresses = forwarded::addresses(&said.forwarded);
+    }
     if let Endpoint::Inet(address, _) = &ends.peer {
         join(&mut said.addresses, address.to_string().as_bytes());
     }
@@ -146,7 +140,7 @@ fn forwarding(out: &mut Vec<u8>, client: &Client, mut said: Said, host: &[u8]) {
         line(out, b"X-Forwarded-For", &said.addresses);
     }
     if !said.has_proto {
-        line(out, b"X-Forwarded-Proto", proto);
+        line(out, b"X-Forwarded-Proto", proto_said);
     }
     if !said.has_host {
         line(out, b"X-Forwarded-Host", host);
@@ -206,12 +200,7 @@ fn values<'r>(request: &'r Request, name: &'static [u8]) -> impl Iterator<Item =
     request.head.fields.iter().filter(named).map(|field| field.value.of(&request.bytes))
 }
 
-/// Whether a name is one of these, which are in small letters.
-pub(super) fn is_one_of(names: &[&[u8]], name: &[u8]) -> bool {
-    names.iter().any(|known| known.len() == name.len() && syntax::is_lower_case_of(known, name))
-}
-
-pub(super) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

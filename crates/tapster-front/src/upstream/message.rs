@@ -11,6 +11,7 @@ use super::body::Held;
 use super::{fields, packet};
 use crate::client::Client;
 use crate::front::Front;
+use crate::policy::Policy;
 use crate::receive::Request;
 use crate::refuse::Refused;
 use crate::stream::Stream;
@@ -55,12 +56,13 @@ impl Message {
     /// When it does not fit into it.
     pub(super) fn prepare(
         &self,
+        policy: &Policy,
         protocol: UpstreamProtocol,
         client: &Client,
         request: &Request,
     ) -> Result<(), Refused> {
         if protocol == UpstreamProtocol::Uwsgi && self.uwsgi.get().is_none() {
-            let packet = packet::packet(client, request, &self.http)?;
+            let packet = packet::packet(policy, client, request, &self.http)?;
             let _was_empty = self.uwsgi.set(packet);
         }
         Ok(())

@@ -1,11 +1,14 @@
 //! A request as a uwsgi peer gets it: the head that an HTTP upstream would get, turned into variables as for an application
 //! of our own.
 
-use tapster_gateway::{Connection, Name, Variable, Vars, from_http};
+use std::net::IpAddr;
+
+use tapster_gateway::{Connection, Name, Scheme, Variable, Vars, forwarded, from_http};
 use tapster_http1::{Head, Limits};
 use tapster_uwsgi::REQUEST;
 
 use crate::client::Client;
+use crate::policy::{Belief, Policy};
 use crate::receive::Request;
 use crate::refuse::Refused;
 
@@ -16,7 +19,12 @@ const LIMITS: Limits = Limits { request_line: usize::MAX, head: usize::MAX, fiel
 ///
 /// # Errors
 /// 431 for more than a packet can hold.
-pub(super) fn packet(client: &Client, request: &Request, text: &[u8]) -> Result<Vec<u8>, Refused> {
+pub(super) fn packet(
+    policy: &Policy,
+    client: &Client,
+    request: &Request,
+    text: &[u8],
+) -> Result<Vec<u8>, Refused> {
     let wrong = |status, why: &dyn std::fmt::Display| Refused::new(status, why).for_head(request.is_head());
     let mut head = Head::default();
     head.parse(text, &LIMITS).map_err(|refusal| wrong(refusal.status(), &refusal))?;
@@ -27,9 +35,13 @@ pub(super) fn packet(client: &Client, request: &Request, text: &[u8]) -> Result<
         .map_err(|refusal| wrong(refusal.status(), &refusal))?;
     let version = request.head.version.as_str().as_bytes();
     vars.set(Name::Known(Variable::ServerProtocol), version);
-    let scheme: &[u8] = if ends.is_tls { b"https" } else { b"http" };
-    vars.set(Name::Known(Variable::RequestScheme), scheme);
-    if ends.is_tls {
+    // A uwsgi peer believes what it is told, so it is told what is believed here. Of the fields there is nothing else left.
+    let trusts = |address| policy.is_proxy(address);
+    let is_named = policy.belief(ends) == Belief::All;
+    let said = forwarded::apply(&mut vars, is_named.then_some(&trusts as &dyn Fn(IpAddr) -> bool));
+    let scheme = said.unwrap_or(if ends.is_tls { Scheme::Https } else { Scheme::Http });
+    vars.set(Name::Known(Variable::RequestScheme), scheme.as_str().as_bytes());
+    if scheme == Scheme::Https {
         vars.set(Name::Known(Variable::Https), b"on");
     }
     let mut packet = Vec::with_capacity(text.len() + 256);

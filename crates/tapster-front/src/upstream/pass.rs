@@ -92,7 +92,7 @@ async fn send(
             Ok(ticket) => ticket,
             Err(why) => return no_upstream(why, request),
         };
-        if let Err(refused) = message.prepare(ticket.place.protocol, client, request) {
+        if let Err(refused) = message.prepare(&front.policy, ticket.place.protocol, client, request) {
             return After::Refused(refused);
         }
         let asked = tokio::select! {

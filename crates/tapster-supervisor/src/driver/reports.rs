@@ -20,9 +20,6 @@ impl Driver<'_> {
             Some(cause) => self.log.message(report.level(), format_args!("{cause}: {report}")),
             None => self.write(report),
         }
-        if matches!(report, Report::Reloading | Report::ReloadingFurther) {
-            self.front.renew(&self.log);
-        }
         self.tell_predecessor(&report);
         let pid = report.slot().and_then(|slot| self.children.last(slot));
         (self.observer)(&report, pid);
