@@ -24,15 +24,15 @@ def answer(text: bytes) -> Script:
 
 
 class Backend:
-    """Listens on a port of its own; each connection has a thread."""
+    """Listens on a port, its own if none is given; each connection has a thread."""
 
-    def __init__(self, script: Script | bytes = OK) -> None:
+    def __init__(self, script: Script | bytes = OK, port: int = 0) -> None:
         self.script = answer(script) if isinstance(script, bytes) else script
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property

@@ -1,5 +1,7 @@
 //! The options that a TOML text holds, each with its line.
 
+mod tables;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -12,6 +14,8 @@ use crate::option::{List, OptionSpec};
 use crate::options::{OPTIONS, find};
 use crate::origin::{Given, Layer, Origin};
 use crate::unknown::unknown;
+
+pub(crate) use tables::{GroupTable, SiteTable, Tables};
 
 /// A file with its text, to name lines and to see values as they were written.
 pub(crate) struct Document<'a> {
@@ -37,7 +41,11 @@ type Entry<'a> = (&'a Key<'a>, &'a Spanned<DeValue<'a>>);
 impl Document<'_> {
     /// The options of the table with this path; none when there is no such table. Those of `tapster front` stand in a table
     /// of their own in it, if there is one.
-    pub(crate) fn options_under(&self, path: &[&str], of: Section) -> Result<Option<Layer>, ConfigError> {
+    pub(crate) fn options_under(
+        &self,
+        path: &[&str],
+        of: Section,
+    ) -> Result<Option<(Layer, Tables)>, ConfigError> {
         let root = DeTable::parse(self.text).map_err(|error| self.not_toml(&error))?;
         let Some(mut table) = self.descend(root.get_ref(), path)? else {
             return Ok(None);
@@ -49,17 +57,28 @@ impl Document<'_> {
         if let (Section::Front, Some(own)) = (of, own) {
             table = own;
         }
-        let mut layer = Layer::new();
+        let (mut layer, mut tables) = (Layer::new(), Tables::default());
         for (key, value) in in_order(table) {
             let is_section = own.is_some() && of == Section::Server && key.get_ref() == FRONT;
             if is_section {
                 continue;
             }
+            match (of, key.get_ref().as_ref()) {
+                (Section::Front, "groups") => {
+                    tables.groups = self.groups(value)?;
+                    continue;
+                }
+                (Section::Front, "sites") => {
+                    tables.sites = self.sites(value)?;
+                    continue;
+                }
+                _ => {}
+            }
             let option = self.option(key, value)?;
             let given = self.given(option, value)?;
             layer.extend(given.into_iter().map(|given| (option, given)));
         }
-        Ok(Some(layer))
+        Ok(Some((layer, tables)))
     }
 
     fn not_toml(&self, error: &toml::de::Error) -> ConfigError {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::document::{Document, Section};
+use crate::document::{Document, Section, Tables};
 use crate::error::ConfigError;
 use crate::kind::foreign_file;
 use crate::origin::{Given, Layer};
@@ -36,6 +36,8 @@ pub(crate) struct FromFile {
     /// The file that was read.
     pub(crate) path: Option<String>,
     pub(crate) given: Layer,
+    /// What no option can say.
+    pub(crate) tables: Tables,
 }
 
 /// Reads the file that was asked for.
@@ -49,7 +51,7 @@ pub(crate) fn named(asked: &Given, files: &dyn Files, of: Section) -> Result<Fro
         .ok_or_else(|| ConfigError::new(format!("{place}: there is no file {path:?}")))?;
     let is_project = Path::new(path).file_name().is_some_and(|name| name == PROJECT_FILE);
     match options_of(path, &text, is_project, of)? {
-        Some(given) => Ok(FromFile { path: Some(path.to_owned()), given }),
+        Some((given, tables)) => Ok(FromFile { path: Some(path.to_owned()), given, tables }),
         None => Err(ConfigError::new(format!("{place}: {path} has no table [tool.tapster]"))),
     }
 }
@@ -62,8 +64,8 @@ pub(crate) fn found(files: &dyn Files, of: Section) -> Result<FromFile, ConfigEr
     };
     match (look(OWN_FILE, false)?, look(PROJECT_FILE, true)?) {
         (Some(_), Some(_)) => Err(both()),
-        (Some(given), None) => Ok(FromFile { path: Some(OWN_FILE.to_owned()), given }),
-        (None, Some(given)) => Ok(FromFile { path: Some(PROJECT_FILE.to_owned()), given }),
+        (Some((given, tables)), None) => Ok(FromFile { path: Some(OWN_FILE.to_owned()), given, tables }),
+        (None, Some((given, tables))) => Ok(FromFile { path: Some(PROJECT_FILE.to_owned()), given, tables }),
         (None, None) => Ok(FromFile::default()),
     }
 }
@@ -78,7 +80,12 @@ fn text_of(path: &str, files: &dyn Files) -> Result<Option<String>, ConfigError>
 }
 
 /// The options in the text; none when it is a project file without the table.
-fn options_of(path: &str, text: &str, is_project: bool, of: Section) -> Result<Option<Layer>, ConfigError> {
+fn options_of(
+    path: &str,
+    text: &str,
+    is_project: bool,
+    of: Section,
+) -> Result<Option<(Layer, Tables)>, ConfigError> {
     let document = Document { path, text };
     document.options_under(if is_project { &["tool", "tapster"] } else { &[] }, of)
 }

@@ -94,6 +94,9 @@ pub fn load(
         layers[0].extend(environment::port(environment)?);
     }
     let mut loaded = resolve(&layers, file.path)?;
+    if of == Section::Front {
+        front::assemble(&mut loaded.settings, file.tables)?;
+    }
     if matches!(line.asked, Asked::ConfigShow | Asked::ConfigShowFront) {
         return Ok(Command::ConfigShow(show::values(&loaded)));
     }
@@ -144,7 +147,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
 }
 
 /// What holds for an option: all of its strongest layer, the last of it for a single value, and all layers for pairs.
-fn winners(option: &OptionSpec, layers: &[Layer]) -> Vec<Given> {
+pub(crate) fn winners(option: &OptionSpec, layers: &[Layer]) -> Vec<Given> {
     let of_layer = |layer: &Layer| -> Vec<Given> {
         let same = layer.iter().filter(|(known, _)| known.name == option.name);
         same.map(|(_, given)| given.clone()).collect()
@@ -162,7 +165,11 @@ fn winners(option: &OptionSpec, layers: &[Layer]) -> Vec<Given> {
     }
 }
 
-fn apply(option: &OptionSpec, given: &[Given], settings: &mut Settings) -> Result<(), ConfigError> {
+pub(crate) fn apply(
+    option: &OptionSpec,
+    given: &[Given],
+    settings: &mut Settings,
+) -> Result<(), ConfigError> {
     for Given { texts, origin } in given {
         if let Kind::Peers(field) = option.kind {
             field(settings).explicit = *origin != Origin::Default;

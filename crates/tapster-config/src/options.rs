@@ -170,6 +170,8 @@ pub(crate) fn blank() -> Settings {
             health_path: None,
             health_interval: Duration::ZERO,
         },
+        groups: Vec::new(),
+        sites: Vec::new(),
     }
 }
 

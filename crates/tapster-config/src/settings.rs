@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::acme::AcmeSettings;
+use crate::site::{HostSite, UpstreamGroup};
 
 /// Where to listen, as `--bind` says it, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -530,4 +531,9 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
     /// How they are.
     pub passing: Passing,
+    /// The same under their names: groups that sites pass requests to, and the servers of [`Settings::upstreams`] as one
+    /// without a name.
+    pub groups: Vec<UpstreamGroup>,
+    /// What a front alone serves; what the options at the top say is the site without names.
+    pub sites: Vec<HostSite>,
 }

@@ -141,8 +141,22 @@ pub(crate) fn unknown(
     }
 }
 
+/// The same for what is no option: `what` says what it is then.
+pub(crate) fn unknown_name<'n>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+    otherwise: &str,
+) -> ConfigError {
+    let error = ConfigError::new(format!("unknown {what} {name}"));
+    match nearest(name, known) {
+        Some(right) => error.hint(format!("did you mean {right}?")),
+        None => error.hint(otherwise),
+    }
+}
+
 /// The candidate nearest to `typed`, when it is near enough to be worth naming.
-fn nearest(typed: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+fn nearest<'n>(typed: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let bound = 1 + typed.chars().count() / 4;
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))

@@ -1,23 +1,22 @@
-//! The access log of what the front answers by itself. Workers log what they answer.
+//! What becomes of each answer besides being sent: it is counted, and a line in the access log tells of what the front
+//! answered by itself. Workers log what they answer.
 
 use tapster_gateway::Endpoint;
-use tapster_observe::{AccessEvent, Log};
+use tapster_observe::AccessEvent;
 
 use crate::client::Client;
+use crate::front::Front;
 use crate::receive::{Request, took};
 
-/// Writes a line about an answered request, if one is wanted.
-pub(crate) fn note(log: &Log, client: &Client, request: &Request, status: u16, bytes: u64) {
+/// Counts an answer, and writes a line about it if one is wanted.
+pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u16, bytes: u64) {
+    front.board.answered(status, bytes);
     let duration = took(request);
-    if !log.wants_access(status, duration) {
+    if !front.log.wants_access(status, duration) {
         return;
     }
-    let peer = match client.peer() {
-        Endpoint::Inet(address, _) => address.to_string(),
-        Endpoint::Unix(_) => String::new(),
-    };
-    log.access(&AccessEvent {
-        peer: peer.as_bytes(),
+    front.log.access(&AccessEvent {
+        peer: peer(client).as_bytes(),
         method: request.method(),
         target: request.head.target.of(&request.bytes),
         protocol: request.head.version.as_str().as_bytes(),
@@ -27,4 +26,27 @@ pub(crate) fn note(log: &Log, client: &Client, request: &Request, status: u16, b
         referer: request.field("referer"),
         user_agent: request.field("user-agent"),
     });
+}
+
+/// The same for an answer to what is no request.
+pub(crate) fn note_unknown(front: &Front, client: &Client, status: u16, bytes: u64) {
+    front.board.answered(status, bytes);
+    front.log.access(&AccessEvent {
+        peer: peer(client).as_bytes(),
+        method: b"",
+        target: b"",
+        protocol: b"",
+        status,
+        bytes,
+        duration: std::time::Duration::ZERO,
+        referer: None,
+        user_agent: None,
+    });
+}
+
+fn peer(client: &Client) -> String {
+    match client.peer() {
+        Endpoint::Inet(address, _) => address.to_string(),
+        Endpoint::Unix(_) => String::new(),
+    }
 }

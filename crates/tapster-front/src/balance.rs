@@ -173,6 +173,11 @@ impl Group {
         self.host(id).map(|host| host.health.standing())
     }
 
+    /// How long a host that is out, or warms up, stays so if nothing happens.
+    pub(crate) fn left(&self, id: HostId, now: Time) -> Duration {
+        self.host(id).map_or(Duration::ZERO, |host| host.health.left(now))
+    }
+
     /// Leave to send a request again, if not too many are. Each leave is to be given back by [`Group::retried`].
     pub(crate) fn may_retry(&mut self) -> bool {
         let active = self.hosts.iter().map(|host| host.inflight).sum();

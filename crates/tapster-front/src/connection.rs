@@ -5,11 +5,14 @@ use std::rc::Rc;
 
 use tapster_gateway::percent;
 use tapster_http1::Form;
+use tapster_observe::FrontGauge;
 
 use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
+use crate::respond::respond;
+use crate::route::{Found, Target};
 use crate::{acme, admission, files, http2, pass, redirect, tls, upstream};
 
 /// What follows an answer.
@@ -27,6 +30,7 @@ pub(crate) enum After {
 /// Serves a connection until it ends.
 pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     let _open = front.drain.open();
+    let _present = front.board.enter(FrontGauge::Connections);
     if !client.is_proxied && admission::enter(&front, &mut client).is_err() {
         return;
     }
@@ -44,16 +48,15 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
             Next::Request(request) => request,
             Next::Http2 => return http2::serve(front, client).await,
             Next::Closed => return,
-            Next::Refused(refused) => return refuse(&front, client, refused).await,
+            Next::Refused(refused) => return refuse(&front, client, None, refused).await,
         };
         let after = handle(&front, &mut client, &request).await;
         client.served += 1;
-        client.spare = (request.bytes, request.head);
         match after {
-            After::Next => {}
+            After::Next => client.spare = (request.bytes, request.head),
             After::Linger => return client.linger().await,
             After::Close => return,
-            After::Refused(refused) => return refuse(&front, client, refused).await,
+            After::Refused(refused) => return refuse(&front, client, Some(&request), refused).await,
         }
     }
 }
@@ -73,14 +76,22 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     if client.is_redirected {
         return redirect::answer(front, client, request).await;
     }
-    if let Some(path) = path(request)
-        && let Some(found) = front.routes.find(&path).and_then(|site| files::find(site, &path))
-    {
-        return files::answer(front, client, request, &found, &path).await;
-    }
-    match &front.upstreams {
-        Some(upstreams) => upstream::pass(front, upstreams, client, request).await,
-        None => pass::pass(front, client, request).await,
+    let Some(site) = front.routes.site(request) else {
+        return respond(front, client, request, 421, b"", "").await;
+    };
+    let path = path(request);
+    let route = match site.find(path.as_deref()) {
+        Found::File(found) => {
+            return files::answer(front, client, request, &found, &path.unwrap_or_default()).await;
+        }
+        Found::Nothing => return respond(front, client, request, 404, b"", "").await,
+        Found::Route(route) => route,
+    };
+    match &route.target {
+        Target::Workers => pass::pass(front, client, request).await,
+        Target::Upstreams(group) => upstream::pass(front, group, route, client, request).await,
+        Target::Redirect(redirect) => redirect::to(front, client, request, redirect).await,
+        Target::Answer(status, text) => respond(front, client, request, *status, b"", text).await,
     }
 }
 

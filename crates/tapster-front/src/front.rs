@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tapster_config::Settings;
+use tapster_config::{Settings, UpstreamGroup};
 use tapster_http1::encode::DateCache;
-use tapster_observe::{Log, Scoreboard, WorkerBoard};
+use tapster_observe::{FrontBoard, Log, Scoreboard, WorkerBoard};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::socket::Listener;
 use tokio::runtime::{Builder, LocalOptions};
@@ -17,11 +17,10 @@ use tokio::task::spawn_local;
 use crate::acme::{self, Acme, Prepared};
 use crate::admission::Admission;
 use crate::drain::Drain;
-use crate::files::Site;
 use crate::policy::Policy;
 use crate::route::Routes;
 use crate::tls::Tls;
-use crate::upstream::Upstreams;
+use crate::upstream::{Rules, Upstreams};
 use crate::workers::Workers;
 use crate::{listen, orders};
 
@@ -41,7 +40,9 @@ pub struct Ends {
     pub alive: OwnedFd,
     /// The counters of the workers.
     pub board: Scoreboard,
-    /// For a front that stands before no workers: where it counts what it does.
+    /// Where it counts what it does.
+    pub counters: FrontBoard,
+    /// For a front that stands before no workers: what it is to its supervisor.
     pub alone: Option<WorkerBoard>,
 }
 
@@ -55,9 +56,8 @@ pub(crate) struct Front {
     pub(crate) tls: Option<Tls>,
     /// What obtains certificates.
     pub(crate) acme: Option<Rc<Acme>>,
-    /// Who gets the requests instead of workers, for a front alone.
-    pub(crate) upstreams: Option<Rc<Upstreams>>,
     pub(crate) drain: Rc<Drain>,
+    pub(crate) board: FrontBoard,
     pub(crate) log: Log,
     date: RefCell<DateCache>,
 }
@@ -70,35 +70,50 @@ impl Front {
         date.copy_from_slice(self.date.borrow_mut().at(now));
         date
     }
+
+    /// Begins the end: nobody is to send clients here any more.
+    pub(crate) fn begin_drain(&self) {
+        self.board.set_ready(false);
+        self.drain.begin();
+    }
 }
 
 /// Runs the front in this process until the supervisor ends it. Called before the process has any other thread.
 ///
 /// # Errors
 /// When the system refuses what no front can do without: an event loop, its listeners.
-pub fn run(settings: &Settings, sites: Vec<Site>, ends: Ends, log: &Log) -> io::Result<()> {
+pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
-    let Ends { listeners, inbox, workers, secrets, acme, alive, board, alone } = ends;
+    let Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone } = ends;
     let acme = acme.map(|prepared| Acme::new(settings, prepared));
+    counters.reset(std::process::id());
+    let mut group = |group: &UpstreamGroup| {
+        let rules = Rules::new(settings, group);
+        Upstreams::new(rules, alone.clone(), &counters, log)
+    };
+    let routes = Routes::new(settings, &mut group).map_err(io::Error::other)?;
     let front = Rc::new(Front {
         policy: Policy::new(settings, &listeners),
         admission: Admission::new(settings).map_err(io::Error::other)?,
-        routes: Routes::new(sites),
+        routes,
         tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?,
         acme,
-        workers: Workers::new(board, workers),
-        upstreams: alone.map(|own| Upstreams::new(settings, own, log)),
+        workers: Workers::new(board, workers, counters.clone()),
         drain: Drain::new(),
+        board: counters.clone(),
         log: log.clone(),
         date: RefCell::default(),
     });
     runtime.block_on(async move {
         spawn_local(front.workers.clone().serve_queue());
-        front.upstreams.as_ref().inspect(|upstreams| upstreams.start());
+        let groups = front.routes.upstreams();
+        front.board.set_upstreams(groups.iter().map(|group| group.count()).sum());
+        groups.iter().for_each(|group| group.start());
         acme::start(&front);
         listen::start(&front, listeners)?;
         inbox.send(Message::Ready, None)?;
+        front.board.set_ready(true);
         orders::obey(&front, inbox, alive).await
     })
 }

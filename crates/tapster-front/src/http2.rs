@@ -15,6 +15,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use tapster_gateway::hop;
+use tapster_observe::{FrontCounter, FrontGauge};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -65,6 +66,8 @@ struct Shared {
 pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     let _counted = client.counted.take();
     let peer = client.peer().clone();
+    let _present = front.board.enter(FrontGauge::Http2Connections);
+    front.board.count(FrontCounter::Http2Connections);
     let (stream, ends, input) = client.into_parts();
     let shared = Rc::new(Shared {
         ends,
@@ -154,7 +157,10 @@ fn begin(
 ) {
     let (front, shared) = (front.clone(), shared.clone());
     shared.open.set(shared.open.get() + 1);
+    front.board.count(FrontCounter::Http2Streams);
+    let present = front.board.enter(FrontGauge::Http2Streams);
     spawn_local(async move {
+        let _present = present;
         let (parts, body) = request.into_parts();
         let head = request::head(&parts, !body.is_end_stream(), front.policy.http.fields);
         let is_chunked = !parts.headers.contains_key(http::header::CONTENT_LENGTH);
@@ -180,14 +186,14 @@ async fn answer(
     let request = match head.and_then(|head| receive::whole(front, head)) {
         Ok(request) => request,
         Err(refused) => {
-            refuse(front, client, refused.for_head(is_head)).await;
+            refuse(front, client, None, refused.for_head(is_head)).await;
             return true;
         }
     };
     match connection::handle(front, &mut client, &request).await {
         After::Next | After::Linger => client.stream.end().await,
         After::Close => return false,
-        After::Refused(refused) => refuse(front, client, refused).await,
+        After::Refused(refused) => refuse(front, client, Some(&request), refused).await,
     }
     true
 }

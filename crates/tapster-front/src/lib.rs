@@ -27,13 +27,15 @@ mod receive;
 mod redirect;
 mod refuse;
 mod reply;
+mod respond;
 mod route;
 mod stream;
 pub mod tls;
 mod upstream;
+mod variables;
 mod workers;
 mod write;
 
 pub use admission::check_lists;
-pub use files::Site;
 pub use front::{Ends, run};
+pub use route::check;

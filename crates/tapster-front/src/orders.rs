@@ -35,12 +35,12 @@ pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd) -> io:
                 let Some(limit) = read(front, &inbox, &readable) else { continue };
                 let limit = Instant::now() + limit;
                 deadline = Some(deadline.map_or(limit, |earlier| earlier.min(limit)));
-                front.drain.begin();
+                front.begin_drain();
             }
             _ = alive.readable(), if deadline.is_none() => {
                 front.log.error(format_args!("the supervisor is gone: the front stops"));
                 deadline = Some(Instant::now() + ORPHAN_DRAIN);
-                front.drain.begin();
+                front.begin_drain();
             }
             () = front.drain.is_empty(), if deadline.is_some() => return Ok(()),
             () = sleep_until(deadline.unwrap_or(far)), if deadline.is_some() => {

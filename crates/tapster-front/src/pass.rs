@@ -5,6 +5,8 @@ mod request;
 
 use std::rc::Rc;
 
+use tapster_observe::FrontCounter;
+
 use crate::body::{self, Body, Incoming};
 use crate::client::Client;
 use crate::connection::After;
@@ -58,7 +60,7 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
         };
         match asked {
             Ok(()) => return answer::forward(front, client, request, hop, permit, true).await,
-            Err(Lost::Unread) => {}
+            Err(Lost::Unread) => front.board.count(FrontCounter::Retries),
             Err(lost) => return lost_in(&permit, lost, request),
         }
     }

@@ -1,6 +1,7 @@
 //! From bytes to a request head: who the client is, which protocol it speaks, the head and what it says of its body.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) framing: Framing,
     /// When it was there.
     pub(crate) since: Instant,
+    /// What names it, if somebody wanted to know.
+    pub(crate) id: OnceCell<String>,
 }
 
 impl Request {
@@ -125,7 +128,7 @@ async fn read_head(front: &Front, client: &mut Client) -> Next {
             rest.extend_from_slice(&client.input[head.length..]);
             let mut bytes = std::mem::replace(&mut client.input, rest);
             bytes.truncate(head.length);
-            Next::Request(Request { bytes, head, framing, since: Instant::now() })
+            Next::Request(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new() })
         }
         Err(refusal) => Next::Refused(refuse(client, refusal)),
     }
@@ -164,7 +167,7 @@ pub(crate) fn whole(front: &Front, bytes: Vec<u8>) -> Result<Request, Refused> {
         return Err(Refused::new(400, "a request head without an end"));
     }
     let framing = framing(&head, &bytes).map_err(refused)?;
-    Ok(Request { bytes, head, framing, since: Instant::now() })
+    Ok(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new() })
 }
 
 fn refuse(client: &Client, refusal: Refusal) -> Refused {

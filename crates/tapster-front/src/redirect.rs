@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use tapster_config::Redirect;
 use tapster_gateway::Endpoint;
 use tapster_http1::Form;
 use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
@@ -13,6 +14,9 @@ use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::respond::respond;
+use crate::route::without_port;
+use crate::variables::{fill, uri};
 use crate::write::write;
 use crate::{access, body};
 
@@ -44,12 +48,29 @@ pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request
     let mut out = Vec::new();
     encode::response_head(&mut out, &text, &fields);
     let sent = write(&client.stream, &mut Pace::default(), &front.policy.pace, &out, &[]).await;
-    access::note(&front.log, client, request, status, 0);
+    access::note(front, client, request, status, 0);
     match (sent, keep) {
         (Ok(()), true) => After::Next,
         (Ok(()), false) => After::Linger,
         (Err(_), _) => After::Close,
     }
+}
+
+/// Sends a request on to where its route says.
+pub(crate) async fn to(front: &Front, client: &mut Client, request: &Request, redirect: &Redirect) -> After {
+    let mut target = fill(&redirect.to, client, request);
+    if redirect.to_https && front.policy.https_port != 443 {
+        target.extend_from_slice(format!(":{}", front.policy.https_port).as_bytes());
+    }
+    if redirect.keeps_path {
+        target.extend_from_slice(uri(request));
+    }
+    let status = redirect.code.unwrap_or(match request.method() {
+        b"GET" | b"HEAD" => 301,
+        _ => 308,
+    });
+    let fields = [b"Location: ".as_slice(), &target, b"\r\n"].concat();
+    respond(front, client, request, status, &fields, "").await
 }
 
 /// Where the same is by HTTPS.
@@ -75,24 +96,4 @@ fn target(client: &Client, request: &Request, port: u16) -> Option<Vec<u8>> {
         target.extend_from_slice(head.parts.query.of(bytes));
     }
     Some(target)
-}
-
-/// Of `name:80` and `[::1]:80` the name.
-fn without_port(host: &[u8]) -> &[u8] {
-    match memchr::memrchr(b':', host) {
-        Some(colon) if host.first() != Some(&b'[') || host[..colon].ends_with(b"]") => &host[..colon],
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_without_its_port() {
-        for (host, name) in [("a.b:80", "a.b"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
-            assert_eq!(without_port(host.as_bytes()), name.as_bytes());
-        }
-    }
 }

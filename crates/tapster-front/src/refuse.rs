@@ -4,9 +4,11 @@ use std::fmt;
 
 use tapster_http1::encode::{self, RefusalFields};
 
+use crate::access;
 use crate::client::Client;
 use crate::front::Front;
 use crate::pace::{Pace, PaceLimits, Slow};
+use crate::receive::Request;
 use crate::write::write;
 
 /// Why a request is not served.
@@ -53,8 +55,8 @@ pub(crate) fn too_large(limit: u64) -> Refused {
     Refused::new(413, format_args!("request body over {limit} bytes (--max-body)"))
 }
 
-/// Answers, logs why, and closes so that the answer still arrives.
-pub(crate) async fn refuse(front: &Front, client: Client, refused: Refused) {
+/// Answers, logs why, and closes so that the answer still arrives. `request` is none where it was not understood.
+pub(crate) async fn refuse(front: &Front, client: Client, request: Option<&Request>, refused: Refused) {
     let Refused { status, reason, head_only, is_silent } = refused;
     if is_silent {
         return;
@@ -68,6 +70,12 @@ pub(crate) async fn refuse(front: &Front, client: Client, refused: Refused) {
     encode::refusal_response(&mut out, status, told, &fields);
     if head_only && let Some(end) = memchr::memmem::find(&out, b"\r\n\r\n") {
         out.truncate(end + 4);
+    }
+    let body = memchr::memmem::find(&out, b"\r\n\r\n").map_or(0, |end| (out.len() - end - 4) as u64);
+    front.board.refused(status);
+    match request {
+        Some(request) => access::note(front, &client, request, status, body),
+        None => access::note_unknown(front, &client, status, body),
     }
     let limits = &front.policy.pace;
     if write(&client.stream, &mut Pace::default(), limits, &out, &[]).await.is_ok() {

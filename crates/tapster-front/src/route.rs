@@ -1,20 +1,117 @@
-//! Which site a path belongs to.
+//! Who answers a request: by its host the site, by its path the route. Made of the settings once; connections only look.
 
-use crate::files::Site;
+mod build;
+mod host;
+mod path;
 
-/// Every site, the longest prefix first.
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tapster_config::Redirect;
+
+use crate::files;
+use crate::receive::Request;
+use crate::upstream::Upstreams;
+
+pub use build::check;
+pub(crate) use host::{host, without_port};
+pub(crate) use path::{Stripped, strip};
+
+/// All sites.
+#[derive(Default)]
 pub(crate) struct Routes {
-    sites: Vec<Site>,
+    exact: HashMap<Vec<u8>, Rc<Site>>,
+    /// By what their names end with, from the first dot on.
+    below: HashMap<Vec<u8>, Rc<Site>>,
+    /// For every other name.
+    default: Option<Rc<Site>>,
+}
+
+/// What is served under some names.
+pub(crate) struct Site {
+    /// Files, the longest prefix first.
+    files: Vec<files::Site>,
+    /// Routes, the longest prefix first.
+    routes: Vec<Route>,
+}
+
+/// What becomes of requests for some paths.
+pub(crate) struct Route {
+    /// Without a slash at its end.
+    pub(crate) prefix: Vec<u8>,
+    files: Option<files::Site>,
+    pub(crate) target: Target,
+    /// The upstream gets the path without the prefix.
+    pub(crate) strips: bool,
+}
+
+/// Who answers.
+pub(crate) enum Target {
+    /// The workers behind this front.
+    Workers,
+    Upstreams(Rc<Upstreams>),
+    Redirect(Redirect),
+    /// The front, with this status and text.
+    Answer(u16, String),
+}
+
+/// What was found for a request.
+pub(crate) enum Found<'r> {
+    File(files::Found),
+    Route(&'r Route),
+    /// The site has nothing for the path.
+    Nothing,
 }
 
 impl Routes {
-    pub(crate) fn new(mut sites: Vec<Site>) -> Routes {
-        sites.sort_by_key(|site| std::cmp::Reverse(site.prefix().len()));
-        Routes { sites }
+    /// The site that a request is for; none if no site has its host.
+    pub(crate) fn site(&self, request: &Request) -> Option<&Rc<Site>> {
+        if self.exact.is_empty() && self.below.is_empty() {
+            return self.default.as_ref();
+        }
+        let host = host(request);
+        let by_end = || {
+            let dots = host.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+            dots.into_iter().find_map(|(dot, _)| self.below.get(&host[dot..]))
+        };
+        self.exact.get(host.as_ref()).or_else(by_end).or(self.default.as_ref())
     }
 
-    /// The site that a decoded path belongs to.
-    pub(crate) fn find(&self, path: &[u8]) -> Option<&Site> {
-        self.sites.iter().find(|site| site.has(path))
+    /// The groups that requests are passed to.
+    pub(crate) fn upstreams(&self) -> Vec<Rc<Upstreams>> {
+        let sites = self.exact.values().chain(self.below.values()).chain(&self.default);
+        let mut groups: Vec<Rc<Upstreams>> = Vec::new();
+        for route in sites.flat_map(|site| &site.routes) {
+            if let Target::Upstreams(group) = &route.target
+                && !groups.iter().any(|known| Rc::ptr_eq(known, group))
+            {
+                groups.push(group.clone());
+            }
+        }
+        groups
+    }
+}
+
+impl Site {
+    /// Who answers for a decoded path; none where the request has no path that can be decoded, which is for others to refuse.
+    pub(crate) fn find(&self, path: Option<&[u8]>) -> Found<'_> {
+        let Some(path) = path else {
+            return self
+                .routes
+                .last()
+                .filter(|route| route.prefix.is_empty())
+                .map_or(Found::Nothing, Found::Route);
+        };
+        let file = self.files.iter().find(|site| site.has(path)).and_then(|site| files::find(site, path));
+        if let Some(file) = file {
+            return Found::File(file);
+        }
+        let normal = path::normal(path);
+        let Some(route) = self.routes.iter().find(|route| path::has(&normal, &route.prefix)) else {
+            return Found::Nothing;
+        };
+        let file =
+            route.files.as_ref().filter(|site| site.has(path)).and_then(|site| files::find(site, path));
+        file.map_or(Found::Route(route), Found::File)
     }
 }

@@ -1,7 +1,6 @@
 //! The servers that a front alone passes requests to: which of them gets a request, with how many at once, and the
 //! connections to them. What is decided is decided by [`balance`](crate::balance).
 
-mod absent;
 mod answer;
 mod attempt;
 mod body;
@@ -25,8 +24,8 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
-use tapster_config::{Settings, Upstream};
-use tapster_observe::{Log, WorkerBoard};
+use tapster_config::Upstream;
+use tapster_observe::{FrontBoard, Log, WorkerBoard};
 use tokio::sync::Notify;
 
 use crate::balance::{Ending, Group, HostId, Member, Standing, Time};
@@ -46,7 +45,9 @@ pub(crate) struct Upstreams {
     changed: Notify,
     log: Log,
     /// Where requests are counted.
-    board: WorkerBoard,
+    board: Option<WorkerBoard>,
+    /// And how the hosts are is shown.
+    counters: FrontBoard,
 }
 
 struct State {
@@ -65,8 +66,12 @@ pub(crate) struct Ticket {
 }
 
 impl Upstreams {
-    pub(crate) fn new(settings: &Settings, board: WorkerBoard, log: &Log) -> Rc<Upstreams> {
-        let rules = Rules::new(settings);
+    pub(crate) fn new(
+        rules: Rules,
+        board: Option<WorkerBoard>,
+        counters: &FrontBoard,
+        log: &Log,
+    ) -> Rc<Upstreams> {
         // Several fronts must not draw the same lots.
         let seed = tapster_sys::jitter::up_to(u64::MAX);
         let group = Group::new(rules.algorithm, rules.health_path.is_some(), seed);
@@ -78,6 +83,7 @@ impl Upstreams {
             changed: Notify::new(),
             log: log.clone(),
             board,
+            counters: counters.clone(),
         })
     }
 
@@ -89,9 +95,9 @@ impl Upstreams {
         pool::sweep(self);
     }
 
-    /// Whether there is nobody to pass requests to.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rules.upstreams.is_empty()
+    /// How many servers were given.
+    pub(crate) fn count(&self) -> usize {
+        self.rules.upstreams.len()
     }
 
     /// Time on the clock of the group.
@@ -113,10 +119,14 @@ impl Upstreams {
                 state.places.remove(&host);
                 state.pool.forget(host);
             }
-            for place in places {
+            for mut place in places {
                 let is_its = |host: &&HostId| state.group.name(**host) == Some(place.name.as_str());
                 if let Some(&host) = new.iter().find(is_its) {
+                    place.board = self.counters.add_host(&self.rules.name, &place.name);
                     let place = Rc::new(place);
+                    if let Some(standing) = state.group.standing(host) {
+                        place.show(standing, state.group.left(host, self.now()));
+                    }
                     state.places.insert(host, place.clone());
                     added.push((host, place));
                 }
@@ -137,15 +147,16 @@ impl Upstreams {
     /// Something was learnt of a host: says in the log what that changes.
     fn learn(self: &Rc<Upstreams>, host: HostId, place: &Place, lesson: impl FnOnce(&mut Group, Time)) {
         let now = self.now();
-        let (before, after) = {
+        let (before, after, left) = {
             let group = &mut self.state.borrow_mut().group;
             let before = group.standing(host);
             lesson(group, now);
-            (before, group.standing(host))
+            (before, group.standing(host), group.left(host, now))
         };
         if before == after {
             return;
         }
+        after.iter().for_each(|standing| place.show(*standing, left));
         match (before, after) {
             (Some(Standing::Unknown), Some(Standing::In)) => self.someone_came(),
             (_, Some(Standing::In)) => {
@@ -155,6 +166,9 @@ impl Upstreams {
             (Some(Standing::In | Standing::Unknown), Some(why)) => {
                 self.log.warning(format_args!("upstream {place} gets no requests for now: {why}"));
                 self.state.borrow_mut().pool.forget(host);
+                if why == Standing::Refusing {
+                    checks::wait_for_connection(self, host, place);
+                }
             }
             _ => {}
         }
@@ -176,6 +190,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let (host, ending) = (self.host, self.ending);
+        let is_bad = matches!(ending, Ending::Bad | Ending::Refused);
+        self.place.board.iter().for_each(|board| board.end(is_bad));
         self.upstreams.learn(host, &self.place, |group, now| group.ended(host, ending, now));
         self.upstreams.dispatch();
     }

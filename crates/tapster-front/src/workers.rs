@@ -13,7 +13,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tapster_observe::{Scoreboard, WorkerState};
+use tapster_observe::{FrontBoard, FrontCounter, FrontGauge, Scoreboard, WorkerState};
 use tapster_sys::inbox::Inbox;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
@@ -40,6 +40,7 @@ pub(crate) struct Workers {
     threads: usize,
     state: RefCell<State>,
     someone_waits: Notify,
+    counters: FrontBoard,
 }
 
 struct State {
@@ -87,7 +88,7 @@ pub(crate) enum NoWorker {
 }
 
 impl Workers {
-    pub(crate) fn new(board: Scoreboard, inboxes: Vec<(usize, Inbox)>) -> Rc<Workers> {
+    pub(crate) fn new(board: Scoreboard, inboxes: Vec<(usize, Inbox)>, counters: FrontBoard) -> Rc<Workers> {
         let places = (0..board.workers()).map(|_| Place::default()).collect();
         Rc::new(Workers {
             threads: board.threads().max(1),
@@ -95,6 +96,7 @@ impl Workers {
             inboxes,
             state: RefCell::new(State { places, waiting: VecDeque::new() }),
             someone_waits: Notify::new(),
+            counters,
         })
     }
 
@@ -137,8 +139,14 @@ impl Workers {
             asked
         };
         self.someone_waits.notify_one();
+        let _waiting = self.counters.enter(FrontGauge::Waiting);
+        let mut held = None;
         let (began, mut seen) = (Instant::now(), Instant::now());
         loop {
+            if held.is_none() && !self.is_some_ready() {
+                self.counters.count(FrontCounter::Held);
+                held = Some(self.counters.enter(FrontGauge::Holding));
+            }
             let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
             let step = left.unwrap_or(HOLD).min(HOLD / 10);
             if let Ok(Ok(permit)) = timeout(step, &mut asked).await {

@@ -4,9 +4,9 @@
 use std::os::fd::OwnedFd;
 
 use tapster_config::Settings;
+use tapster_front::Ends;
 use tapster_front::acme::Prepared;
 use tapster_front::tls::{self, Secrets};
-use tapster_front::{Ends, Site, check_lists};
 use tapster_observe::{Level, Log, WorkerState};
 use tapster_supervisor::{FrontStart, WorkerStart};
 use tapster_sys::signal;
@@ -30,8 +30,8 @@ pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> 
     if settings.has_tls() {
         tls::check(settings)?.iter().for_each(|warning| log.warning(format_args!("{warning}")));
     }
-    check_lists(&settings.protection)?;
-    sites(settings).map(drop)
+    tapster_front::check_lists(&settings.protection)?;
+    tapster_front::check(settings)
 }
 
 /// Certificates and keys as they are now, for the front. What is wrong is said, and then there are none.
@@ -45,21 +45,12 @@ pub(crate) fn secrets(settings: &Settings, log: &Log) -> Option<OwnedFd> {
     file.inspect_err(|error| log.error(format_args!("{error}"))).ok()
 }
 
-fn sites(settings: &Settings) -> Result<Vec<Site>, String> {
-    let site = |files: &tapster_config::StaticFiles| {
-        Site::new(&files.prefix, &files.path).map_err(|error| {
-            let (prefix, path) = (&files.prefix, files.path.display());
-            format!("--static {prefix}={path}: cannot open {path}: {error}")
-        })
-    };
-    settings.static_files.iter().map(site).collect()
-}
-
 /// The process of a front before workers; gives its exit status.
 pub(crate) fn run(settings: &Settings, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
     let log = log.threaded(block_signals, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
-    let ends = Ends { listeners, inbox, workers, secrets, acme, alive, board, alone: None };
+    let Some(counters) = board.front(0) else { return EXIT_INTERNAL };
+    let ends = Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone: None };
     serve(settings, ends, &log)
 }
 
@@ -69,6 +60,7 @@ pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: Work
     let log = log.threaded(block_signals, Some(own.clone()));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
     log.message(level, format_args!("serving {}", description(settings)));
+    let Some(counters) = start.board.front(start.place.slot) else { return EXIT_INTERNAL };
     let ends = Ends {
         listeners: start.listeners,
         inbox: start.inbox,
@@ -77,6 +69,7 @@ pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: Work
         acme,
         alive: start.alive,
         board: start.board,
+        counters,
         alone: Some(own.clone()),
     };
     own.set_state(WorkerState::Ready);
@@ -87,6 +80,9 @@ pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: Work
 
 /// What a front alone serves.
 pub(crate) fn description(settings: &Settings) -> String {
+    if settings.sites.iter().any(|site| !site.hosts.is_empty()) {
+        return format!("{} sites", settings.sites.len());
+    }
     match settings.upstreams.as_slice() {
         [] => "files alone".to_owned(),
         [one] => format!("the upstream {one}"),
@@ -95,13 +91,10 @@ pub(crate) fn description(settings: &Settings) -> String {
 }
 
 fn serve(settings: &Settings, ends: Ends, log: &Log) -> i32 {
-    let ended = sites(settings).and_then(|sites| {
-        tapster_front::run(settings, sites, ends, log).map_err(|error| format!("the front failed: {error}"))
-    });
-    let status = match ended {
+    let status = match tapster_front::run(settings, ends, log) {
         Ok(()) => 0,
         Err(error) => {
-            log.error(format_args!("{error}"));
+            log.error(format_args!("the front failed: {error}"));
             EXIT_INTERNAL
         }
     };

@@ -69,7 +69,12 @@ fn make_paths_absolute(settings: &mut Settings) {
         .into_iter()
         .flatten()
         .chain(socket);
-    let files = settings.static_files.iter_mut().map(|files| &mut files.path);
+    let sites = settings.sites.iter_mut();
+    let of_sites = sites.flat_map(|site| {
+        let of_routes = site.routes.iter_mut().filter_map(|route| route.files.as_mut());
+        site.static_files.iter_mut().chain(of_routes)
+    });
+    let files = settings.static_files.iter_mut().chain(of_sites).map(|files| &mut files.path);
     let lists = [&mut settings.pythonpath, &mut settings.touch_reload, &mut settings.sandbox_write];
     for path in lists.into_iter().flatten().chain(files).chain(paths) {
         *path = start.join(&*path);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, LogLevel, Settings};
 use tapster_front::acme::Prepared;
-use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, words_needed};
+use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, front_words, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
@@ -145,8 +145,12 @@ fn supervise(
         sandbox::say(sandbox, log);
     }
     let slots = slots_for(workers.most);
-    let words = SharedWords::create("tapster-scoreboard", words_needed(slots, settings.threads))?;
-    let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?;
+    let before_workers = settings.has_front() && !settings.front_alone;
+    // Alone each process is one.
+    let fronts = if settings.front_alone { slots } else { usize::from(before_workers) };
+    let words = words_needed(slots, settings.threads) + front_words(fronts);
+    let words = SharedWords::create("tapster-scoreboard", words)?;
+    let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?.with_fronts(fronts)?;
     if workers.most > 1 {
         board.note_many_workers();
     }
@@ -155,7 +159,6 @@ fn supervise(
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
     let mut stand = |start: FrontStart| front::run(settings, acme.take(), start, log);
-    let before_workers = settings.has_front() && !settings.front_alone;
     let secrets = || front::secrets(settings, log);
     let front = before_workers.then_some(FrontRole { run: &mut stand, secrets: &secrets });
     let reports = log.clone();

@@ -7,6 +7,7 @@ pub mod access;
 mod direct;
 mod drain;
 mod escape;
+mod front_board;
 mod hand;
 mod level;
 mod line;
@@ -17,8 +18,9 @@ mod timestamp;
 mod worker_board;
 
 pub use access::{AccessEvent, AccessMode, AccessPolicy};
+pub use front_board::{FrontBoard, FrontCounter, FrontGauge, HostBoard, HostState, HostView, Present};
 pub use level::Level;
 pub use log::{Log, LogOptions};
 pub use output::Output;
-pub use scoreboard::{Scoreboard, ScoreboardError, words_needed};
+pub use scoreboard::{Scoreboard, ScoreboardError, front_words, words_needed};
 pub use worker_board::{Lost, WorkerBoard, WorkerState};

@@ -16,13 +16,15 @@
 //!    7  words of a thread                         11  1 while no thread is free              6  … 5xx
 //!     8  digest of the last boot failure told     12  bytes in its temporary files           7  reserved
 //!     9  1 once there was more than one worker    13  requests that ran into their time-out
-//! 10…15 reserved                                 14  requests that waited too long for a thread
-//!                                              15  requests not run: their client was gone
-//!                                              16  requests that wait for a thread
-//!                                              17  log lines that were dropped
+//!    10  fronts                                   14  requests that waited too long for a thread
+//!    11  first word of the fronts                 15  requests not run: their client was gone
+//!    12  words of a front                         16  requests that wait for a thread
+//! 13…15 reserved                                 17  log lines that were dropped
 //!                                              18  panics of the server that were caught
 //!                                            19…23  reserved
 //! ```
+//!
+//! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`.
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.
 
@@ -33,6 +35,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::WorkerBoard;
+use crate::front_board::{FRONT_WORDS, FrontBoard};
 
 /// First word of the memory: `TAPSTER` and a zero byte, read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
@@ -42,6 +45,7 @@ pub const VERSION: u64 = 1;
 
 const BOOT_FAILURE: usize = 8;
 const MANY_WORKERS: usize = 9;
+const FRONTS: usize = 10;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
@@ -60,6 +64,11 @@ pub const fn words_needed(workers: usize, threads: usize) -> usize {
     HEAD_WORDS + workers * worker_stride(threads)
 }
 
+/// How many words more it takes with so many fronts.
+pub const fn front_words(fronts: usize) -> usize {
+    fronts * FRONT_WORDS
+}
+
 /// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
 const fn worker_stride(threads: usize) -> usize {
     (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(PAIR_WORDS)
@@ -71,6 +80,7 @@ pub struct Scoreboard {
     words: Words,
     workers: usize,
     threads: usize,
+    fronts: usize,
 }
 
 impl Scoreboard {
@@ -83,7 +93,17 @@ impl Scoreboard {
         }
         words[1].store(VERSION, Relaxed);
         words[0].store(MAGIC, Relaxed);
-        Ok(Scoreboard { words, workers, threads })
+        Ok(Scoreboard { words, workers, threads, fronts: 0 })
+    }
+
+    /// The same with room for fronts, which takes [`front_words`] more.
+    pub fn with_fronts(self, fronts: usize) -> Result<Scoreboard, ScoreboardError> {
+        let first = words_needed(self.workers, self.threads);
+        check_fronts(&self.words, first, fronts)?;
+        for (place, size) in [fronts, first, FRONT_WORDS].into_iter().enumerate() {
+            self.words[FRONTS + place].store(size as u64, Relaxed);
+        }
+        Ok(Scoreboard { fronts, ..self })
     }
 
     /// Opens a scoreboard that [`Scoreboard::new`] made, in this process or another.
@@ -97,7 +117,9 @@ impl Scoreboard {
         }
         let (workers, threads) = (head(3) as usize, head(4) as usize);
         check_size(&words, workers, threads)?;
-        Ok(Scoreboard { words, workers, threads })
+        let fronts = head(FRONTS) as usize;
+        check_fronts(&words, words_needed(workers, threads), fronts)?;
+        Ok(Scoreboard { words, workers, threads, fronts })
     }
 
     /// How many workers it has room for.
@@ -118,6 +140,17 @@ impl Scoreboard {
         assert!(slot < self.workers, "worker slot {slot} of a scoreboard for {}", self.workers);
         let first = HEAD_WORDS + slot * worker_stride(self.threads);
         WorkerBoard::new(Arc::clone(&self.words), first, self.threads)
+    }
+
+    /// The counters of one front; none where there is no such front.
+    pub fn front(&self, place: usize) -> Option<FrontBoard> {
+        let first = words_needed(self.workers, self.threads) + front_words(place);
+        (place < self.fronts).then(|| FrontBoard::new(Arc::clone(&self.words), first))
+    }
+
+    /// The counters of all fronts.
+    pub fn fronts(&self) -> impl Iterator<Item = FrontBoard> {
+        (0..self.fronts).filter_map(|place| self.front(place))
     }
 
     /// Takes note of how an application could not be loaded. False when that, by its digest, was the last one noted: then
@@ -163,6 +196,15 @@ fn check_size(words: &[AtomicU64], workers: usize, threads: usize) -> Result<(),
         return Err(ScoreboardError::TooSmall { words: words.len(), needed });
     }
     Ok(())
+}
+
+fn check_fronts(words: &[AtomicU64], first: usize, fronts: usize) -> Result<(), ScoreboardError> {
+    let needed =
+        fronts.checked_mul(FRONT_WORDS).and_then(|more| more.checked_add(first)).unwrap_or(usize::MAX);
+    match words.len() >= needed {
+        true => Ok(()),
+        false => Err(ScoreboardError::TooSmall { words: words.len(), needed }),
+    }
 }
 
 /// Why memory is not a scoreboard.

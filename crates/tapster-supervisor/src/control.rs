@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod clients;
 mod door;
+mod front;
 mod history;
 pub mod place;
 pub mod protocol;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tapster_config::OPTIONS;
 use tapster_config::kind::Kind;
-use tapster_config::option::{Fallback, List, OptionSpec};
+use tapster_config::option::{Fallback, Group, List, OptionSpec};
 
 const DURATION: &str = r"^[0-9]+(\.[0-9]+)? *(ms|s|m|h)?$";
 const SIZE: &str = r"^[0-9]+(\.[0-9]+)? *([kKmMgG]([iI]?[bB])?|[bB])?$";
@@ -16,6 +16,8 @@ pub fn schema() -> String {
         options.map(|option| (option.name.to_owned(), described(option))).collect();
     // What `tapster front` reads in the place of the rest.
     properties.insert("front".to_owned(), json!({ "$ref": "#" }));
+    properties.insert("groups".to_owned(), groups());
+    properties.insert("sites".to_owned(), sites());
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "tapster.toml",
@@ -25,6 +27,69 @@ pub fn schema() -> String {
         "properties": properties,
     });
     format!("{schema:#}\n")
+}
+
+/// Groups of upstreams, by their names.
+fn groups() -> Value {
+    let options = OPTIONS.iter().filter(|option| option.group == Group::Upstreams);
+    let properties: Map<String, Value> =
+        options.map(|option| (option.name.to_owned(), described(option))).collect();
+    json!({
+        "description": "Of tapster front: groups of upstreams with options of their own, by name.",
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["upstream"],
+            "properties": properties,
+        },
+    })
+}
+
+/// Sites, by the names of their hosts.
+fn sites() -> Value {
+    let texts =
+        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
+    let files = json!({ "anyOf": [
+        { "type": "string" },
+        { "type": "array", "items": { "type": "string" } },
+        { "type": "object", "additionalProperties": { "type": "string" } },
+    ] });
+    let mut route = routing();
+    route.insert("static".to_owned(), json!({ "description": "A directory with files.", "type": "string" }));
+    let mut site = routing();
+    site.insert("hosts".to_owned(), json!({ "description": "More names.", "anyOf": texts["anyOf"] }));
+    site.insert(
+        "static".to_owned(),
+        json!({ "description": "Files, PREFIX=DIR, looked for first.", "anyOf": files["anyOf"] }),
+    );
+    let routes = json!({
+        "description": "What answers for paths with a prefix; the longest decides.",
+        "type": "object",
+        "additionalProperties": { "type": "object", "additionalProperties": false, "properties": route },
+    });
+    site.insert("routes".to_owned(), routes);
+    json!({
+        "description": "Of tapster front: sites by host: a name, *.name for all below it, or default.",
+        "type": "object",
+        "additionalProperties": { "type": "object", "additionalProperties": false, "properties": site },
+    })
+}
+
+/// Who answers.
+fn routing() -> Map<String, Value> {
+    let texts = json!([{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]);
+    let all = json!({
+        "upstream": { "description": "The name of a group, or URLs of servers.", "anyOf": texts },
+        "redirect": { "description": "Where clients are sent: https, a URL or a path.", "type": "string" },
+        "code": { "description": "The status of the redirect.", "enum": [301, 302, 303, 307, 308] },
+        "answer": {
+            "description": "A status, and a text behind it.",
+            "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 200, "maximum": 599 }],
+        },
+        "strip-prefix": { "description": "The upstream gets the path without the prefix.", "type": "boolean" },
+    });
+    all.as_object().cloned().unwrap_or_default()
 }
 
 fn described(option: &OptionSpec) -> Value {

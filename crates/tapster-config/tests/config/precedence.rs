@@ -24,6 +24,8 @@ fn defaults_are_those_of_the_design() {
         static_files: Vec::new(),
         front_alone: false,
         upstreams: Vec::new(),
+        groups: Vec::new(),
+        sites: Vec::new(),
         passing: Passing {
             balance: Balance::LeastRequest,
             key: BalanceKey::Client,

@@ -159,6 +159,12 @@ impl Health {
         }
     }
 
+    /// How long it stays as it is if nothing happens: out, or warming up.
+    pub(super) fn left(&self, now: Time) -> Duration {
+        let warm = self.warming.map(|since| since + WARM_UP);
+        self.due().or(warm).unwrap_or_default().saturating_sub(now)
+    }
+
     /// A request goes to it.
     pub(super) fn begin(&mut self, now: Time) {
         let again = now + LOOK_AGAIN.max(self.pause());

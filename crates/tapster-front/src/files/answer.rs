@@ -41,7 +41,7 @@ pub(crate) async fn answer(
     let keep = stays && request.framing.keep_alive && front.policy.keeps_alive() && !front.drain.has_begun();
     let sent = send(front, client, request, &answer, keep).await;
     let bytes = answer.body.as_ref().map_or(0, |(_, range)| range.end - range.start);
-    access::note(&front.log, client, request, answer.status, if request.is_head() { 0 } else { bytes });
+    access::note(front, client, request, answer.status, if request.is_head() { 0 } else { bytes });
     match (sent, keep) {
         (Ok(()), true) => After::Next,
         (Ok(()), false) => After::Linger,

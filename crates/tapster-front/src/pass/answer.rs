@@ -39,13 +39,17 @@ pub(crate) async fn forward(
     };
     let body = if request.is_head() { ResponseBody::Length(0) } else { to_get };
     permit.answered();
+    let status = hop.head.status;
     let stays = hop.head.keeps_alive(&hop.input) && body != ResponseBody::UntilClose;
     // What a worker refused ends the connection here as it does there.
     let is_refusal = !stays && hop.head.status >= 400;
     let may_keep = is_read && !is_refusal && body != ResponseBody::UntilClose;
     let mut reply = Reply::new(front, client, request, head(&hop), to_get, may_keep);
     hop.input.drain(..hop.head.length);
-    if let Err(error) = relay(&mut hop, Body::new(body), &mut reply).await {
+    let relayed = relay(&mut hop, Body::new(body), &mut reply).await;
+    // The worker has logged it.
+    front.board.answered(status, reply.sent());
+    if let Err(error) = relayed {
         return cut(front, client, &error);
     }
     let keep = reply.keeps();

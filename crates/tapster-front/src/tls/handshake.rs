@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use rustls::ServerConnection;
+use tapster_observe::FrontCounter;
 use tokio::time::{Instant, timeout_at};
 
 use super::session::{self, Secured};
@@ -30,10 +31,14 @@ enum NoTls {
 /// Makes an encrypted connection of a plain one; none if that failed, and is dealt with.
 pub(crate) async fn enter(front: &Rc<Front>, tls: &Tls, mut client: Client) -> Option<Client> {
     let limit = Instant::now() + front.policy.head_timeout;
-    match timeout_at(limit, begin(front, &mut client)).await {
+    let begun = timeout_at(limit, begin(front, &mut client)).await;
+    if !matches!(begun, Ok(Ok(()))) {
+        front.board.count(FrontCounter::TlsFailures);
+    }
+    match begun {
         Ok(Ok(())) => {}
         Ok(Err(NoTls::Refused(refused))) => {
-            refuse(front, client, refused).await;
+            refuse(front, client, None, refused).await;
             return None;
         }
         Ok(Err(NoTls::Gone)) => return None,
@@ -45,7 +50,12 @@ pub(crate) async fn enter(front: &Rc<Front>, tls: &Tls, mut client: Client) -> O
         Err(_) => return None,
     }
     let peer = client.peer().clone();
-    match timeout_at(limit, encrypt(tls, client)).await {
+    let encrypted = timeout_at(limit, encrypt(tls, client)).await;
+    let is_done = matches!(encrypted, Ok(Ok(Some(_))));
+    if !matches!(encrypted, Ok(Ok(None))) {
+        front.board.count(if is_done { FrontCounter::TlsHandshakes } else { FrontCounter::TlsFailures });
+    }
+    match encrypted {
         Ok(Ok(Some(client))) => Some(client),
         Ok(Ok(None)) => {
             front.log.debug(format_args!("{peer}: an authority saw the proof that it asked for"));

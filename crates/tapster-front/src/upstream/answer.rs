@@ -66,8 +66,8 @@ pub(super) async fn forward(
         return unexpected(&mut ticket, &error.to_string(), request);
     }
     let keeps = reply.keeps();
-    access::note(&front.log, client, request, status, reply.sent());
-    ticket.upstreams.board.end(0, status);
+    access::note(front, client, request, status, reply.sent());
+    ticket.upstreams.board.iter().for_each(|board| board.end(0, status));
     if let Err(error) = relayed {
         if error.kind() != io::ErrorKind::ConnectionReset {
             ticket.ended(Ending::Bad);

@@ -29,7 +29,7 @@ pub(super) enum Held {
 pub(super) struct Spooled {
     file: Arc<File>,
     length: u64,
-    board: WorkerBoard,
+    board: Option<WorkerBoard>,
 }
 
 impl Held {
@@ -91,10 +91,11 @@ impl Spooled {
     /// Writes behind what is there; gives the buffer back, empty.
     async fn append(&mut self, upstreams: &Upstreams, data: Vec<u8>) -> io::Result<Vec<u8>> {
         let count = data.len() as u64;
-        if self.board.spooled().saturating_add(count) > upstreams.rules.spool_max {
+        let held = self.board.as_ref().map_or(0, WorkerBoard::spooled);
+        if held.saturating_add(count) > upstreams.rules.spool_max {
             return Err(io::Error::other("too much is held already"));
         }
-        self.board.spooled_more(count);
+        self.board.iter().for_each(|board| board.spooled_more(count));
         let (file, offset) = (self.file.clone(), self.length);
         self.length += count;
         let written = spawn_blocking(move || {
@@ -121,6 +122,6 @@ impl Spooled {
 
 impl Drop for Spooled {
     fn drop(&mut self) {
-        self.board.spooled_less(self.length);
+        self.board.iter().for_each(|board| board.spooled_less(self.length));
     }
 }

@@ -13,11 +13,39 @@ use super::message::Message;
 use super::place::Place;
 use crate::balance::{CHECK_LIMIT, HostId, OUT_INTERVAL, Standing};
 
+/// How often a host that refuses connections is tried.
+const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Checks a host for as long as there is one, if hosts are to be checked.
 pub(super) fn follow(upstreams: &Rc<Upstreams>, host: HostId, place: Rc<Place>) {
     if let Some(path) = upstreams.rules.health_path.clone() {
         spawn_local(check(upstreams.clone(), host, place, path));
     }
+}
+
+/// Tries whether a host that refuses connections accepts one again, once a second. Checks would find out; without them only a
+/// request would, and none comes to a front that says that it is not ready.
+pub(super) fn wait_for_connection(upstreams: &Rc<Upstreams>, host: HostId, place: &Place) {
+    if upstreams.rules.health_path.is_some() || place.is_tried.replace(true) {
+        return;
+    }
+    let upstreams = Rc::downgrade(upstreams);
+    spawn_local(async move {
+        loop {
+            sleep(vary(REFUSED_INTERVAL)).await;
+            let Some(upstreams) = upstreams.upgrade() else { return };
+            let is_refusing = upstreams.state.borrow().group.standing(host) == Some(Standing::Refusing);
+            let place = upstreams.state.borrow().places.get(&host).cloned();
+            let Some(place) = place else { return };
+            if !is_refusing {
+                return place.is_tried.set(false);
+            }
+            if connect(&place, CHECK_LIMIT).await.is_ok() {
+                place.is_tried.set(false);
+                return upstreams.learn(host, &place, |group, now| group.connected(host, now));
+            }
+        }
+    });
 }
 
 async fn check(upstreams: Rc<Upstreams>, host: HostId, place: Rc<Place>, path: String) {

@@ -9,6 +9,7 @@ use crate::forwarding::{self, is_one_of};
 use crate::policy::{Belief, Policy};
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::route::Stripped;
 
 /// Fields of one connection (RFC 9110 §7.6.1), those that say how the body is framed, and one that would become a variable
 /// of the environment of a CGI program (CVE-2016-5385).
@@ -45,6 +46,7 @@ pub(super) fn head(
     policy: &Policy,
     client: &Client,
     request: &Request,
+    stripped: Option<&Stripped>,
     length: Option<u64>,
 ) -> Result<Vec<u8>, Refused> {
     let Request { bytes, head, .. } = request;
@@ -53,7 +55,7 @@ pub(super) fn head(
     let belief = policy.belief(client.ends());
     let mut said = Said::default();
     let mut out = Vec::with_capacity(head.length + 256);
-    request_line(&mut out, request);
+    request_line(&mut out, request, stripped);
     let host = host(&mut out, request);
     for field in &head.fields {
         let (name, value) = (field.name.of(bytes), field.value.of(bytes));
@@ -66,6 +68,7 @@ pub(super) fn head(
         let is_its_own = is_one_of(HOP_BY_HOP, name)
             || name.eq_ignore_ascii_case(b"host")
             || hop::is_name(name)
+            || stripped.is_some() && is_one_of(&[b"x-forwarded-prefix"], name)
             || nominated.iter().any(|option| option.eq_ignore_ascii_case(name));
         if is_its_own || said.takes(name, value, belief) {
             continue;
@@ -73,6 +76,9 @@ pub(super) fn head(
         line(&mut out, name, value);
     }
     add_forwarding(&mut out, client, belief, said, &host);
+    if let Some(Stripped { prefix, .. }) = stripped {
+        line(&mut out, b"X-Forwarded-Prefix", prefix);
+    }
     if let Some(length) = length {
         out.extend_from_slice(b"Content-Length: ");
         encode::decimal(&mut out, length);
@@ -150,14 +156,17 @@ fn add_forwarding(out: &mut Vec<u8>, client: &Client, belief: Belief, mut said: 
 }
 
 /// In origin-form, whatever the client used; without a fragment.
-fn request_line(out: &mut Vec<u8>, request: &Request) {
+fn request_line(out: &mut Vec<u8>, request: &Request, stripped: Option<&Stripped>) {
     let Request { bytes, head, .. } = request;
     out.extend_from_slice(request.method());
     out.push(b' ');
-    let target = bytes.get(head.parts.path.start..head.target.end).unwrap_or_default();
+    let start = if stripped.is_some() { head.parts.path.end } else { head.parts.path.start };
+    let target = bytes.get(start..head.target.end).unwrap_or_default();
     let target = target.split(|&byte| byte == b'#').next().unwrap_or_default();
-    if head.parts.form != Form::Asterisk && !target.starts_with(b"/") {
-        out.push(b'/');
+    match stripped {
+        Some(stripped) => out.extend_from_slice(&stripped.path),
+        None if head.parts.form != Form::Asterisk && !target.starts_with(b"/") => out.push(b'/'),
+        None => {}
     }
     out.extend_from_slice(target);
     out.extend_from_slice(b" HTTP/1.1\r\n");

@@ -14,6 +14,7 @@ use crate::front::Front;
 use crate::policy::Policy;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::route::Stripped;
 use crate::stream::Stream;
 
 /// Bytes of a body in a file that are read and sent at once.
@@ -37,9 +38,10 @@ impl Message {
         front: &Front,
         client: &Client,
         request: &Request,
+        stripped: Option<&Stripped>,
         body: Held,
     ) -> Result<Message, Refused> {
-        let http = fields::head(&front.policy, client, request, body.length())?;
+        let http = fields::head(&front.policy, client, request, stripped, body.length())?;
         let is_idempotent =
             matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE");
         Ok(Message { http, uwsgi: OnceCell::new(), body, is_idempotent })

@@ -3,18 +3,20 @@
 use std::rc::Rc;
 
 use tapster_config::UpstreamProtocol;
+use tapster_observe::FrontCounter;
 
 use super::attempt::Failure;
 use super::link::Link;
 use super::message::Message;
 use super::queue::{Hold, NoUpstream};
-use super::{Ticket, Upstreams, absent, answer, body};
+use super::{Ticket, Upstreams, answer, body};
 use crate::balance::{Ask, Ending, Group};
 use crate::client::Client;
 use crate::connection::After;
 use crate::front::Front;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::route::{Route, Stripped, strip};
 
 /// To how many upstreams a request is sent at most. Those that take no connection do not count.
 const TRIES: usize = 2;
@@ -47,14 +49,16 @@ enum Step {
 pub(crate) async fn pass(
     front: &Rc<Front>,
     upstreams: &Rc<Upstreams>,
+    route: &Route,
     client: &mut Client,
     request: &Request,
 ) -> After {
-    if upstreams.is_empty() {
-        return absent::not_found(front, client, request).await;
-    }
+    let stripped = match stripped(route, request) {
+        Ok(stripped) => stripped,
+        Err(refused) => return After::Refused(refused),
+    };
     let prepared = match body::collect(front, upstreams, client, request).await {
-        Ok(body) => Message::new(front, client, request, body),
+        Ok(body) => Message::new(front, client, request, stripped.as_ref(), body),
         Err(refused) => Err(refused),
     };
     let after = match prepared {
@@ -62,9 +66,20 @@ pub(crate) async fn pass(
         Err(refused) => After::Refused(refused),
     };
     if let After::Refused(refused) = &after {
-        upstreams.board.refused(refused.status);
+        upstreams.board.iter().for_each(|board| board.refused(refused.status));
     }
     after
+}
+
+/// What the upstream gets of the path, where that is not all of it.
+fn stripped(route: &Route, request: &Request) -> Result<Option<Stripped>, Refused> {
+    if !route.strips || route.prefix.is_empty() {
+        return Ok(None);
+    }
+    let path = request.head.parts.path.of(&request.bytes);
+    let odd =
+        || Refused::new(400, "an empty name, . or .. in a path whose prefix is taken away (strip-prefix)");
+    strip(path, &route.prefix).map(Some).ok_or_else(|| odd().for_head(request.is_head()))
 }
 
 /// Sends it until an upstream answers, or nobody may be asked any more.
@@ -173,6 +188,7 @@ impl Progress {
             return false;
         }
         self.again = Some(Retry(ticket.upstreams.clone()));
+        ticket.upstreams.counters.count(FrontCounter::Retries);
         true
     }
 }

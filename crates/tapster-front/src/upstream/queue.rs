@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tapster_observe::{FrontCounter, FrontGauge};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -57,6 +58,7 @@ impl Upstreams {
         ask: &Ask,
         hold: &mut Hold,
     ) -> Result<Ticket, NoUpstream> {
+        let mut held = None;
         loop {
             match self.choose(ask) {
                 Choice::Host(host) => {
@@ -67,6 +69,10 @@ impl Upstreams {
                 Choice::Full => return self.wait_for_slot(ask).await,
                 Choice::Wait(until) => {
                     let left = hold.left().ok_or(NoUpstream::Absent)?;
+                    if held.is_none() {
+                        self.counters.count(FrontCounter::Held);
+                        held = Some(self.counters.enter(FrontGauge::Holding));
+                    }
                     let pause = until.saturating_sub(self.now()).max(Duration::from_millis(1));
                     tokio::select! {
                         () = self.changed.notified() => {}
@@ -89,6 +95,7 @@ impl Upstreams {
 
     fn issue(self: &Rc<Upstreams>, host: HostId) -> Option<Ticket> {
         let place = self.state.borrow().places.get(&host).cloned()?;
+        place.board.iter().for_each(|board| board.begin());
         Some(Ticket { upstreams: self.clone(), host, place, ending: Ending::Abandoned })
     }
 
@@ -105,6 +112,7 @@ impl Upstreams {
             }
             waiting.push_back(Waiter { ask: ask.clone(), grant });
         }
+        let _waiting = self.counters.enter(FrontGauge::Waiting);
         match timeout(self.rules.queue_timeout, granted).await {
             Ok(Ok(ticket)) => Ok(ticket),
             Ok(Err(_)) | Err(_) => Err(NoUpstream::Late),

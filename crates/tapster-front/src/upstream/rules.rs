@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tapster_config::{Balance, BalanceKey, Settings, Upstream};
+use tapster_config::{Balance, BalanceKey, Settings, Upstream, UpstreamGroup};
 use tapster_gateway::Endpoint;
 
 use crate::balance::{Algorithm, hash};
@@ -14,6 +14,8 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The options.
 pub(crate) struct Rules {
+    /// What the group is called.
+    pub(super) name: String,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) slots: Option<usize>,
     pub(super) algorithm: Algorithm,
@@ -33,10 +35,12 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn new(settings: &Settings) -> Rules {
-        let passing = &settings.passing;
+    /// Those of one group.
+    pub(crate) fn new(settings: &Settings, group: &UpstreamGroup) -> Rules {
+        let passing = &group.passing;
         Rules {
-            upstreams: settings.upstreams.clone(),
+            name: group.name.clone(),
+            upstreams: group.upstreams.clone(),
             slots: (passing.slots > 0).then_some(passing.slots),
             algorithm: match passing.balance {
                 Balance::LeastRequest => Algorithm::LeastRequest,

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use tapster_supervisor::control::protocol::{LastReload, Stacks, Status, WorkerStacks, WorkerStatus};
+use tapster_supervisor::control::protocol::{
+    FrontStatus, HostStatus, LastReload, Stacks, Status, WorkerStacks, WorkerStatus,
+};
 
 /// Everything about a server.
 pub(super) fn status(status: &Status) -> String {
@@ -43,6 +45,9 @@ pub(super) fn status(status: &Status) -> String {
     if !lost.is_empty() {
         line(&mut text, "", &lost.join(", "));
     }
+    if let Some(front) = &status.front {
+        front_lines(&mut text, front);
+    }
     trouble(&mut text, status);
     let restarts: Vec<String> =
         status.restarts.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
@@ -51,7 +56,47 @@ pub(super) fn status(status: &Status) -> String {
     }
     reloads(&mut text, status);
     workers(&mut text, status);
+    if let Some(front) = status.front.as_ref().filter(|front| !front.upstreams.is_empty()) {
+        upstreams(&mut text, front);
+    }
     text
+}
+
+/// What stands before the workers, or alone.
+fn front_lines(text: &mut String, front: &FrontStatus) {
+    let refused: u64 = front.refused.values().sum();
+    let reasons: Vec<String> =
+        front.refused.iter().map(|(status, times)| format!("{times} with {status}")).collect();
+    let reasons = if refused == 0 { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let ready = if front.ready { "" } else { "not ready; " };
+    let clients = count(usize::try_from(front.connections).unwrap_or(usize::MAX), "client");
+    let answers = front.requests;
+    line(text, "front", &format!("{ready}{clients}, {answers} answers, {refused} of them refusals{reasons}"));
+    let more = [
+        ("waiting", front.waiting),
+        ("holding", front.holding),
+        ("held", front.held),
+        ("sent once more", front.retries),
+        ("TLS handshakes", front.tls_handshakes),
+        ("failed ones", front.tls_failures),
+        ("HTTP/2 connections", front.http2_connections[0]),
+        ("HTTP/2 streams", front.http2_streams[0]),
+    ];
+    let more: Vec<String> =
+        more.iter().filter(|(_, times)| *times > 0).map(|(what, times)| format!("{times} {what}")).collect();
+    if !more.is_empty() {
+        line(text, "", &more.join(", "));
+    }
+}
+
+fn upstreams(text: &mut String, front: &FrontStatus) {
+    let heads = ["upstream", "group", "state", "active", "requests", "failures"];
+    let row = |host: &HostStatus| {
+        let HostStatus { group, name, state, active, requests, failures } = host.clone();
+        let group = if group.is_empty() { "-".to_owned() } else { group };
+        [name, group, state, active.to_string(), requests.to_string(), failures.to_string()]
+    };
+    table(text, heads, front.upstreams.iter().map(row));
 }
 
 /// What the server lost, caught or put aside, where there is any.
@@ -96,8 +141,13 @@ fn indented(text: &str) -> String {
 
 fn workers(text: &mut String, status: &Status) {
     let heads = ["worker", "pid", "state", "generation", "age", "requests", "busy", "connections", "rss"];
+    table(text, heads, status.workers.iter().map(|worker| row(worker, status.threads)));
+}
+
+/// Columns as wide as they have to be, below an empty line.
+fn table<const N: usize>(text: &mut String, heads: [&str; N], rest: impl Iterator<Item = [String; N]>) {
     let mut rows = vec![heads.map(str::to_owned)];
-    rows.extend(status.workers.iter().map(|worker| row(worker, status.threads)));
+    rows.extend(rest);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     text.push('\n');

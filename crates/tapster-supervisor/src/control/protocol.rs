@@ -161,6 +161,9 @@ pub struct Status {
     pub sockets: Vec<SocketStatus>,
     /// Counters of all workers since the start.
     pub totals: Totals,
+    /// What stands before the workers, or alone; none where clients come to workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontStatus>,
     /// How many reloads ended, and how.
     pub reloads: Reloads,
     /// How the last reload ended.
@@ -227,6 +230,62 @@ pub struct Totals {
     pub log_lines_dropped: u64,
     /// Panics, of the server or of extensions written in Rust, that ended one request each.
     pub panics: u64,
+}
+
+/// What the front does, in all its processes, since the start.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrontStatus {
+    /// Whether it takes clients, and has somebody to serve them.
+    pub ready: bool,
+    /// Open connections of clients.
+    pub connections: u64,
+    /// Answers, whoever gave them.
+    pub requests: u64,
+    /// These by class: 1xx, 2xx, 3xx, 4xx, 5xx.
+    pub statuses: BTreeMap<String, u64>,
+    /// Bytes of the bodies of answers.
+    pub bytes: u64,
+    /// What it refused by itself, by status; `other` for statuses that are seldom.
+    pub refused: BTreeMap<String, u64>,
+    /// Requests that wait for a worker or for a slot of an upstream, now.
+    pub waiting: u64,
+    /// Requests that wait until a worker or an upstream can be reached, now.
+    pub holding: u64,
+    /// Requests that waited for that, ever.
+    pub held: u64,
+    /// Requests that were sent once more, ever.
+    pub retries: u64,
+    /// Clients that speak TLS by then.
+    pub tls_handshakes: u64,
+    /// Clients of a port for TLS that did not get that far.
+    pub tls_failures: u64,
+    /// Connections that speak HTTP/2, now and ever.
+    pub http2_connections: [u64; 2],
+    /// Their streams, now and ever.
+    pub http2_streams: [u64; 2],
+    /// The hosts that requests are passed to; at most 64 of each process.
+    pub upstreams: Vec<HostStatus>,
+}
+
+/// One host that requests are passed to.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostStatus {
+    /// Its group; empty where it has no name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Its URL.
+    pub name: String,
+    /// `healthy`, `slow start`, `unknown` (not checked yet), `ejected`, `refusing` (connections) or `unhealthy`; of several
+    /// processes that of the one that thinks the least of it.
+    pub state: String,
+    /// Requests that it has now.
+    pub active: u64,
+    /// Requests that it was sent.
+    pub requests: u64,
+    /// How many of these had no answer, or 502, 503, 504.
+    pub failures: u64,
 }
 
 /// How many reloads ended, and how.

@@ -9,15 +9,16 @@ use tapster_sys::socket::Listener;
 
 use crate::member::{Member, State};
 
-use super::Scene;
 use super::history::{History, ReloadEnd};
 use super::protocol::{Health, Identity, LastReload, Reloads, SocketStatus, Status, Totals, WorkerStatus};
+use super::{Scene, front};
 
 /// Whether it serves.
 pub fn health(scene: &Scene<'_>, history: &History) -> Health {
     let is_application = |slot: usize| scene.fleet.member(slot).is_some_and(|member| !member.stands_in);
     let serves = scene.fleet.ready_slots().any(is_application);
-    Health { ready: serves && !history.stopping, started: history.started }
+    let ready = serves && front::serves(scene.board) && !history.stopping;
+    Health { ready, started: history.started }
 }
 
 /// Slot and process of the worker that serves and has this number or this process id.
@@ -43,6 +44,7 @@ pub fn status(scene: &Scene<'_>, history: &History, identity: &Identity) -> Stat
         workers: members.map(|(slot, member)| worker(scene, slot, member)).collect(),
         sockets: scene.listeners.iter().map(socket).collect(),
         totals: totals(scene),
+        front: front::status(scene.board),
         reloads: Reloads { ok: history.reloads, failed: history.failed_reloads },
         last_reload: history.last_reload.as_ref().map(|end| last_reload(scene, end)),
         restarts: history.restarts.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
@@ -105,9 +107,14 @@ fn totals(scene: &Scene<'_>) -> Totals {
         totals.panics += board.panics();
         classes.iter_mut().zip(board.statuses()).for_each(|(sum, count)| *sum += count);
     }
-    let names = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
-    totals.statuses = BTreeMap::from_iter(names.into_iter().zip(classes));
+    totals.statuses = by_class(classes);
     totals
+}
+
+/// Answers by class, with its name.
+pub(super) fn by_class(classes: [u64; 5]) -> BTreeMap<String, u64> {
+    let names = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
+    BTreeMap::from_iter(names.into_iter().zip(classes))
 }
 
 fn last_reload(scene: &Scene<'_>, end: &ReloadEnd) -> LastReload {

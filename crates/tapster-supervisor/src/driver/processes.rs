@@ -160,6 +160,7 @@ impl Driver<'_> {
 
     fn front_ended(&mut self, pid: Pid, status: Status) -> bool {
         let Some(orders) = self.front.has_ended(pid, status, &self.log) else { return false };
+        self.board.front(0).iter().for_each(|board| board.reset(0));
         orders.into_iter().for_each(|(slot, order)| self.tell(slot, order));
         true
     }
@@ -171,6 +172,9 @@ impl Driver<'_> {
         self.stopped.over(slot);
         self.forget_promoted(slot);
         self.board.worker(slot).set_state(WorkerState::Gone);
+        if !self.front.is_there() {
+            self.board.front(slot).iter().for_each(|board| board.reset(0));
+        }
         self.poke_heir();
         self.events.push_back(Event::Exited { slot, status });
     }

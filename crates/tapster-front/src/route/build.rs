@@ -1,0 +1,98 @@
+//! From the settings to routes: static roots are opened, groups of upstreams made or kept.
+
+use std::rc::Rc;
+
+use tapster_config::{HostPattern, HostSite, RouteTarget, Settings, StaticFiles, UpstreamGroup};
+
+use super::{Route, Routes, Site, Target};
+use crate::files;
+use crate::upstream::Upstreams;
+
+/// Looks whether everything is there that is to be served.
+///
+/// # Errors
+/// In words for the operator.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    let sites = settings.sites.iter().flat_map(|site| &site.static_files);
+    let routes = settings.sites.iter().flat_map(|site| &site.routes).filter_map(|route| route.files.as_ref());
+    settings.static_files.iter().chain(sites).chain(routes).try_for_each(|files| open(files).map(drop))
+}
+
+impl Routes {
+    /// Makes them; `group` gives the upstreams of a group.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub(crate) fn new(
+        settings: &Settings,
+        group: &mut dyn FnMut(&UpstreamGroup) -> Rc<Upstreams>,
+    ) -> Result<Routes, String> {
+        let mut routes = Routes::default();
+        if !settings.front_alone {
+            let files = open_all(&settings.static_files)?;
+            let rest = Route { prefix: Vec::new(), files: None, target: Target::Workers, strips: false };
+            routes.default = Some(Rc::new(Site { files, routes: vec![rest] }));
+            return Ok(routes);
+        }
+        let groups: Vec<(&str, Rc<Upstreams>)> = settings
+            .groups
+            .iter()
+            .filter(|one| !one.upstreams.is_empty())
+            .map(|one| (one.name.as_str(), group(one)))
+            .collect();
+        for site in &settings.sites {
+            let made = Rc::new(Site::new(site, &groups)?);
+            for host in &site.hosts {
+                match host {
+                    HostPattern::Exact(name) => routes.exact.insert(name.clone().into_bytes(), made.clone()),
+                    HostPattern::Below(end) => routes.below.insert(end.clone().into_bytes(), made.clone()),
+                };
+            }
+            if site.hosts.is_empty() {
+                routes.default = Some(made);
+            }
+        }
+        Ok(routes)
+    }
+}
+
+impl Site {
+    fn new(site: &HostSite, groups: &[(&str, Rc<Upstreams>)]) -> Result<Site, String> {
+        let files = open_all(&site.static_files)?;
+        let mut routes = Vec::new();
+        for route in &site.routes {
+            let target = match &route.target {
+                RouteTarget::Upstream(name) => {
+                    let group = groups.iter().find(|(known, _)| known == name);
+                    Target::Upstreams(
+                        group.ok_or_else(|| format!("there is no group {name:?} of upstreams"))?.1.clone(),
+                    )
+                }
+                RouteTarget::Redirect(redirect) => Target::Redirect(redirect.clone()),
+                RouteTarget::Answer(status, text) => Target::Answer(*status, text.clone()),
+            };
+            routes.push(Route {
+                prefix: route.prefix.clone().into_bytes(),
+                files: route.files.as_ref().map(open).transpose()?,
+                target,
+                strips: route.strip_prefix,
+            });
+        }
+        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        Ok(Site { files, routes })
+    }
+}
+
+/// The longest prefix first.
+fn open_all(all: &[StaticFiles]) -> Result<Vec<files::Site>, String> {
+    let mut sites = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    sites.sort_by_key(|site| std::cmp::Reverse(site.prefix().len()));
+    Ok(sites)
+}
+
+fn open(files: &StaticFiles) -> Result<files::Site, String> {
+    files::Site::new(&files.prefix, &files.path).map_err(|error| {
+        let (prefix, path) = (&files.prefix, files.path.display());
+        format!("--static {prefix}={path}: cannot open {path}: {error}")
+    })
+}
