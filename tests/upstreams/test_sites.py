@@ -133,7 +133,7 @@ def test_a_prefix_is_taken_away(sited: Sited) -> None:
             assert ask(server, "any", target).status == 200
             assert backend.heads[-1].startswith(f"GET {left} HTTP/1.1\r\n".encode())
             assert backend.fields()["x-forwarded-prefix"] == "/app"
-        for target in ("//app/x", "/app//evil", "/app/%2e%2e/x", "/./app/x"):
+        for target in ("//app/x", "/app//evil", "/app/a/%2e%2e/x", "/./app/x"):
             assert ask(server, "any", target).status == 400, target
         assert ask(server, "any", "/").status == 404
 

@@ -118,10 +118,10 @@ pub(crate) fn prefix(text: &str) -> Result<String, Invalid> {
         Err(Invalid::with_hint(format!("{text:?} {why}"), hint))
     };
     let Some(rest) = text.strip_prefix('/') else { return wrong("does not begin with /") };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.is_empty() {
         return Ok(String::new());
     }
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
     let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['%', '?', '#', '\0']);
     if !rest.split('/').all(is_name) {
         return wrong("is a prefix that no path can have");

@@ -80,8 +80,11 @@ pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: Work
 
 /// What a front alone serves.
 pub(crate) fn description(settings: &Settings) -> String {
-    if settings.sites.iter().any(|site| !site.hosts.is_empty()) {
-        return format!("{} sites", settings.sites.len());
+    let is_flat = !settings.upstreams.is_empty() || !settings.static_files.is_empty();
+    match settings.sites.len() {
+        1 if !is_flat => return "one site".to_owned(),
+        number @ 2.. => return format!("{number} sites"),
+        _ => {}
     }
     match settings.upstreams.as_slice() {
         [] => "files alone".to_owned(),
