@@ -1,6 +1,8 @@
 //! What becomes of each answer besides being sent: it is counted, and a line in the access log tells of what the front
 //! answered by itself. Workers log what they answer.
 
+use std::time::Duration;
+
 use tapster_gateway::Endpoint;
 use tapster_observe::AccessEvent;
 
@@ -28,20 +30,33 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
     });
 }
 
-/// The same for an answer to what is no request.
-pub(crate) fn note_unknown(front: &Front, client: &Client, status: u16, bytes: u64) {
+/// The same for a refusal, of which the log tells why. A second line is for who wants one for every answer.
+pub(crate) fn note_refusal(
+    front: &Front,
+    client: &Client,
+    request: Option<&Request>,
+    status: u16,
+    bytes: u64,
+) {
+    if front.log.wants_access(200, Duration::ZERO)
+        && let Some(request) = request
+    {
+        return note(front, client, request, status, bytes);
+    }
     front.board.answered(status, bytes);
-    front.log.access(&AccessEvent {
-        peer: peer(client).as_bytes(),
-        method: b"",
-        target: b"",
-        protocol: b"",
-        status,
-        bytes,
-        duration: std::time::Duration::ZERO,
-        referer: None,
-        user_agent: None,
-    });
+    if front.log.wants_access(200, Duration::ZERO) {
+        front.log.access(&AccessEvent {
+            peer: peer(client).as_bytes(),
+            method: b"",
+            target: b"",
+            protocol: b"",
+            status,
+            bytes,
+            duration: Duration::ZERO,
+            referer: None,
+            user_agent: None,
+        });
+    }
 }
 
 fn peer(client: &Client) -> String {

@@ -73,10 +73,7 @@ pub(crate) async fn refuse(front: &Front, client: Client, request: Option<&Reque
     }
     let body = memchr::memmem::find(&out, b"\r\n\r\n").map_or(0, |end| (out.len() - end - 4) as u64);
     front.board.refused(status);
-    match request {
-        Some(request) => access::note(front, &client, request, status, body),
-        None => access::note_unknown(front, &client, status, body),
-    }
+    access::note_refusal(front, &client, request, status, body);
     let limits = &front.policy.pace;
     if write(&client.stream, &mut Pace::default(), limits, &out, &[]).await.is_ok() {
         client.linger().await;

@@ -159,7 +159,7 @@ impl Place {
                 failures: number(FAILURES),
             };
             std::sync::atomic::fence(Acquire);
-            if turn % 2 == 0 && words[TURN].load(Relaxed) == turn {
+            if turn.is_multiple_of(2) && words[TURN].load(Relaxed) == turn {
                 return Some(view);
             }
         }
