@@ -44,7 +44,7 @@ pub(crate) async fn answer(
     let mut out = Vec::new();
     encode::response_head(&mut out, b"200 OK\r\nContent-Type: application/octet-stream\r\n", &fields);
     let sent = if request.is_head() { &[][..] } else { &proof };
-    access::note(&front.log, client, request, 200, sent.len() as u64);
+    access::note(front, client, request, 200, sent.len() as u64);
     let written = write(&client.stream, &mut Pace::default(), &front.policy.pace, &out, sent).await;
     Some(match (written, keep) {
         (Ok(()), true) => After::Next,
