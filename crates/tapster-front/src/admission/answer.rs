@@ -79,7 +79,8 @@ impl Refusal {
         encode::response_head(&mut head, lines.as_bytes(), &fields);
         let text = if request.is_head() { &[] } else { text.as_bytes() };
         let written = write(&client.stream, &mut Pace::default(), &front.policy.pace, &head, text).await;
-        access::note(&front.log, client, request, status, text.len() as u64);
+        front.board.refused(status);
+        access::note(front, client, request, status, text.len() as u64);
         match (written, keep) {
             (Ok(()), true) => After::Next,
             (Ok(()), false) => After::Linger,
