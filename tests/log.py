@@ -1,10 +1,16 @@
-"""The lines that a child process writes: kept, searched, waited for. Filled by a thread of the test process."""
+"""The lines that a child process writes: kept, searched, waited for.
+
+Whoever looks sees all that has been written by then: a thread reads on behalf of those who wait, and who looks reads first.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import threading
 import time
+from contextlib import suppress
 from typing import IO
 
 
@@ -12,20 +18,25 @@ class Log:
     """Lines in the order they came; a reader may wait for one."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        os.set_blocking(stream.fileno(), False)
         self._lines: list[str] = []
+        self._unfinished = b""
         self._changed = threading.Condition()
         self._ended = False
-        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def mark(self) -> int:
         """The number of lines so far, for `since`."""
         with self._changed:
+            self._take()
             return len(self._lines)
 
     def lines(self, since: int = 0) -> list[str]:
         """The lines written after the mark."""
         with self._changed:
+            self._take()
             return self._lines[since:]
 
     def text(self, since: int = 0) -> str:
@@ -60,11 +71,22 @@ class Log:
         """Waits until the last process that holds the other end has closed it."""
         self._reader.join(timeout)
 
-    def _read(self, stream: IO[bytes]) -> None:
-        for raw in stream:
+    def _read(self) -> None:
+        readable = select.poll()
+        readable.register(self._stream, select.POLLIN)
+        while not self._ended:
+            readable.poll()
             with self._changed:
-                self._lines.append(raw.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+                self._take()
+
+    def _take(self) -> None:
+        """Takes all that was written. Called with the lock held."""
+        with suppress(BlockingIOError):
+            while not self._ended:
+                data = os.read(self._stream.fileno(), 1 << 16)
+                *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+                if not data:
+                    self._ended = True
+                    lines += [self._unfinished] if self._unfinished else []
+                self._lines += [line.decode("utf-8", "backslashreplace").rstrip("\r") for line in lines]
                 self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
