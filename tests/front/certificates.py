@@ -75,3 +75,21 @@ class Authority:
         into = ("-out", str(pair.certificate), "-extfile", str(extra))
         openssl("x509", "-req", "-in", str(request), *signer, "-days", str(days), *into)
         return pair
+
+    def take_back(self, *pairs: Pair) -> Path:
+        """A list that names these certificates, and no others, as taken back."""
+        names = ("index.txt", "number", "ca.cnf", "crl.pem")
+        index, number, config, into = (self.directory / name for name in names)
+        index.write_text("")
+        number.write_text("01\n")
+        lines = [
+            *("[ca]", "default_ca=own", "[own]", f"database={index}", f"crlnumber={number}"),
+            *("default_md=sha256", "default_crl_days=30", "crl_extensions=more"),
+            *("[more]", "authorityKeyIdentifier=keyid:always"),
+        ]
+        config.write_text("\n".join(lines) + "\n")
+        signer = ("-config", str(config), "-cert", str(self.certificate), "-keyfile", str(self._key))
+        for pair in pairs:
+            openssl("ca", *signer, "-revoke", str(pair.certificate))
+        openssl("ca", *signer, "-gencrl", "-out", str(into))
+        return into

@@ -299,6 +299,33 @@ def test_ports_that_are_kept_for_root(tmp_path: Path) -> None:
         assert hint in text
 
 
+def test_it_listens_where_browsers_go(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("not on this system: the right to make a network namespace")
+    with Server(APP, "--domain", "example.com", *state(tmp_path), wrapper=("unshare", "--net")) as server:
+        server.log.wait_for(r"listening on https://\[::\]:443 and https://0\.0\.0\.0:443 \(HTTP\)")
+        server.log.wait_for(r"listening on http://\[::\]:80 and .* \(sent on to HTTPS\)")
+        server.wait_ready()
+        # There is no way out of the namespace.
+        words = (
+            r"no certificate for example\.com: (acme-v02\.api\.letsencrypt\.org cannot|this system trusts no)"
+        )
+        server.log.wait_for(words, timeout=40)
+        server.stop()
+
+
+def test_a_full_or_closed_directory_asks_for_nothing(pebble: Pebble, serve: Serve, tmp_path: Path) -> None:
+    options = (*domains("a.test"), *pebble.options, *state(tmp_path))
+    kept = tmp_path / "state" / "acme" / f"{pebble.host}-14000-dir"
+    # Root may write everywhere, but not where a directory has the name.
+    (kept / "room").mkdir(parents=True)
+    server = serve(APP, *options)
+    server.log.wait_for(r"no certificate for a\.test: .*/room cannot be written: .* \(--state-dir\)")
+    assert pebble.said("order-plz") == 0
+    (kept / "room").rmdir()
+    wait_obtained(server, "a.test")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -11,6 +11,7 @@ import pytest
 from tests.address import Address
 from tests.front.certificates import Authority
 from tests.front.tls_client import connect, context, encrypted, environ, get
+from tests.server import run
 from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
@@ -84,6 +85,33 @@ def test_who_has_to_show_one_is_not_served_without(
     lenient = serve(PAGE, *own.options, *options, "--tls-client-auth", "optional")
     assert _is_served(lenient, context(authority))
     assert not _is_served(lenient, context(authority, stranger))
+
+
+def test_who_was_taken_back_is_not_served(
+    authority: Authority, own: Pair, serve: Serve, tmp_path: Path
+) -> None:
+    good, gone = (authority.sign(name, usage="clientAuth") for name in ("kept", "gone"))
+    ca = ("--tls-client-ca", str(authority.certificate), "--state-dir", str(tmp_path))
+    crl = authority.take_back()
+    server = serve(PAGE, *own.options, *ca, "--tls-client-crl", str(crl))
+    assert _is_served(server, context(authority, gone))
+    made = context(authority, gone)
+    session = _session(server, made)
+    authority.take_back(gone)
+    server.send(signal.SIGHUP)
+    server.log.wait_for("the certificates were read anew")
+    assert _is_served(server, context(authority, good))
+    assert not _is_served(server, context(authority, gone))
+    with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+        _resumed(server, made, session)
+    # Nobody knows what an authority without a list has taken back.
+    other = Authority(tmp_path / "other", "Other").take_back()
+    strict = serve(PAGE, *own.options, *ca, "--tls-client-crl", str(other))
+    assert not _is_served(strict, context(authority, good))
+    for option, words in ((authority.certificate, "no revocation list"), (tmp_path / "none", "cannot read")):
+        ended = run(PAGE, *own.options, *ca, "--bind", "127.0.0.1:0", "--tls-client-crl", str(option))
+        assert ended.returncode != 0
+        assert words in ended.stderr
 
 
 def _session(server: Server, made: ssl.SSLContext) -> ssl.SSLSession:

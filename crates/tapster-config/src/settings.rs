@@ -290,6 +290,8 @@ pub struct TlsSettings {
     pub acme: AcmeSettings,
     /// Who signs the certificates of clients; none asks for none.
     pub client_ca: Option<PathBuf>,
+    /// Which of them are taken back.
+    pub client_crl: Option<PathBuf>,
     /// Whether clients need one.
     pub client_auth: TlsClientAuth,
     /// The oldest version.

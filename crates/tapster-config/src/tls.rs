@@ -40,6 +40,10 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ConfigError> {
                     has its key";
         return Err(ConfigError::new(what).hint(hint));
     }
+    if tls.client_crl.is_some() && tls.client_ca.is_none() {
+        let what = "--tls-client-crl without --tls-client-ca: no client is asked for a certificate";
+        return Err(ConfigError::new(what).hint("add --tls-client-ca, or leave it out"));
+    }
     let useless = match tls {
         _ if tls.is_on() => return Ok(()),
         TlsSettings { client_ca: Some(_), .. } => "--tls-client-ca",

@@ -21,12 +21,13 @@ use rustls::pki_types::pem::PemObject;
 use tapster_config::{AcmeChallenge, AcmeSettings, Settings};
 use tapster_sys::identity::Identity;
 use tapster_sys::keep::Keep;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::sleep;
 
 use crate::front::Front;
 use crate::tls;
 use domain::Domain;
+use https::Waits;
 use store::Store;
 
 pub(crate) use answer::answer;
@@ -78,13 +79,21 @@ pub(crate) struct Acme {
     hears_plain: bool,
     roots: Vec<CertificateDer<'static>>,
     obtained: Arc<Obtained>,
+    /// How long the authority wants to hear nothing.
+    waits: Arc<Waits>,
 }
 
 impl Acme {
     pub(crate) fn new(settings: &Settings, Prepared { keep, roots }: Prepared) -> Rc<Acme> {
         let (acme, hears_plain) = (settings.tls.acme.clone(), !settings.tls.redirect_bind.is_empty());
         let obtained = Obtained::new(Store::new(keep), acme.domains.clone());
-        Rc::new(Acme { settings: acme, hears_plain, roots, obtained: Arc::new(obtained) })
+        Rc::new(Acme {
+            settings: acme,
+            hears_plain,
+            roots,
+            obtained: Arc::new(obtained),
+            waits: Arc::default(),
+        })
     }
 
     /// What handshakes get of it.
@@ -94,6 +103,16 @@ impl Acme {
 
     fn store(&self) -> &Store {
         &self.obtained.store
+    }
+
+    /// Does something with the files that waits for a disk, while the loop goes on.
+    async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Store) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let obtained = self.obtained.clone();
+        let done = spawn_blocking(move || act(&obtained.store)).await;
+        done.unwrap_or_else(|error| Err(format!("the files of certificates: {error}")))
     }
 
     /// Which proof is tried first, and after so many failures.

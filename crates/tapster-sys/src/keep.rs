@@ -87,15 +87,27 @@ impl Keep {
     /// # Errors
     /// What the system says; then the one before is still there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace(name, bytes, File::sync_all)?;
+        Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    /// The same for what is of no use after that: nothing waits for a disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace(name, bytes, |_| Ok(()))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8], settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
         let new = format!("{name}.{}.new", std::process::id());
         let mut file = self.open_at(&new, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        let written = file.write_all(bytes).and_then(|()| settle(&file));
         let moved = written.and_then(|()| Ok(rustix::fs::renameat(&self.fd, &new, &self.fd, plain(name)?)?));
         if moved.is_err() {
             let _there = rustix::fs::unlinkat(&self.fd, &new, AtFlags::empty());
         }
-        moved?;
-        Ok(rustix::fs::fsync(&self.fd)?)
+        moved
     }
 
     /// Removes a file, if it is there.

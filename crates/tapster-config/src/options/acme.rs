@@ -19,7 +19,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   authority's terms of service. May be given several times; each name gets a certificate of its own. Without \
                   `--bind` the server listens on port 443 of every address, and on port 80 to send clients on to HTTPS and to \
                   prove that the name is its own. Certificates are kept in `--state-dir` and renewed after two thirds of their \
-                  life, or when the authority says. The server serves meanwhile; until there is the first certificate, \
+                  life. The server serves meanwhile; until there is the first certificate, \
                   TLS handshakes for the name are refused. `docs/tls.md` says more.",
         ..ROW
     },

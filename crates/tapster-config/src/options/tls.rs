@@ -82,6 +82,17 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "tls-client-crl",
+        metavar: "FILE",
+        kind: Kind::Path(|settings, path| settings.tls.client_crl = Some(path)),
+        fallback: Fallback::Words("no certificate is taken back"),
+        group: Group::Tls,
+        help: "Refuse client certificates that a revocation list in this PEM file names, with --tls-client-ca",
+        details: "There has to be a list of every authority between the client and --tls-client-ca, and that one's: who has none \
+                  signed nothing that is accepted. A list that is past its time still holds. HUP reads it anew.",
+        ..ROW
+    },
+    OptionSpec {
         name: "tls-client-auth",
         metavar: "WHO",
         kind: Kind::Choice(&[

@@ -1,30 +1,27 @@
 //! The way to an authority: whom its own certificate has to be from, and the account there, which is made when there is none.
 //! Whoever uses an authority agrees to its terms of service.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use instant_acme::{Account, NewAccount};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use tapster_observe::Log;
 use tokio::task::spawn_blocking;
 
-use super::https::{Https, Waits};
+use super::Acme;
+use super::https::Https;
 use super::order::Failure;
-use super::{Acme, store};
+use super::store::{self, Store};
 
 /// An authority that knows us.
 pub(super) struct Authority {
     pub(super) account: Account,
-    waits: Arc<Waits>,
 }
 
 impl Authority {
     /// Enters with the account that is kept, or a new one.
     pub(super) async fn enter(acme: &Acme, log: &Log) -> Result<Authority, Failure> {
-        let waits = Arc::<Waits>::default();
-        let https = Https::new(roots(acme).await?, waits.clone()).map_err(Failure::State)?;
+        acme.write(Store::try_room).await.map_err(Failure::State)?;
+        let https = Https::new(roots(acme).await?, acme.waits.clone()).map_err(Failure::State)?;
         let builder = Account::builder_with_http(Box::new(https));
         let contact = acme.settings.email.as_ref().map(|email| format!("mailto:{email}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
@@ -38,7 +35,8 @@ impl Authority {
                 let account = builder.from_credentials(kept.credentials).await?;
                 if is_other {
                     account.update_contacts(&contact).await?;
-                    keep_email(acme).map_err(Failure::State)?;
+                    let email = acme.settings.email.clone();
+                    acme.write(move |store| keep_email(store, email)).await.map_err(Failure::State)?;
                 }
                 account
             }
@@ -51,7 +49,7 @@ impl Authority {
                 let directory = acme.settings.directory().to_owned();
                 let (account, credentials) = builder.create(&new, directory, None).await?;
                 let made = store::Account { email: acme.settings.email.clone(), credentials };
-                acme.store().keep_account(&made).map_err(Failure::State)?;
+                acme.write(move |store| store.keep_account(&made)).await.map_err(Failure::State)?;
                 log.info(format_args!(
                     "an account with {} was made; using it means to agree to its terms of service",
                     acme.settings.directory()
@@ -59,18 +57,13 @@ impl Authority {
                 account
             }
         };
-        Ok(Authority { account, waits })
-    }
-
-    /// How long it wants to hear nothing, if it said so in its last refusal.
-    pub(super) fn wait(&self) -> Option<Duration> {
-        self.waits.last()
+        Ok(Authority { account })
     }
 }
 
-fn keep_email(acme: &Acme) -> Result<(), String> {
-    let Some(kept) = acme.store().account()? else { return Ok(()) };
-    acme.store().keep_account(&store::Account { email: acme.settings.email.clone(), ..kept })
+fn keep_email(store: &Store, email: Option<String>) -> Result<(), String> {
+    let Some(kept) = store.account()? else { return Ok(()) };
+    store.keep_account(&store::Account { email, ..kept })
 }
 
 /// Whom the authority's own certificate may be from.

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::authority::Authority;
 use super::schedule::{self, Failures};
 use super::{Acme, explain, order};
+use crate::drain::Open;
 use crate::front::Front;
 use order::Failure;
 
@@ -108,12 +109,13 @@ impl Domain {
     /// Tries to obtain one. `authority` is the way to it, once there is one.
     pub(super) async fn obtain(&mut self, front: &Rc<Front>, acme: &Acme, authority: &mut Option<Authority>) {
         let by_http = acme.is_by_http(self.failures(acme, &front.log).times.len() + self.silent as usize);
+        acme.waits.forget();
         let obtained = timeout(LONGEST, self.try_once(front, acme, authority, by_http)).await;
         match obtained.unwrap_or(Err(Failure::Late)) {
-            Ok(pem) => self.succeeded(acme, &pem, by_http, &front.log),
+            Ok((pem, _open)) => self.succeeded(acme, &pem, by_http, &front.log).await,
             Err(failure) => {
-                let wait = authority.take().and_then(|authority| authority.wait());
-                self.failed(acme, &failure, wait, by_http, &front.log);
+                *authority = None;
+                self.failed(acme, &failure, by_http, &front.log).await;
             }
         }
     }
@@ -124,7 +126,7 @@ impl Domain {
         acme: &Acme,
         authority: &mut Option<Authority>,
         by_http: bool,
-    ) -> Result<Zeroizing<String>, Failure> {
+    ) -> Result<(Zeroizing<String>, Open), Failure> {
         let way = match authority {
             Some(authority) => authority,
             None => authority.insert(Authority::enter(acme, &front.log).await?),
@@ -132,22 +134,25 @@ impl Domain {
         order::obtain(&way.account, acme.store(), &self.name, by_http, &front.drain).await
     }
 
-    fn succeeded(&mut self, acme: &Acme, pem: &str, by_http: bool, log: &Log) {
+    async fn succeeded(&mut self, acme: &Acme, pem: &Zeroizing<String>, by_http: bool, log: &Log) {
         let (how, from) = (way(by_http), acme.settings.directory());
         log.info(format_args!("a certificate for {} was obtained from {from} ({how})", self.name));
         self.silent = 0;
-        let kept = acme.store().keep_certificate(&self.name, pem.as_bytes());
+        let (name, kept) = (self.name.clone(), pem.clone());
+        let kept = acme.write(move |store| {
+            store.keep_certificate(&name, kept.as_bytes())?;
+            store.keep_failures(&name, &Failures::default())
+        });
         // It is served all the same, and no second one is asked for while this server lives.
-        let _said = kept.map_err(|error| self.complain(error, log));
-        self.hold(acme, pem.as_bytes(), log);
-        if let Err(error) = acme.store().keep_failures(&self.name, &Failures::default()) {
+        if let Err(error) = kept.await {
             self.complain(error, log);
         }
+        self.hold(acme, pem.as_bytes(), log);
         self.seen = None;
     }
 
-    fn failed(&mut self, acme: &Acme, failure: &Failure, wait: Option<Duration>, by_http: bool, log: &Log) {
-        let now = SystemTime::now();
+    async fn failed(&mut self, acme: &Acme, failure: &Failure, by_http: bool, log: &Log) {
+        let (now, wait) = (SystemTime::now(), acme.waits.last());
         if failure.is_silence() {
             self.silent += 1;
             let silence = now + schedule::after_silence(self.silent, lot());
@@ -158,7 +163,8 @@ impl Domain {
             failures.add(seconds(now), wait.map(|wait| seconds(now + wait)));
             self.seen = failures.last();
             self.not_before = at(failures.next(lot()));
-            if let Err(error) = acme.store().keep_failures(&self.name, &failures) {
+            let name = self.name.clone();
+            if let Err(error) = acme.write(move |store| store.keep_failures(&name, &failures)).await {
                 self.complain(error, log);
             }
         }

@@ -49,6 +49,11 @@ impl Waits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Before a new attempt.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn note<B>(&self, answer: &Response<B>) {
         let is_refusal = answer.status().is_client_error() || answer.status().is_server_error();
         let said = answer.headers().get("retry-after").filter(|_| is_refusal);

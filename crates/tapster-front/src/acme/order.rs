@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::https::Unreachable;
 use super::store::Store;
-use crate::drain::Drain;
+use crate::drain::{Drain, Open};
 
 /// How often the authority is asked how far it is; what it says itself about that goes before.
 const POLL: RetryPolicy = RetryPolicy::new()
@@ -79,20 +79,20 @@ impl Failure {
     }
 }
 
-/// Obtains one: the key and the chain, in PEM. A server that ends waits for what was asked for and is about to be signed.
+/// Obtains one: the key and the chain, in PEM. A server that ends waits for what is about to be signed, until that is kept.
 pub(super) async fn obtain(
     account: &Account,
     store: &Store,
     name: &str,
     by_http: bool,
     drain: &Rc<Drain>,
-) -> Result<Zeroizing<String>, Failure> {
+) -> Result<(Zeroizing<String>, Open), Failure> {
     let identifiers = [Identifier::Dns(name.to_owned())];
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
     let proved = prove(&mut order, store, name, by_http).await;
     store.forget_proofs();
     proved?;
-    let _ended_later = drain.open();
+    let open = drain.open();
     let key = KeyPair::generate();
     let request = key.and_then(|key| {
         let mut params = CertificateParams::new([name.to_owned()])?;
@@ -102,7 +102,7 @@ pub(super) async fn obtain(
     let (request, key) = request.map_err(|error| Failure::State(format!("no key can be made: {error}")))?;
     order.finalize_csr(request.der()).await?;
     let chain = order.poll_certificate(&POLL).await?;
-    Ok(Zeroizing::new(key.serialize_pem() + &chain))
+    Ok((Zeroizing::new(key.serialize_pem() + &chain), open))
 }
 
 /// Shows that the name is ours.

@@ -79,6 +79,12 @@ impl Store {
         let _gone = self.keep.rename(ACCOUNT, "account.json.unknown");
     }
 
+    /// Whether something can be kept: what is obtained and lost is missed at the authority, which counts.
+    pub(super) fn try_room(&self) -> Result<(), String> {
+        let written = self.keep.write("room", &[0; 32 * 1024]).and_then(|()| self.keep.remove("room"));
+        written.map_err(|error| self.wrong("room", "cannot be written", &error))
+    }
+
     /// What went wrong with a name.
     pub(super) fn failures(&self, name: &str) -> Result<Failures, String> {
         Ok(self.json(&format!("{name}.failures"))?.unwrap_or_default())
@@ -129,7 +135,7 @@ impl Store {
     }
 
     fn keep_proof(&self, file: &str, bytes: &[u8]) -> Result<(), String> {
-        self.keep.write(file, bytes).map_err(|error| self.wrong(file, "cannot be written", &error))
+        self.keep.put(file, bytes).map_err(|error| self.wrong(file, "cannot be written", &error))
     }
 
     /// Removes all proofs. Only for who has the lock.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use tapster_config::{Settings, TlsClientAuth, TlsVersion};
@@ -43,7 +45,10 @@ pub(crate) fn build(
     let builder = builder.map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let builder = match &secrets.client_ca {
         None => builder.with_no_client_auth(),
-        Some(ca) => builder.with_client_cert_verifier(verifier(ca, settings.tls.client_auth, &provider)?),
+        Some(ca) => {
+            let lists = secrets.client_crl.as_ref().map_or(Ok(Vec::new()), revocation_lists)?;
+            builder.with_client_cert_verifier(verifier(ca, lists, settings.tls.client_auth, &provider)?)
+        }
     };
     let mut config = builder.with_cert_resolver(Arc::new(Choice::new(&certificates, obtained)));
     let protocols = [
@@ -62,6 +67,7 @@ pub(crate) fn build(
 /// Who looks at the certificates of clients.
 fn verifier(
     ca: &Content,
+    lists: Vec<CertificateRevocationListDer<'static>>,
     auth: TlsClientAuth,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
@@ -72,12 +78,30 @@ fn verifier(
             format!("a certificate in {path} is none that can sign others: {error} (--tls-client-ca)")
         })?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).with_crls(lists);
     let builder = match auth {
         TlsClientAuth::Required => builder,
         TlsClientAuth::Optional => builder.allow_unauthenticated(),
     };
-    builder.build().map_err(|error| format!("{path} cannot be used: {error} (--tls-client-ca)"))
+    builder.build().map_err(|error| match error {
+        VerifierBuilderError::InvalidCrl(error) => format!(
+            "a revocation list cannot be used: {error:?} (--tls-client-crl); it has to be one of version 2 with a number \
+             (RFC 5280 §5)"
+        ),
+        error => format!("{path} cannot be used: {error} (--tls-client-ca)"),
+    })
+}
+
+/// What says which certificates of clients are taken back; at least one.
+fn revocation_lists(content: &Content) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let path = content.path.display();
+    let lists = CertificateRevocationListDer::pem_slice_iter(&content.bytes).collect::<Result<Vec<_>, _>>();
+    match lists {
+        Ok(lists) if !lists.is_empty() => Ok(lists),
+        Ok(_) => Err(format!("{path} holds no revocation list in PEM form (--tls-client-crl)")),
+        Err(error) => Err(format!("{path} is no valid PEM: {error} (--tls-client-crl)")),
+    }
 }
 
 /// A fingerprint of what a session was let in by.
@@ -89,6 +113,10 @@ fn rules(settings: &Settings, secrets: &Secrets) -> [u8; 32] {
             TlsClientAuth::Optional => b"optional",
         });
         context.update(&ca.bytes);
+    }
+    if let Some(lists) = &secrets.client_crl {
+        context.update(b"but");
+        context.update(&lists.bytes);
     }
     let mut rules = [0; 32];
     rules.copy_from_slice(context.finish().as_ref());

@@ -34,6 +34,8 @@ pub struct Secrets {
     pub(crate) pairs: Vec<Pair>,
     /// Whose certificates clients may show.
     pub(crate) client_ca: Option<Content>,
+    /// Which of them are taken back; none without the one above.
+    pub(crate) client_crl: Option<Content>,
     /// What session tickets are encrypted with.
     pub(crate) tickets: Seed,
 }
@@ -53,9 +55,10 @@ impl Secrets {
             pairs.push(read_pair(&TlsCertificate { certificate: path.clone(), key: path })?);
         }
         let client_ca = tls.client_ca.as_ref().map(|path| read(path, "--tls-client-ca")).transpose()?;
+        let client_crl = tls.client_crl.as_ref().map(|path| read(path, "--tls-client-crl")).transpose()?;
         // Without a place for it the next server begins anew, and clients shake hands in full.
         let tickets = tickets::seed(directory.ok().as_deref());
-        Ok(Secrets { pairs, client_ca, tickets })
+        Ok(Secrets { pairs, client_ca, client_crl, tickets })
     }
 
     /// Into a file without a name, for the front.
@@ -71,7 +74,7 @@ impl Secrets {
         put(self.tickets.as_bytes())?;
         put(&(self.pairs.len() as u64).to_ne_bytes())?;
         let contents = self.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-        for content in contents.chain(&self.client_ca) {
+        for content in contents.chain(&self.client_ca).chain(&self.client_crl) {
             put(content.path.as_os_str().as_bytes())?;
             put(&content.bytes)?;
         }
@@ -95,7 +98,7 @@ impl Secrets {
             let (certificate, key) = pair?;
             pairs.push(Pair { certificate, key });
         }
-        Ok(Secrets { pairs, client_ca: content(&mut file)?, tickets })
+        Ok(Secrets { pairs, client_ca: content(&mut file)?, client_crl: content(&mut file)?, tickets })
     }
 }
 
