@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BIN = Path(sys.executable).parent
 
 #: The rooms a server belongs to.
-SINGLE, THREADED, FLOOR = "single-threaded", "threaded", "floor"
+SINGLE, THREADED, FLOOR, FRONT = "single-threaded", "threaded", "floor", "front"
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,8 @@ CONTENDERS: dict[str, Contender] = {
         Contender("freastal", "freastal", _script(_FREASTAL), _single),
         Contender("peregrine", "peregrine-server", _peregrine, _either),
         Contender("m0serve", "m0serve", _m0serve, _either),
+        # Started by front.py, which knows what it stands before.
+        Contender("nginx", "", lambda _task: ["nginx"], lambda _threads: FRONT),
         Contender("floor", "", lambda task: [str(floor()), str(task.port)], lambda _threads: FLOOR),
     )
 }

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from bench.results import Round
     from bench.serving import Job
 
-#: Every server, without and with the floor, which can only answer hello.
-SERVERS = tuple(name for name in CONTENDERS if name != "floor")
-ALL = tuple(CONTENDERS)
+#: Every server of applications, without and with the floor, which can only answer hello.
+SERVERS = tuple(name for name in CONTENDERS if name not in ("floor", "nginx"))
+ALL = (*SERVERS, "floor")
+#: What files are served by, and requests passed.
+FRONTS = ("tapster", "nginx")
 #: Those that can have several requests in the application.
 POOLS = tuple(name for name in SERVERS if CONTENDERS[name].room(2) == THREADED)
 
@@ -74,6 +76,18 @@ SCENARIOS: dict[str, Scenario] = {
         1,
         Throughput(Wrk(64), behind_nginx=True),
         ("tapster", "uwsgi"),
+    ),
+    "static1k": Scenario(
+        "a file of 1 KiB by the front", "", 1, Throughput(Wrk(64, "/1k"), as_front=True), FRONTS
+    ),
+    "static16k": Scenario(
+        "a file of 16 KiB by the front", "", 1, Throughput(Wrk(64, "/16k"), as_front=True), FRONTS
+    ),
+    "static10m": Scenario(
+        "a file of 10 MiB by the front", "", 1, Throughput(Wrk(8, "/10m"), as_front=True), FRONTS
+    ),
+    "proxy": Scenario(
+        "passed to two backends by HTTP/1.1", "", 1, Throughput(Wrk(64, "/passed"), as_front=True), FRONTS
     ),
     "memory": Scenario("one worker, idle after one request", "hello", 1, Idle(), most_rounds=3),
     "connections": Scenario(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import procfs
+from bench.front import front
 from bench.results import Round
 from bench.serving import serving, serving_behind_nginx
 
@@ -22,10 +23,12 @@ class Throughput:
     load: Wrk
     beside: Wrk | None = None
     behind_nginx: bool = False
+    #: What is measured is a front: Tapster's own or nginx.
+    as_front: bool = False
 
     def __call__(self, job: Job) -> Round:
         """Warms the server up for a second, then takes the figures."""
-        start = serving_behind_nginx if self.behind_nginx else serving
+        start = front if self.as_front else serving_behind_nginx if self.behind_nginx else serving
         with start(job) as server:
             self.load.load(server.port, 1, job.folder)
             others = (

@@ -4,6 +4,7 @@ application.
 
 from __future__ import annotations
 
+import email.message
 import os
 import time
 from typing import TYPE_CHECKING
@@ -11,13 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.front.conftest import LARGE, LAST_MODIFIED, SMALL, put
-from tests.server import run
+from tests.server import Server, run
 from tests.wire import Connection, Response, exchange, http_request
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.server import Server
 
 CSS = "/static/css/a.css"
 
@@ -117,11 +116,45 @@ def test_a_range(server: Server, target: str) -> None:
     for text in (f"{size}-", "-0", "18446744073709551615-"):
         found = get(server, target, {"Range": f"bytes={text}"})
         assert (found.status, found.get("Content-Range")) == (416, f"bytes */{size}"), text
-    for text in ("bytes=2-1", "bytes=0-1,3-4", "bytes=x-", "lines=0-1", "bytes=99999999999999999999-"):
+    for text in ("bytes=2-1", "bytes=0-1,1-4", "bytes=x-", "lines=0-1", "bytes=99999999999999999999-"):
         assert get(server, target, {"Range": text}).status == 200, text
     etag = whole.get("ETag") or ""
     assert get(server, target, {"Range": "bytes=0-1", "If-Range": etag}).status == 206
     assert get(server, target, {"Range": "bytes=0-1", "If-Range": '"other"'}).status == 200
+
+
+@pytest.mark.parametrize("target", [CSS, "/static/large.bin"])
+def test_several_ranges(server: Server, target: str) -> None:
+    whole = get(server, target)
+    size = len(whole.body)
+    found = get(server, target, {"Range": "bytes=0-2, 5-5,-4"})
+    assert found.status == 206 and found.get("Content-Range") is None
+    assert found.get("ETag") == whole.get("ETag")
+    message = email.message_from_bytes(
+        f"Content-Type: {found.get('Content-Type')}\r\n\r\n".encode() + found.body
+    )
+    assert message.get_content_type() == "multipart/byteranges"
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    seen = []
+    for part in parts:
+        assert isinstance(part, email.message.Message)
+        assert part["Content-Type"] == whole.get("Content-Type")
+        seen.append(part["Content-Range"])
+    assert seen == [f"bytes 0-2/{size}", f"bytes 5-5/{size}", f"bytes {size - 4}-{size - 1}/{size}"]
+    for data in (whole.body[:3], whole.body[5:6], whole.body[-4:]):
+        assert b"\r\n\r\n" + data + b"\r\n--" in found.body
+    head = get(server, target, {"Range": "bytes=0-2, 5-5,-4"}, method="HEAD")
+    assert (head.status, head.get("Content-Length")) == (206, str(len(found.body)))
+    one = get(server, target, {"Range": f"bytes=0-2,{size}-"})
+    assert (one.status, one.body) == (206, whole.body[:3])
+    none = get(server, target, {"Range": f"bytes={size}-,{size + 5}-"})
+    assert (none.status, none.get("Content-Range")) == (416, f"bytes */{size}")
+
+
+def test_ranges_are_no_way_to_have_more_sent(server: Server) -> None:
+    for text in ("0-,0-,0-", "0-5,5-9", ",".join(f"{number}-{number}" for number in range(0, 20, 2))):
+        assert get(server, "/static/large.bin", {"Range": f"bytes={text}"}).body == LARGE, text
 
 
 @pytest.mark.parametrize(
@@ -167,6 +200,31 @@ def test_a_directory_is_its_index(server: Server) -> None:
     assert (found.status, found.get("Location")) == (301, "/static/page/?a=b")
     assert get(server, "/static/css/").status == 404
     assert get(server, "/static/css").status == 404
+
+
+def test_rules_and_names_of_an_index(site: Path) -> None:
+    public = site / "public"
+    options = ("--static", f"/static/={public}", "--static-index", "page.html,a.css")
+    rules = ("*.js=max-age=60", "/static/css/**=private, max-age=5", "*.bin=off")
+    given = [word for rule in rules for word in ("--static-cache-control", rule)]
+    with Server.start("plain:application", *options, *given) as server:
+        kept = {
+            name: get(server, f"/static/{name}").get("Cache-Control")
+            for name in ("packed.js", "css/a.css", "large.bin", "empty.txt", "app.0123456789ab.css")
+        }
+        assert list(kept.values()) == [
+            "max-age=60",
+            "private, max-age=5",
+            None,
+            "no-cache",
+            "public, max-age=31536000, immutable",
+        ]
+        found = get(server, "/static/css/")
+        assert (found.body, found.get("Content-Type")) == (SMALL, "text/css; charset=utf-8")
+        assert get(server, "/static/page/").status == 404
+    with Server.start("plain:application", *options[:2], "--static-index", "off") as server:
+        assert get(server, "/static/page/").status == 404
+        assert get(server, "/static/page").status == 404
 
 
 def test_other_methods_are_refused_for_what_is_a_file(server: Server) -> None:
@@ -245,6 +303,13 @@ def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     done = run("plain:application", "--bind", "127.0.0.1:0", "--static", f"/static/={tmp_path}/none")
     assert done.returncode == 1
     assert "--static /static/=" in done.stderr and "No such file" in done.stderr
+
+
+def test_a_pattern_that_is_none_is_said(tmp_path: Path) -> None:
+    options = ("--static", f"/static/={tmp_path}", "--static-cache-control", "a**b=no-cache")
+    done = run("plain:application", "--bind", "127.0.0.1:0", *options)
+    assert done.returncode == 1
+    assert "--static-cache-control a**b" in done.stderr
 
 
 def test_an_option_that_is_wrong_is_said() -> None:

@@ -15,6 +15,7 @@ const NEED_APP: &[NeedsApp] = &[
     ("app", |settings| settings.app.is_some()),
     ("preload", |settings| settings.preload),
     ("reload", |settings| settings.reload),
+    ("django-static", |settings| settings.static_options.django),
 ];
 
 /// Upstreams are for `tapster front` alone, which needs something to serve.

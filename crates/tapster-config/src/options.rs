@@ -156,6 +156,7 @@ pub(crate) fn blank() -> Settings {
         http2: false,
         state_dir: None,
         static_files: Vec::new(),
+        static_options: crate::settings::StaticOptions::default(),
         front_alone: false,
         upstreams: Vec::new(),
         passing: Passing {

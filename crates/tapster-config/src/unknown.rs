@@ -120,7 +120,55 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["https", "https2", "http-to-https"],
         "write --bind ADDRESS with --tls-certificate FILE and --tls-key FILE; --tls-redirect-bind sends plain HTTP on to it",
     ),
-    (&["static-map", "static-map2", "static-path-mount"], "write --static PREFIX=DIR"),
+    (
+        &["static-map", "static-map2", "static-path-mount", "static-path-route"],
+        "write --static PREFIX=DIR; what is no file there goes to the application, as with static-map",
+    ),
+    (
+        &["check-static", "check-static-docroot"],
+        "write --static /=DIR; what is no file goes to the application",
+    ),
+    (&["static-path-dir-to-file"], "leave it out: index.html stands for its directory (--static-index)"),
+    (
+        &[
+            "static-expires",
+            "static-expires-mtime",
+            "static-expires-type",
+            "static-expires-type-mtime",
+            "static-expires-uri",
+            "static-expires-uri-mtime",
+            "static-expires-path-info",
+            "static-path-expires",
+        ],
+        "write --static-cache-control GLOB=max-age=SECONDS, such as *.css=max-age=3600; patterns are those of the shell",
+    ),
+    (
+        &[
+            "static-gzip",
+            "static-gzip-all",
+            "static-gzip-dir",
+            "static-gzip-prefix",
+            "static-gzip-ext",
+            "static-gzip-suffix",
+        ],
+        "leave it out: a .br, .zst or .gz file beside one is sent to clients that take it",
+    ),
+    (
+        &[
+            "static-skip-ext",
+            "static-safe",
+            "honour-range",
+            "static-cache-paths",
+            "static-cache-paths-name",
+            "offload-threads",
+        ],
+        "leave it out: files are served by a process of its own, hot ones from memory, with ranges, and never sources by a link that leads out",
+    ),
+    (
+        &["file-serve-mode", "fileserve-mode"],
+        "leave it out: small files are sent from memory, others by sendfile",
+    ),
+    (&["mimefile", "mime-file"], "leave it out: media types are built in"),
     (&["check-config", "print-config", "statsd-host", "stats"], NOT_YET),
 ];
 

@@ -9,6 +9,7 @@ use tapster_http1::Head;
 
 use crate::admission::Counted;
 use crate::front::Front;
+use crate::rest::Wakers;
 use crate::stream::Stream;
 
 /// How long a closing connection may be silent, and how long it may go on sending, before it is cut (RFC 9112 §9.6).
@@ -33,6 +34,8 @@ pub(crate) struct Client {
     pub(crate) served: u64,
     /// The head of the last request, for its memory.
     pub(crate) spare: (Vec<u8>, Head),
+    /// What wakes it while it rests, as soon as it has rested once.
+    pub(crate) wakers: Option<Wakers>,
 }
 
 impl Client {
@@ -53,6 +56,7 @@ impl Client {
             input: Vec::new(),
             served: 0,
             spare: (Vec::new(), Head::default()),
+            wakers: None,
         };
         client.say();
         client

@@ -80,7 +80,7 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
         return respond(front, client, request, 421, b"", "").await;
     };
     let path = path(request);
-    let route = match site.find(path.as_deref()) {
+    let route = match site.find(path.as_deref(), request.since).await {
         Found::File(found) => {
             return files::answer(front, client, request, &found, &path.unwrap_or_default()).await;
         }

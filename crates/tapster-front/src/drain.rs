@@ -12,6 +12,8 @@ pub(crate) const IDLE_GRACE: Duration = Duration::from_millis(50);
 /// Whether the front drains, and what is left.
 pub(crate) struct Drain {
     draining: watch::Sender<bool>,
+    /// The same, for who only looks.
+    has_begun: Cell<bool>,
     open: Cell<usize>,
     last: Notify,
 }
@@ -21,17 +23,23 @@ pub(crate) struct Open(Rc<Drain>);
 
 impl Drain {
     pub(crate) fn new() -> Rc<Drain> {
-        Rc::new(Drain { draining: watch::Sender::new(false), open: Cell::new(0), last: Notify::new() })
+        Rc::new(Drain {
+            draining: watch::Sender::new(false),
+            has_begun: Cell::new(false),
+            open: Cell::new(0),
+            last: Notify::new(),
+        })
     }
 
     /// Begins it.
     pub(crate) fn begin(&self) {
+        self.has_begun.set(true);
         self.draining.send_replace(true);
     }
 
     /// Whether it has begun.
     pub(crate) fn has_begun(&self) -> bool {
-        *self.draining.borrow()
+        self.has_begun.get()
     }
 
     /// Waits until it begins.

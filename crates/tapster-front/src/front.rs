@@ -24,6 +24,9 @@ use crate::upstream::{Rules, Upstreams};
 use crate::workers::Workers;
 use crate::{listen, orders};
 
+/// Threads that wait for disks at once.
+const DISK_THREADS: usize = 16;
+
 /// What connects the front with the other processes.
 pub struct Ends {
     /// The listeners of the clients.
@@ -60,6 +63,8 @@ pub(crate) struct Front {
     pub(crate) board: FrontBoard,
     pub(crate) log: Log,
     date: RefCell<DateCache>,
+    /// What was read last of a connection that rested: one large buffer for all of them.
+    pub(crate) incoming: RefCell<Vec<u8>>,
 }
 
 impl Front {
@@ -83,8 +88,11 @@ impl Front {
 /// # Errors
 /// When the system refuses what no front can do without: an event loop, its listeners.
 pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
-    let runtime =
-        Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(DISK_THREADS)
+        .build_local(LocalOptions::default())?;
     let Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone } = ends;
     let acme = acme.map(|prepared| Acme::new(settings, prepared));
     counters.reset(std::process::id());
@@ -104,6 +112,7 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         board: counters.clone(),
         log: log.clone(),
         date: RefCell::default(),
+        incoming: RefCell::default(),
     });
     runtime.block_on(async move {
         spawn_local(front.workers.clone().serve_queue());

@@ -28,6 +28,7 @@ mod redirect;
 mod refuse;
 mod reply;
 mod respond;
+mod rest;
 mod route;
 mod stream;
 pub mod tls;

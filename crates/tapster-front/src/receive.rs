@@ -2,20 +2,19 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::io;
 use std::time::{Duration, Instant};
 
 use tapster_config::BindProtocol;
 use tapster_gateway::proxy_header::{self, Ends};
 use tapster_http1::{Framing, Head, Refusal, Version, framing};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::admission;
 use crate::client::Client;
-use crate::drain::IDLE_GRACE;
 use crate::front::Front;
 use crate::http2::PREFACE;
 use crate::refuse::Refused;
+use crate::rest::rest;
 
 /// A request without its body.
 pub(crate) struct Request {
@@ -72,46 +71,48 @@ pub(crate) async fn next(front: &Front, client: &mut Client) -> Next {
     if client.input.is_empty() && !rest(front, client).await {
         return Next::Closed;
     }
+    let mut head = std::mem::take(&mut client.spare.1);
+    // Most heads come in one piece.
+    if let Some(looked) = look(front, client, &mut head) {
+        return looked.next(client, head);
+    }
     let limit = tokio::time::Instant::now() + front.policy.head_timeout;
-    let read = timeout_at(limit, read_head(front, client)).await;
+    let read = timeout_at(limit, read_head(front, client, head)).await;
     read.unwrap_or_else(|_| {
         let refused = Refused::new(408, "the request head did not arrive in time (--head-timeout)");
         Next::Refused(refused.for_head(is_head(&client.input)))
     })
 }
 
-/// Waits for the first byte of a request; false if none comes. No buffer is held meanwhile.
-async fn rest(front: &Front, client: &mut Client) -> bool {
-    let limit = if client.served == 0 { front.policy.head_timeout } else { front.policy.keep_alive };
-    loop {
-        match client.stream.try_read(&mut client.input) {
-            Ok(count) => return count > 0,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return false,
-        }
-        client.input = Vec::new();
-        let is_drained = front.drain.has_begun();
-        let limit = if is_drained { IDLE_GRACE } else { limit };
-        tokio::select! {
-            biased;
-            ready = timeout(limit, client.stream.readable()) => match ready {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return false,
-            },
-            () = front.drain.begun(), if !is_drained => {}
+/// What is at the front of what came.
+enum Looked {
+    Head,
+    Http2,
+    Refused(Refused),
+}
+
+impl Looked {
+    fn next(self, client: &mut Client, head: Head) -> Next {
+        match self {
+            Looked::Head => taken(client, head),
+            Looked::Http2 => Next::Http2,
+            Looked::Refused(refused) => Next::Refused(refused),
         }
     }
 }
 
-async fn read_head(front: &Front, client: &mut Client) -> Next {
-    let (spare, mut head) = std::mem::take(&mut client.spare);
+/// Looks for it; none if there must be more to know.
+fn look(front: &Front, client: &mut Client, head: &mut Head) -> Option<Looked> {
+    match parse(front, client, head) {
+        Ok(true) => Some(Looked::Head),
+        Ok(false) if client.input.starts_with(PREFACE) => Some(Looked::Http2),
+        Ok(false) => None,
+        Err(refused) => Some(Looked::Refused(refused)),
+    }
+}
+
+async fn read_head(front: &Front, client: &mut Client, mut head: Head) -> Next {
     loop {
-        match parse(front, client, &mut head) {
-            Ok(true) => break,
-            Ok(false) if client.input.starts_with(PREFACE) => return Next::Http2,
-            Ok(false) => {}
-            Err(refused) => return Next::Refused(refused),
-        }
         if !matches!(client.fill().await, Ok(1..)) {
             if !client.input.is_empty() {
                 let peer = client.peer();
@@ -119,11 +120,18 @@ async fn read_head(front: &Front, client: &mut Client) -> Next {
             }
             return Next::Closed;
         }
+        if let Some(looked) = look(front, client, &mut head) {
+            return looked.next(client, head);
+        }
     }
+}
+
+/// Takes a whole head from what came.
+fn taken(client: &mut Client, head: Head) -> Next {
     match framing(&head, &client.input) {
         Ok(framing) => {
             // The head goes, with its memory; what follows it stays.
-            let mut rest = spare;
+            let mut rest = std::mem::take(&mut client.spare.0);
             rest.clear();
             rest.extend_from_slice(&client.input[head.length..]);
             let mut bytes = std::mem::replace(&mut client.input, rest);

@@ -6,6 +6,7 @@ mod path;
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 use tapster_config::Redirect;
 
@@ -25,6 +26,8 @@ pub(crate) struct Routes {
     below: HashMap<Vec<u8>, Rc<Site>>,
     /// For every other name.
     default: Option<Rc<Site>>,
+    /// Files that no client can ask for, the longest prefix first.
+    internal: Vec<files::Site>,
 }
 
 /// What is served under some names.
@@ -77,6 +80,11 @@ impl Routes {
         self.exact.get(host.as_ref()).or_else(by_end).or(self.default.as_ref())
     }
 
+    /// The files that only the application can have sent.
+    pub(crate) fn internal(&self) -> &[files::Site] {
+        &self.internal
+    }
+
     /// The groups that requests are passed to.
     pub(crate) fn upstreams(&self) -> Vec<Rc<Upstreams>> {
         let sites = self.exact.values().chain(self.below.values()).chain(&self.default);
@@ -94,7 +102,7 @@ impl Routes {
 
 impl Site {
     /// Who answers for a decoded path; none where the request has no path that can be decoded, which is for others to refuse.
-    pub(crate) fn find(&self, path: Option<&[u8]>) -> Found<'_> {
+    pub(crate) async fn find(&self, path: Option<&[u8]>, now: Instant) -> Found<'_> {
         let Some(path) = path else {
             return self
                 .routes
@@ -102,16 +110,20 @@ impl Site {
                 .filter(|route| route.prefix.is_empty())
                 .map_or(Found::Nothing, Found::Route);
         };
-        let file = self.files.iter().find(|site| site.has(path)).and_then(|site| files::find(site, path));
-        if let Some(file) = file {
+        if let Some(site) = self.files.iter().find(|site| site.has(path))
+            && let Some(file) = files::find(site, path, now).await
+        {
             return Found::File(file);
         }
         let normal = path::normal(path);
         let Some(route) = self.routes.iter().find(|route| path::has(&normal, &route.prefix)) else {
             return Found::Nothing;
         };
-        let file =
-            route.files.as_ref().filter(|site| site.has(path)).and_then(|site| files::find(site, path));
-        file.map_or(Found::Route(route), Found::File)
+        if let Some(site) = route.files.as_ref().filter(|site| site.has(path))
+            && let Some(file) = files::find(site, path, now).await
+        {
+            return Found::File(file);
+        }
+        Found::Route(route)
     }
 }

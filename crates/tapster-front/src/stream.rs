@@ -53,7 +53,13 @@ impl Stream {
         }
         either!(self, socket => {
             into.reserve(READ);
-            socket.try_read_buf(into)
+            let room = into.capacity() - into.len();
+            let count = socket.try_read_buf(into)?;
+            if (1..room).contains(&count) {
+                // It has no more: the event loop says when it does, and nobody need ask in vain before that.
+                let _empty = socket.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+            }
+            Ok(count)
         }, exchange => exchange.try_read(into))
     }
 

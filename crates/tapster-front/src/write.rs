@@ -2,13 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+
+use tapster_sys::file::read_cached;
+use tokio::task::spawn_blocking;
 
 use crate::pace::{Pace, PaceLimits};
 use crate::stream::Stream;
 
 /// Bytes of a file that one call sends: a disk may have to be waited for, and other clients wait with it.
 const PIECE: u64 = 256 * 1024;
+
+/// Bytes of a file that are read at once to bring them into memory.
+const STEP: usize = 64 * 1024;
 
 /// Writes both parts, the head and the body in as few calls as they fit.
 ///
@@ -65,7 +72,12 @@ pub(crate) async fn send_file(
     mut offset: u64,
     mut count: u64,
 ) -> io::Result<()> {
+    let mut at_hand = offset;
     while count > 0 {
+        if offset >= at_hand {
+            at_hand = offset + count.min(PIECE);
+            fetch(file, offset, at_hand).await?;
+        }
         match stream.try_send_file(file, offset, count.min(PIECE) as usize) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(sent) => {
@@ -92,4 +104,30 @@ pub(crate) async fn send_file(
         }
     }
     Ok(())
+}
+
+/// Has a piece of a file brought into memory by a thread that may wait for the disk, if it is not there. Where the file system
+/// cannot tell, it is taken to be.
+async fn fetch(file: &File, start: u64, end: u64) -> io::Result<()> {
+    let is_missing = |offset| {
+        let read = read_cached(file.as_fd(), offset, &mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    };
+    if !is_missing(start) && !is_missing(end - 1) {
+        return Ok(());
+    }
+    let file = file.try_clone()?;
+    spawn_blocking(move || {
+        let (mut bytes, mut offset) = (vec![0; STEP], start);
+        while offset < end {
+            let most = usize::try_from(end - offset).map_or(STEP, |left| left.min(STEP));
+            match file.read_at(&mut bytes[..most], offset)? {
+                // It became shorter, which whoever sends it will see.
+                0 => break,
+                count => offset += count as u64,
+            }
+        }
+        Ok(())
+    })
+    .await?
 }

@@ -12,6 +12,9 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Ends the data of a chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
+/// The field that names the server.
+const SERVER: &[u8] = b"Server: tapster\r\n";
+
 /// The field that says how the body is delimited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodyField {
@@ -56,6 +59,25 @@ pub fn response_head(out: &mut Vec<u8>, text: &[u8], fields: &ServerFields<'_>) 
     server_fields(out, fields);
 }
 
+/// Appends the first part of the head of an answer that is made once and sent often: what does not differ from answer to answer.
+/// `text` is as for [`response_head`]; `length` is that of the body, if it has one to announce. [`end_head`] ends it.
+pub fn begin_head(out: &mut Vec<u8>, text: &[u8], server: bool, length: Option<u64>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(text);
+    if server {
+        out.extend_from_slice(SERVER);
+    }
+    if let Some(length) = length {
+        content_length(out, length);
+    }
+}
+
+/// Appends what [`begin_head`] left out; `date` is a value from [`DateCache`].
+pub fn end_head(out: &mut Vec<u8>, date: &[u8], connection: Connection) {
+    let fields = ServerFields { date: Some(date), server: false, body: BodyField::None, connection };
+    server_fields(out, &fields);
+}
+
 /// Appends the head of an interim answer, which has none of the server's fields and no body (RFC 9110 §15.2).
 /// `text` is as for [`response_head`].
 pub fn interim_head(out: &mut Vec<u8>, text: &[u8]) {
@@ -67,7 +89,7 @@ pub fn interim_head(out: &mut Vec<u8>, text: &[u8]) {
 /// Appends the server's own fields and the blank line that ends the head.
 fn server_fields(out: &mut Vec<u8>, fields: &ServerFields<'_>) {
     if fields.server {
-        out.extend_from_slice(b"Server: tapster\r\n");
+        out.extend_from_slice(SERVER);
     }
     if let Some(date) = fields.date {
         out.extend_from_slice(b"Date: ");

@@ -74,7 +74,9 @@ fn make_paths_absolute(settings: &mut Settings) {
         let of_routes = site.routes.iter_mut().filter_map(|route| route.files.as_mut());
         site.static_files.iter_mut().chain(of_routes)
     });
-    let files = settings.static_files.iter_mut().chain(of_sites).map(|files| &mut files.path);
+    let internal = &mut settings.static_options.internal;
+    let files = settings.static_files.iter_mut().chain(internal).chain(of_sites);
+    let files = files.map(|files| &mut files.path);
     let lists = [&mut settings.pythonpath, &mut settings.touch_reload, &mut settings.sandbox_write];
     for path in lists.into_iter().flatten().chain(files).chain(paths) {
         *path = start.join(&*path);

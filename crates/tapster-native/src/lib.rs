@@ -7,6 +7,7 @@ mod activation;
 mod client;
 mod command;
 mod development;
+mod django_static;
 mod front;
 mod hooks;
 mod host;

@@ -28,7 +28,8 @@ use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
 use crate::original::Granted;
 use crate::{
-    development, front, host, identity, listeners, original, sandbox, start_lines, strength, template, worker,
+    development, django_static, front, host, identity, listeners, original, sandbox, start_lines, strength,
+    template, worker,
 };
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -80,9 +81,10 @@ fn serve(
     let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
     development::prepare(&mut settings, log);
+    let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
+    django_static::prepare(py, &mut settings, privileges.identity.as_ref(), &environment)?;
     front::prepare(&mut settings, log)?;
     let hooks = Hooks::start(py, &settings, log)?;
-    let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
     let privileges = sandbox::add(privileges, settings)?;

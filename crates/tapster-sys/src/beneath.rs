@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -26,6 +26,22 @@ impl Directory {
     /// When there is no such directory, or it may not be read.
     pub fn open(path: &Path) -> io::Result<Directory> {
         Ok(Directory { fd: rustix::fs::open(path, DIRECTORY, Mode::empty())? })
+    }
+
+    /// As [`open`](Directory::open), if that needs no disk (Linux; elsewhere it is never known).
+    ///
+    /// # Errors
+    /// `WouldBlock` when the disk has to be waited for, or that is not known.
+    pub fn open_cached(path: &Path) -> io::Result<Directory> {
+        Ok(Directory { fd: cached(rustix::fs::CWD, path, DIRECTORY, false)? })
+    }
+
+    /// As [`open_file`](Directory::open_file), if that needs no disk (Linux; elsewhere it is never known).
+    ///
+    /// # Errors
+    /// `WouldBlock` when the disk has to be waited for, or that is not known; else as `open_file`.
+    pub fn open_file_cached(&self, path: &[u8]) -> io::Result<File> {
+        Ok(File::from(cached(self.fd.as_fd(), path, FILE, true)?))
     }
 
     /// Opens what is at a relative path, for reading: a file, or a directory. Symbolic links are followed as long as they
@@ -61,6 +77,33 @@ impl Directory {
         }
         Ok(File::from(open_at(&current, last, FILE)?))
     }
+}
+
+/// Opens what the system can find without waiting (Linux 5.12, RESOLVE_CACHED).
+#[cfg(target_os = "linux")]
+fn cached(
+    directory: BorrowedFd<'_>,
+    path: impl rustix::path::Arg + Copy,
+    flags: OFlags,
+    beneath: bool,
+) -> io::Result<OwnedFd> {
+    use rustix::fs::ResolveFlags;
+    let mut resolve = ResolveFlags::CACHED;
+    if beneath {
+        resolve |= ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    }
+    match rustix::io::retry_on_intr(|| rustix::fs::openat2(directory, path, flags, Mode::empty(), resolve)) {
+        // Not cached; and systems that do not know the call, or the flag.
+        Err(Errno::AGAIN | Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cached<P>(_directory: BorrowedFd<'_>, _path: P, _flags: OFlags, _beneath: bool) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 fn open_at(directory: &OwnedFd, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {

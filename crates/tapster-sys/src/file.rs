@@ -30,6 +30,23 @@ pub fn send(
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Reads what is in memory already, without waiting for the disk (Linux: preadv2(2) with RWF_NOWAIT); 0 at the end of the file.
+///
+/// # Errors
+/// `WouldBlock` when the disk has to be waited for, `Unsupported` when the file system cannot tell.
+#[cfg(target_os = "linux")]
+pub fn read_cached(file: BorrowedFd<'_>, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    use rustix::io::ReadWriteFlags;
+    let mut into = [io::IoSliceMut::new(into)];
+    Ok(rustix::io::retry_on_intr(|| rustix::io::preadv2(file, &mut into, offset, ReadWriteFlags::NOWAIT))?)
+}
+
+/// Not to be had on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn read_cached(_file: BorrowedFd<'_>, _offset: u64, _into: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Whether an error of [`send`] is a trouble of the file's disk, and not of the socket.
 pub fn is_of_the_file(error: &io::Error) -> bool {
     use rustix::io::Errno;

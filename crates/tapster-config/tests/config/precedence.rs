@@ -22,6 +22,10 @@ fn defaults_are_those_of_the_design() {
         http2: true,
         state_dir: None,
         static_files: Vec::new(),
+        static_options: tapster_config::StaticOptions {
+            index: vec!["index.html".to_owned()],
+            ..tapster_config::StaticOptions::default()
+        },
         front_alone: false,
         upstreams: Vec::new(),
         groups: Vec::new(),

@@ -14,6 +14,11 @@ pub(crate) fn may_be_served(path: &[u8]) -> bool {
     names.split(|&byte| byte == b'/').enumerate().all(|(place, name)| is_plain(place, name))
 }
 
+/// Whether a relative path that the application says is one of names: hidden ones too, for it knows what it sends.
+pub(crate) fn is_below(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').all(|name| !matches!(name, b"" | b"." | b"..") && !name.contains(&0))
+}
+
 fn is_plain(place: usize, name: &[u8]) -> bool {
     match name.first() {
         None => false,
@@ -39,6 +44,16 @@ mod tests {
             "...a".trim_start_matches('.'),
         ] {
             assert!(may_be_served(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_application_may_name_hidden_files_but_none_elsewhere() {
+        for path in ["a", "a/b.pdf", ".hidden/x", "a\\b"] {
+            assert!(is_below(path.as_bytes()), "{path}");
+        }
+        for path in ["", "/", "a/", "/a", "a//b", "..", "../a", "a/..", "a/./b", "a\0"] {
+            assert!(!is_below(path.as_bytes()), "{path}");
         }
     }
 

@@ -7,6 +7,7 @@ use tapster_http1::{ResponseBody, syntax};
 
 use crate::client::Client;
 use crate::connection::After;
+use crate::files::{Wanted, answer_wanted};
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
@@ -39,6 +40,13 @@ pub(crate) async fn forward(
     };
     let body = if request.is_head() { ResponseBody::Length(0) } else { to_get };
     permit.answered();
+    if !front.routes.internal().is_empty()
+        && let Some(wanted) = Wanted::by(&hop.head, &hop.input)
+    {
+        hop.give_back(front, body);
+        drop(permit);
+        return answer_wanted(front, client, request, &wanted, is_read).await;
+    }
     let status = hop.head.status;
     let stays = hop.head.keeps_alive(&hop.input) && body != ResponseBody::UntilClose;
     // What a worker refused ends the connection here as it does there.
@@ -57,6 +65,23 @@ pub(crate) async fn forward(
         front.workers.keep(hop);
     }
     if keep { After::Next } else { After::Linger }
+}
+
+impl Hop {
+    /// Keeps the connection for the next request, if the body of an answer that nobody wants is all there. Otherwise the worker
+    /// sees that its client is gone.
+    fn give_back(mut self, front: &Front, body: ResponseBody) {
+        let whole = match body {
+            ResponseBody::Length(length) => {
+                usize::try_from(length).ok().and_then(|length| length.checked_add(self.head.length))
+            }
+            ResponseBody::Chunked | ResponseBody::UntilClose => None,
+        };
+        if whole == Some(self.input.len()) && self.head.keeps_alive(&self.input) {
+            self.input.clear();
+            front.workers.keep(self);
+        }
+    }
 }
 
 /// What was begun cannot be finished.

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use tapster_config::{HostPattern, HostSite, RouteTarget, Settings, StaticFiles, UpstreamGroup};
+use tapster_config::{HostPattern, HostSite, RouteTarget, Settings, UpstreamGroup};
 
 use super::{Route, Routes, Site, Target};
-use crate::files;
+use crate::files::Opener;
 use crate::upstream::Upstreams;
 
 /// Looks whether everything is there that is to be served.
@@ -13,9 +13,16 @@ use crate::upstream::Upstreams;
 /// # Errors
 /// In words for the operator.
 pub fn check(settings: &Settings) -> Result<(), String> {
+    let opener = Opener::new(settings)?;
     let sites = settings.sites.iter().flat_map(|site| &site.static_files);
     let routes = settings.sites.iter().flat_map(|site| &site.routes).filter_map(|route| route.files.as_ref());
-    settings.static_files.iter().chain(sites).chain(routes).try_for_each(|files| open(files).map(drop))
+    settings
+        .static_files
+        .iter()
+        .chain(sites)
+        .chain(routes)
+        .try_for_each(|files| opener.site(files).map(drop))?;
+    opener.internal(&settings.static_options.internal).map(drop)
 }
 
 impl Routes {
@@ -27,9 +34,11 @@ impl Routes {
         settings: &Settings,
         group: &mut dyn FnMut(&UpstreamGroup) -> Rc<Upstreams>,
     ) -> Result<Routes, String> {
-        let mut routes = Routes::default();
+        let opener = &Opener::new(settings)?;
+        let internal = opener.internal(&settings.static_options.internal)?;
+        let mut routes = Routes { internal, ..Routes::default() };
         if !settings.front_alone {
-            let files = open_all(&settings.static_files)?;
+            let files = opener.sites(&settings.static_files)?;
             let rest = Route { prefix: Vec::new(), files: None, target: Target::Workers, strips: false };
             routes.default = Some(Rc::new(Site { files, routes: vec![rest] }));
             return Ok(routes);
@@ -41,7 +50,7 @@ impl Routes {
             .map(|one| (one.name.as_str(), group(one)))
             .collect();
         for site in &settings.sites {
-            let made = Rc::new(Site::new(site, &groups)?);
+            let made = Rc::new(Site::new(site, &groups, opener)?);
             for host in &site.hosts {
                 match host {
                     HostPattern::Exact(name) => routes.exact.insert(name.clone().into_bytes(), made.clone()),
@@ -57,8 +66,8 @@ impl Routes {
 }
 
 impl Site {
-    fn new(site: &HostSite, groups: &[(&str, Rc<Upstreams>)]) -> Result<Site, String> {
-        let files = open_all(&site.static_files)?;
+    fn new(site: &HostSite, groups: &[(&str, Rc<Upstreams>)], opener: &Opener) -> Result<Site, String> {
+        let files = opener.sites(&site.static_files)?;
         let mut routes = Vec::new();
         for route in &site.routes {
             let target = match &route.target {
@@ -73,7 +82,7 @@ impl Site {
             };
             routes.push(Route {
                 prefix: route.prefix.clone().into_bytes(),
-                files: route.files.as_ref().map(open).transpose()?,
+                files: route.files.as_ref().map(|files| opener.site(files)).transpose()?,
                 target,
                 strips: route.strip_prefix,
             });
@@ -81,18 +90,4 @@ impl Site {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
         Ok(Site { files, routes })
     }
-}
-
-/// The longest prefix first.
-fn open_all(all: &[StaticFiles]) -> Result<Vec<files::Site>, String> {
-    let mut sites = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    sites.sort_by_key(|site| std::cmp::Reverse(site.prefix().len()));
-    Ok(sites)
-}
-
-fn open(files: &StaticFiles) -> Result<files::Site, String> {
-    files::Site::new(&files.prefix, &files.path).map_err(|error| {
-        let (prefix, path) = (&files.prefix, files.path.display());
-        format!("--static {prefix}={path}: cannot open {path}: {error}")
-    })
 }
