@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from hpack import Decoder
 
 from tests.wire import Connection
 
@@ -14,8 +17,9 @@ if TYPE_CHECKING:
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM, END_HEADERS, ACK = 1, 4, 1
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY = range(8)
+WINDOW_UPDATE, CONTINUATION = 8, 9
+END_STREAM, END_HEADERS, PADDED, WITH_PRIORITY, ACK = 1, 4, 8, 32, 1
 
 #: Fields of a request for /hello.
 HELLO = ((":method", "GET"), (":scheme", "http"), (":path", "/hello"), (":authority", "test.example"))
@@ -34,6 +38,35 @@ class Frame(NamedTuple):
         """The reason of a reset, or of the connection's end."""
         start = 4 if self.kind == GOAWAY else 0
         return int(struct.unpack_from(">I", self.payload, start)[0])
+
+
+@dataclass
+class Answer:
+    """What came of a request."""
+
+    #: The fields of each head, interim ones before the last.
+    heads: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    body: bytes = b""
+    #: The reason of a reset.
+    reset: int | None = None
+    #: The reason of the connection's end.
+    goaway: int | None = None
+    is_over: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """The final status; none without a head."""
+        return int(self.heads[-1][":status"]) if self.heads else None
+
+    def take(self, one: Frame, decoder: Decoder) -> None:
+        """Adds a frame of its stream."""
+        if one.kind == RST_STREAM:
+            self.reset = one.code
+        elif one.kind == HEADERS:
+            self.heads.append({str(name): str(value) for name, value in decoder.decode(one.payload)})
+        else:
+            self.body += one.payload
+        self.is_over = one.kind == RST_STREAM or bool(one.flags & END_STREAM)
 
 
 def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
@@ -63,6 +96,8 @@ class Http2(Connection):
     def __init__(self, address: Address, settings: bytes = b"", before: bytes = b"") -> None:
         super().__init__(address)
         self._rest = b""
+        self._decoder = Decoder()
+        self._answers: dict[int, Answer] = {}
         self.send(before + PREFACE + frame(SETTINGS, payload=settings))
 
     def __enter__(self) -> Http2:
@@ -83,6 +118,19 @@ class Http2(Connection):
         kind, flags, stream = struct.unpack(">BBI", head[3:])
         payload = self._exactly(length)
         return None if payload is None else Frame(kind, flags, stream, payload)
+
+    def answer(self, stream: int = 1, until: int = END_STREAM) -> Answer:
+        """The answer to a request, as far as it goes. What comes for others meanwhile is kept for them."""
+        found = self._answers.setdefault(stream, Answer())
+        while not found.is_over and not (until == END_HEADERS and found.heads):
+            one = self.read_frame()
+            if one is None:
+                break
+            if one.kind == GOAWAY:
+                found.goaway = one.code
+            elif one.kind in (HEADERS, DATA, RST_STREAM):
+                self._answers.setdefault(one.stream, Answer()).take(one, self._decoder)
+        return found
 
     def frames(self, *, until: int, stream: int | None = None) -> list[Frame]:
         """All frames up to one of a kind."""

@@ -4,11 +4,16 @@
 
 mod budget;
 mod exchange;
+mod frames;
+mod gauge;
 mod io;
 mod request;
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{Error, ErrorKind};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +32,7 @@ use crate::refuse::{Refused, refuse};
 use crate::stream::Stream;
 use budget::Budget;
 pub(crate) use exchange::Exchange;
+use gauge::Gauge;
 use io::Io;
 
 /// What a client sends before all else (RFC 9113 §3.4).
@@ -48,6 +54,14 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// Requests that were taken back before anybody looked at them.
 const PENDING_RESETS: usize = 20;
 
+/// Requests that may be taken back at once, and how many more in each second: who does it again and again has the work done
+/// for nothing.
+const RESETS: u32 = 100;
+const RESET_RATE: u32 = 1;
+
+/// Streams of one connection that its client may have us reset by what it sends.
+const OWN_RESETS: usize = 500;
+
 /// How long a connection without streams that was told to end is waited for.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -59,7 +73,35 @@ struct Shared {
     open: Cell<usize>,
     /// When the last one was over.
     rests: Cell<Instant>,
-    budget: Budget,
+    resets: Budget,
+    gauge: Rc<Gauge>,
+}
+
+impl Shared {
+    /// What the client did too often, if it did.
+    fn excess(&self) -> Option<&'static str> {
+        match self.gauge.is_flooded() {
+            true => Some("a flood of frames that carry nothing"),
+            false => self.resets.is_spent().then_some("too many requests were taken back"),
+        }
+    }
+
+    /// Waits until the client does too much. Looked at whenever the connection is.
+    async fn exceeded(&self) {
+        poll_fn(|_| if self.excess().is_some() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Waits until the client has read nothing for too long.
+    async fn stalled(&self, front: &Front) {
+        let limits = &front.policy.pace;
+        let deadline = poll_fn(|_| self.gauge.deadline(limits).map_or(Poll::Pending, Poll::Ready));
+        sleep_until(deadline.await.into()).await;
+    }
+
+    fn has_stalled(&self, front: &Front) -> bool {
+        let deadline = self.gauge.deadline(&front.policy.pace);
+        deadline.is_some_and(|deadline| deadline <= Instant::now().into_std())
+    }
 }
 
 /// Serves a connection until it ends.
@@ -74,12 +116,14 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
         is_encrypted: stream.is_encrypted(),
         open: Cell::new(0),
         rests: Cell::new(Instant::now()),
-        budget: Budget::default(),
+        resets: Budget::new(RESETS, RESET_RATE),
+        gauge: Rc::new(Gauge::new()),
     });
-    let begun = timeout(front.policy.head_timeout, settings().handshake(Io::new(stream, input)));
+    let io = Io::new(stream, input, shared.gauge.clone());
+    let begun = timeout(front.policy.head_timeout, settings().handshake(io));
     let ended = match begun.await {
         Ok(Ok(connection)) => streams(&front, &shared, connection).await,
-        Ok(Err(error)) => Err(error),
+        Ok(Err(error)) => Err(Error::other(error)),
         Err(_) => return,
     };
     if let Err(error) = ended {
@@ -95,7 +139,8 @@ fn settings() -> Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(PENDING_RESETS);
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(Some(OWN_RESETS));
     builder
 }
 
@@ -104,10 +149,16 @@ async fn streams(
     front: &Rc<Front>,
     shared: &Rc<Shared>,
     mut connection: Connection<Io, Bytes>,
-) -> Result<(), h2::Error> {
-    let (mut is_leaving, mut is_drained, mut limit) = (false, false, front.policy.head_timeout);
+) -> Result<(), Error> {
+    let (mut is_leaving, mut is_drained, mut is_over) = (false, false, false);
+    let mut limit = front.policy.head_timeout;
     let mut sending = Duration::ZERO;
     loop {
+        if let Some(excess) = shared.excess().filter(|_| !is_over) {
+            is_over = true;
+            front.log.warning(format_args!("{}: HTTP/2 ended: {excess}", shared.ends.peer));
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
         let now = Instant::now();
         // While there are streams, they have time-outs of their own.
         let since = if shared.open.get() == 0 { shared.rests.get() } else { now };
@@ -118,14 +169,20 @@ async fn streams(
                 shared.rests.set(now);
                 connection.graceful_shutdown();
             }
+            () = shared.exceeded(), if !is_over => {}
             accepted = connection.accept() => match accepted {
                 None => return Ok(()),
                 Some(stream) => {
-                    let (request, respond) = stream?;
+                    let (request, respond) = stream.map_err(Error::other)?;
                     limit = if is_leaving { LEAVE } else { front.policy.keep_alive };
                     begin(front, shared, request, respond);
                 }
             },
+            () = shared.stalled(front) => {
+                if shared.has_stalled(front) {
+                    return Err(Error::new(ErrorKind::TimedOut, "the client reads too slowly"));
+                }
+            }
             () = sleep_until(since + limit) => match shared.open.get() {
                 // What is still being sent may take as long as any answer.
                 0 if is_leaving && connection.has_streams() && sending < front.policy.pace.silence => {
@@ -141,9 +198,6 @@ async fn streams(
                 }
                 _ => {}
             },
-        }
-        if shared.budget.is_spent() {
-            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
     }
 }
@@ -169,14 +223,14 @@ fn begin(
         let exchange = Exchange::new(body, respond, is_chunked, is_head, shared.is_encrypted);
         let client = Client::on(Stream::Http2(Box::new(exchange)), shared.ends.clone());
         if !answer(&front, client, head, is_head).await {
-            shared.budget.spend();
+            shared.resets.spend();
         }
         shared.open.set(shared.open.get() - 1);
         shared.rests.set(Instant::now());
     });
 }
 
-/// Answers one request. False if it came to no end.
+/// Answers one request. False if the client took it back.
 async fn answer(
     front: &Rc<Front>,
     mut client: Client,
@@ -190,9 +244,14 @@ async fn answer(
             return true;
         }
     };
-    match connection::handle(front, &mut client, &request).await {
-        After::Next | After::Linger => client.stream.end().await,
-        After::Close => return false,
+    let after = connection::handle(front, &mut client, &request).await;
+    let Stream::Http2(exchange) = &client.stream else { return true };
+    if exchange.is_taken_back() {
+        return false;
+    }
+    match after {
+        After::Next | After::Linger => exchange.end(),
+        After::Close => exchange.cut(),
         After::Refused(refused) => refuse(front, client, Some(&request), refused).await,
     }
     true

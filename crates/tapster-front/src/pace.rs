@@ -44,14 +44,23 @@ impl Pace {
         ready: impl Future<Output = T>,
     ) -> Result<T, Slow> {
         let start = Instant::now();
-        let by_rate = self.left(limits);
-        let (limit, slow) = match by_rate {
+        let (limit, slow) = self.limit(limits);
+        let done = tokio::time::timeout(limit, ready).await;
+        self.waited(start.elapsed());
+        done.map_err(|_| slow)
+    }
+
+    /// Counts time in which it was waited for.
+    pub(crate) fn waited(&mut self, time: Duration) {
+        self.waited += time;
+    }
+
+    /// How long it may be waited for now, and what it is after that.
+    pub(crate) fn limit(&self, limits: &PaceLimits) -> (Duration, Slow) {
+        match self.left(limits) {
             Some(left) if left < limits.silence => (left, Slow::BelowRate),
             _ => (limits.silence, Slow::Silent),
-        };
-        let done = tokio::time::timeout(limit, ready).await;
-        self.waited += start.elapsed();
-        done.map_err(|_| slow)
+        }
     }
 
     /// How much longer it may be waited for until it is below the rate; none without a bound.

@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -146,21 +147,34 @@ impl Exchange {
         .await;
     }
 
+    /// Whether the client took the request back, or did with its stream what no client may.
+    pub(super) fn is_taken_back(&self) -> bool {
+        let gone = pin!(self.gone());
+        gone.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Says that an answer cannot be finished.
+    pub(super) fn cut(&self) {
+        let answer = &mut *self.answer.borrow_mut();
+        if !std::mem::replace(&mut answer.is_over, true) {
+            match &mut answer.body {
+                Some(body) => body.stream.send_reset(Reason::INTERNAL_ERROR),
+                None => answer.respond.send_reset(Reason::INTERNAL_ERROR),
+            }
+        }
+    }
+
     /// Says that nothing more follows.
     pub(crate) fn end(&self) {
-        let answer = &mut *self.answer.borrow_mut();
         self.request.borrow_mut().is_over = true;
-        if std::mem::replace(&mut answer.is_over, true) {
-            return;
+        if let Answer { is_over: is_over @ false, body: Some(body), .. } = &mut *self.answer.borrow_mut()
+            && let Progress::UntilClose = body.progress
+        {
+            *is_over = true;
+            // One that is gone needs no word.
+            let _gone = body.stream.send_data(Bytes::new(), true);
         }
-        match &mut answer.body {
-            Some(Body { stream, progress: Progress::UntilClose }) => {
-                // One that is gone needs no word.
-                let _gone = stream.send_data(Bytes::new(), true);
-            }
-            Some(Body { stream, .. }) => stream.send_reset(Reason::INTERNAL_ERROR),
-            None => answer.respond.send_reset(Reason::INTERNAL_ERROR),
-        }
+        self.cut();
     }
 }
 
@@ -230,6 +244,10 @@ impl Answer {
             return Ok(bytes.len());
         }
         let text = std::mem::take(&mut self.head);
+        if head.status == 101 {
+            // There is nothing to switch to (RFC 9113 §8.6).
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let body = head.body(&text, self.is_head).map_err(malformed)?;
         let reset = |_| io::Error::from(io::ErrorKind::ConnectionReset);
         let response = response(&head, &text)?;

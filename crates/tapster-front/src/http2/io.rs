@@ -2,22 +2,27 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
+use super::gauge::Gauge;
 use crate::stream::Stream;
 
 /// One connection, and what came of it already.
 pub(super) struct Io {
     stream: Stream,
+    gauge: Rc<Gauge>,
     input: Vec<u8>,
     used: usize,
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, input: Vec<u8>) -> Io {
-        Io { stream, input, used: 0 }
+    pub(super) fn new(stream: Stream, input: Vec<u8>, gauge: Rc<Gauge>) -> Io {
+        gauge.read(&input);
+        Io { stream, gauge, input, used: 0 }
     }
 }
 
@@ -27,19 +32,27 @@ impl AsyncRead for Io {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Io { stream, input, used } = &mut *self;
+        let Io { stream, gauge, input, used } = &mut *self;
+        // Others have their turn, also while one sends faster than it is read.
+        let turn = ready!(coop::poll_proceed(context));
         loop {
             if let rest @ [_, ..] = &input[*used..] {
                 let count = rest.len().min(into.remaining());
                 into.put_slice(&rest[..count]);
                 *used += count;
+                turn.made_progress();
                 return Poll::Ready(Ok(()));
+            }
+            if gauge.is_flooded() {
+                // Whoever looks after the connection ends it: nothing more is read.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
             input.clear();
             *used = 0;
             match stream.try_read(input) {
                 Ok(0) => return Poll::Ready(Ok(())),
-                Ok(_) => {}
+                Ok(_) => gauge.read(input),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // A connection that rests holds no buffer.
                     *input = Vec::new();
@@ -56,9 +69,14 @@ impl AsyncWrite for Io {
         loop {
             match self.stream.try_write(&[IoSlice::new(bytes)]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.gauge.is_stuck();
                     ready!(self.stream.poll_writable(context))?;
                 }
-                result => return Poll::Ready(result),
+                Ok(count) => {
+                    self.gauge.wrote(&bytes[..count]);
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }

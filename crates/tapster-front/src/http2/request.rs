@@ -48,6 +48,9 @@ pub(super) fn head(parts: &Parts, has_body: bool, most: usize) -> Result<Vec<u8>
 }
 
 fn target(parts: &Parts) -> Result<&[u8], Refused> {
+    if parts.uri.scheme_str().is_some_and(str::is_empty) {
+        return Err(Refused::new(400, ":scheme is empty"));
+    }
     let target = match (&parts.method, parts.uri.authority(), parts.uri.path_and_query()) {
         (&Method::CONNECT, Some(authority), _) => authority.as_str(),
         (_, _, Some(path)) if path.as_str().starts_with('/') || path.as_str() == "*" => path.as_str(),
@@ -62,7 +65,7 @@ fn host(parts: &Parts) -> Result<Option<&[u8]>, Refused> {
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     let host = authority.or_else(|| hosts.next());
     match host {
-        Some(host) if hosts.any(|other| other != host) => {
+        Some(host) if hosts.any(|other| !other.eq_ignore_ascii_case(host)) => {
             Err(Refused::new(400, "the request names two hosts"))
         }
         host => Ok(host),
