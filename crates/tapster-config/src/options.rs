@@ -167,6 +167,7 @@ pub(crate) fn blank() -> Settings {
             hold: Duration::ZERO,
             connect_timeout: Duration::ZERO,
             answer_timeout: Duration::ZERO,
+            tunnel_timeout: Duration::ZERO,
             keep_alive: Duration::ZERO,
             health_path: None,
             health_interval: Duration::ZERO,

@@ -407,6 +407,8 @@ pub struct Passing {
     pub connect_timeout: Duration,
     /// How long the head of an answer may take after the request was sent, and each piece of the answer.
     pub answer_timeout: Duration,
+    /// How long a WebSocket connection may be silent.
+    pub tunnel_timeout: Duration,
     /// How long an idle connection to an upstream is kept; zero is not at all.
     pub keep_alive: Duration,
     /// The path that upstreams are asked for to see whether they serve; none means that they are not asked.

@@ -18,6 +18,8 @@ mod pool;
 mod queue;
 mod relay;
 mod rules;
+mod tunnel;
+mod upgrade;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};

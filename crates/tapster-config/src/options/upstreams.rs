@@ -167,6 +167,21 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..UPSTREAMS
     },
     OptionSpec {
+        name: "tunnel-timeout",
+        metavar: "TIME",
+        kind: Kind::Duration {
+            least: INSTANT,
+            most: DAY,
+            set: |settings, time| settings.passing.tunnel_timeout = time,
+        },
+        fallback: Fallback::Value("1h"),
+        help: "How long a WebSocket connection may be silent",
+        details: "A request that asks for WebSocket is passed to its upstream with that wish. From the upstream's 101 on bytes go \
+                  both ways, and when neither side has sent any for this long the connection is closed. It counts as a \
+                  request of the upstream until then.",
+        ..UPSTREAMS
+    },
+    OptionSpec {
         name: "health-path",
         metavar: "PATH",
         kind: Kind::Text {

@@ -38,6 +38,7 @@ fn defaults_are_those_of_the_design() {
             hold: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
             answer_timeout: Duration::from_secs(60),
+            tunnel_timeout: Duration::from_secs(3600),
             keep_alive: Duration::from_secs(4),
             health_path: None,
             health_interval: Duration::from_secs(5),

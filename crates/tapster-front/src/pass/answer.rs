@@ -31,7 +31,13 @@ pub(crate) async fn forward(
         if let Err(error) = interim(front, client, request, &hop, pace).await {
             return cut(front, client, &error);
         }
-        if let Err(lost) = hop.next_head().await {
+        let next = tokio::select! {
+            biased;
+            next = hop.next_head() => next,
+            // The worker sees that its client is gone.
+            () = client.stream.gone() => return After::Close,
+        };
+        if let Err(lost) = next {
             return super::lost_in(&permit, lost, request);
         }
     }

@@ -10,6 +10,7 @@ use super::Ticket;
 use super::attempt::Failure;
 use super::link::{Link, Lost};
 use super::relay::relay;
+use super::upgrade;
 use crate::access;
 use crate::balance::Ending;
 use crate::client::Client;
@@ -40,16 +41,27 @@ pub(super) async fn forward(
         if let Err(error) = interim(front, client, request, &link, pace).await {
             return cut(front, client, &error);
         }
-        if let Err(lost) = link.next_head(limit).await {
+        let next = tokio::select! {
+            biased;
+            next = link.next_head(limit) => next,
+            () = client.stream.gone() => return After::Close,
+        };
+        if let Err(lost) = next {
             ticket.ended(Ending::Bad);
             return unfinished(&ticket, lost, request);
         }
+        if matches!(link.head.status, 502..=504) {
+            ticket.ended(Ending::Bad);
+        }
+    }
+    if link.head.status == 101 {
+        if upgrade::is_wanted(request) && upgrade::is_agreed(&link.head, &link.input) {
+            return upgrade::switch(front, client, request, link, &ticket).await;
+        }
+        return unexpected(&mut ticket, "it switches the protocol, which was not asked for", request);
     }
     // The answer to HEAD is to be as unambiguous as that to GET.
     let to_get = match link.head.body(&link.input, false) {
-        _ if link.head.status == 101 => {
-            return unexpected(&mut ticket, "it switches the protocol, which was not asked for", request);
-        }
         Ok(body) => body,
         Err(refusal) => return unexpected(&mut ticket, &refusal.to_string(), request),
     };
@@ -116,7 +128,7 @@ fn unfinished(ticket: &Ticket, lost: Lost, request: &Request) -> After {
 }
 
 /// What was begun cannot be finished.
-fn cut(front: &Front, client: &Client, error: &io::Error) -> After {
+pub(super) fn cut(front: &Front, client: &Client, error: &io::Error) -> After {
     front.log.debug(format_args!("{}: an answer was not sent to its end: {error}", client.peer()));
     After::Close
 }
@@ -138,7 +150,7 @@ async fn interim(
 }
 
 /// The status and what is passed on of the fields.
-fn fields(link: &Link) -> Head {
+pub(super) fn fields(link: &Link) -> Head {
     let (head, input) = (&link.head, &link.input);
     let mut nominated: Vec<&[u8]> = Vec::new();
     for field in &head.fields {

@@ -4,6 +4,7 @@
 use tapster_gateway::{Endpoint, forwarded, hop, percent};
 use tapster_http1::{Form, Refusal, encode, syntax};
 
+use super::upgrade;
 use crate::client::Client;
 use crate::forwarding::{self, is_one_of};
 use crate::policy::{Belief, Policy};
@@ -78,6 +79,9 @@ pub(super) fn head(
     add_forwarding(&mut out, client, belief, said, &host);
     if let Some(Stripped { prefix, .. }) = stripped {
         line(&mut out, b"X-Forwarded-Prefix", prefix);
+    }
+    if upgrade::is_wanted(request) {
+        upgrade::FIELDS.into_iter().for_each(|(name, value)| line(&mut out, name, value));
     }
     if let Some(length) = length {
         out.extend_from_slice(b"Content-Length: ");

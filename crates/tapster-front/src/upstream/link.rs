@@ -86,6 +86,12 @@ impl Link {
         timeout(limit, read_head(stream, *protocol, input, head)).await.unwrap_or(Err(Lost::Late))
     }
 
+    /// The connection, and what came behind the head that was read last.
+    pub(super) fn into_parts(mut self) -> (Stream, Vec<u8>) {
+        self.input.drain(..self.head.length);
+        (self.stream, self.input)
+    }
+
     /// Appends what comes next; 0 at the end.
     pub(super) async fn read(&mut self, limit: Duration) -> io::Result<usize> {
         let read = timeout(limit, self.stream.read(&mut self.input)).await;

@@ -27,6 +27,8 @@ pub(crate) struct Rules {
     /// For the head of an answer, and for each piece of it.
     pub(super) answer_timeout: Duration,
     pub(super) keep_alive: Duration,
+    /// How long a connection that speaks another protocol may be silent.
+    pub(super) tunnel_timeout: Duration,
     pub(super) health_path: Option<String>,
     pub(super) health_interval: Duration,
     /// Where bodies are that are too large for memory.
@@ -58,6 +60,7 @@ impl Rules {
             connect_timeout: passing.connect_timeout,
             answer_timeout: passing.answer_timeout,
             keep_alive: passing.keep_alive,
+            tunnel_timeout: passing.tunnel_timeout,
             health_path: passing.health_path.clone(),
             health_interval: passing.health_interval,
             temp_dir: settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
