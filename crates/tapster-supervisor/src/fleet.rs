@@ -185,6 +185,8 @@ impl Fleet {
             Phase::Serving => self.balance(turn),
             Phase::Stopping { outcome, .. } => self.finish_if_empty(outcome, turn),
         }
+        // Last: a reload that has just come to its end needs the former template no more.
+        self.end_unused_templates(turn);
     }
 
     /// When [`Event::Tick`] is due at the latest, if ever.

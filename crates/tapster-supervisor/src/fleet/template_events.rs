@@ -184,6 +184,12 @@ impl Fleet {
             });
             turn.act(Action::Template { template: template.id, deed: TemplateDeed::Kill });
         }
-        templates.end_unused(turn);
+    }
+
+    /// Ends the templates that nobody needs any more.
+    pub(super) fn end_unused_templates(&mut self, turn: &mut Turn<'_>) {
+        if let Some(templates) = &mut self.templates {
+            templates.end_unused(turn);
+        }
     }
 }

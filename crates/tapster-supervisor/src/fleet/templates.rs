@@ -112,9 +112,11 @@ impl Templates {
         }
     }
 
-    /// Ends the retired ones whose workers have gone. What an import made is removed by the last template that has it.
+    /// Ends the retired ones whose workers have gone. What an import made is removed by the last template that has it: of
+    /// several that end now by the oldest, since a worker that has just become one may be gone.
     pub(super) fn end_unused(&mut self, turn: &mut Turn<'_>) {
-        for place in 0..self.processes.len() {
+        self.processes.sort_unstable_by_key(|template| template.id);
+        for place in (0..self.processes.len()).rev() {
             let Template { id, import, state, .. } = self.processes[place];
             let is_used = self.origins.iter().flatten().any(|origin| origin.template() == Some(id));
             if state != TemplateState::Retired || is_used {

@@ -36,6 +36,49 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: given.unwrap_or(500), failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// A worker that was to become the template is gone when it is taken, and its template's time is over too: that one was
+/// once told that the other goes on, and what the import had made was left.
+#[test]
+fn a_template_has_no_heir_that_may_be_gone() {
+    use Step::{Boot, BootTemplate, FinishDraining, ForkFails, Order, Promote, Warm};
+    let steps = [
+        BootTemplate,
+        Boot(0),
+        Warm(0),
+        Boot(0),
+        Order(Command::Reload),
+        BootTemplate,
+        ForkFails,
+        Boot(0),
+        FinishDraining(0),
+        Promote,
+    ];
+    let Some(mut world) = world_after(1, true, &steps) else { panic!("the server gave up") };
+    world.settle();
+    assert_eq!(world.templates.len(), 1);
+}
+
+/// All workers of the former template were gone before the reload came to its end: it once stayed until something else
+/// happened.
+#[test]
+fn a_former_template_ends_with_the_reload() {
+    use Step::{Boot, BootTemplate, Crash, CrashTemplate, Order, Pass};
+    let steps = [
+        BootTemplate,
+        Order(Command::Reload),
+        BootTemplate,
+        Order(Command::Reload),
+        CrashTemplate(1),
+        Boot(0),
+        Crash(0),
+        Pass(1_000),
+    ];
+    let Some(mut world) = world_after(4, true, &steps) else { panic!("the server gave up") };
+    world.event(Event::Command(Command::Reload));
+    world.settle();
+    assert_eq!(world.templates.len(), 1);
+}
+
 proptest! {
     #![proptest_config(config())]
 
