@@ -6,7 +6,6 @@ import ast
 import os
 import signal
 import socket
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,16 +83,14 @@ def test_one_thread_is_in_the_template_at_each_fork(serve: Serve, code: Code) ->
     )
     server = serve(*APP, "--workers", "3", cwd=code.directory)
     template = template_of(server)
-    os.kill(workers_of(server)[0], signal.SIGKILL)
-    server.log.wait_for(r"worker \d+ \(pid \d+\) was killed by SIGKILL unasked")
-    wait_until(lambda: len(workers_of(server)) == 3, "it was not replaced")
-    seen: list[int] = []
-    deadline = time.monotonic() + 10
-    while max(seen, default=0) < 4:
-        assert time.monotonic() < deadline, "the last worker never answers"
-        forks = ast.literal_eval(evaluate(server, "FORKS"))
-        assert all(fork == (template, 1) for fork in forks), forks
-        seen.append(len(forks))
+    first = set(workers_of(server))
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(set(workers_of(server)) - first) == 3, "they were not replaced")
+    # Whichever of the new ones answers.
+    forks = ast.literal_eval(evaluate(server, "FORKS"))
+    assert len(forks) >= 4
+    assert all(fork == (template, 1) for fork in forks), forks
 
 
 def test_a_native_thread_of_the_import_is_named_in_a_warning(serve: Serve, code: Code) -> None:
