@@ -120,7 +120,7 @@ def nginx_and_uwsgi(port: int, folder: Path) -> list[tuple[str, list[str]]]:
     path, configuration = folder / "app.sock", folder / "nginx.conf"
     configuration.write_text(
         f"""
-daemon off; worker_processes 1; error_log stderr; pid {folder}/pid;
+daemon off; worker_processes 1; error_log stderr crit; pid {folder}/pid; {"user root;" if os.geteuid() == 0 else ""}
 events {{ worker_connections 1024; }}
 http {{
     access_log off;

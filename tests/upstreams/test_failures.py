@@ -105,6 +105,7 @@ def test_silence_in_the_middle_cuts_the_answer(front: Front) -> None:
             connection.read_head()
             assert connection.read_to_end() == b"half"
         gate.set()
+        server.log.wait_for(r"the answer of http://.* was cut off: .*\(--answer-timeout\)")
 
 
 def test_a_request_that_may_not_run_twice_is_not_sent_twice(front: Front) -> None:

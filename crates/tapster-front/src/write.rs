@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use tapster_sys::file::read_cached;
 use tokio::task::spawn_blocking;
 
-use crate::pace::{Pace, PaceLimits};
+use crate::pace::{Pace, PaceLimits, Slow};
 use crate::stream::Stream;
 
 /// Bytes of a file that one call sends: a disk may have to be waited for, and other clients wait with it.
@@ -52,7 +52,7 @@ pub(crate) async fn write_all<const N: usize>(
                 IoSlice::advance_slices(&mut left, written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pace.wait(limits, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+                pace.wait(limits, stream.writable()).await.map_err(too_slow)??;
             }
             Err(error) => return Err(error),
         }
@@ -88,7 +88,7 @@ pub(crate) async fn send_file(
                 tokio::task::yield_now().await;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pace.wait(limits, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+                pace.wait(limits, stream.writable()).await.map_err(too_slow)??;
             }
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
@@ -130,4 +130,13 @@ async fn fetch(file: &File, start: u64, end: u64) -> io::Result<()> {
         Ok(())
     })
     .await?
+}
+
+/// What a client is that takes too little, as an error.
+fn too_slow(slow: Slow) -> io::Error {
+    let why = match slow {
+        Slow::Silent => "the client stopped reading (--io-timeout)",
+        Slow::BelowRate => "the client read too slowly (--min-rate)",
+    };
+    io::Error::new(io::ErrorKind::TimedOut, why)
 }

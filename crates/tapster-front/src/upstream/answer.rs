@@ -83,6 +83,8 @@ pub(super) async fn forward(
     if let Err(error) = relayed {
         if error.kind() != io::ErrorKind::ConnectionReset {
             ticket.ended(Ending::Bad);
+            let (peer, place) = (client.peer(), &ticket.place);
+            front.log.warning(format_args!("{peer}: the answer of {place} was cut off: {error}"));
         }
         return cut(front, client, &error);
     }

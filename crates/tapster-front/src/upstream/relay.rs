@@ -19,7 +19,7 @@ pub(super) async fn relay(
     let mut data = Vec::new();
     loop {
         let is_over = body.take(&mut link.input, &mut data)?;
-        reply.send(&data, is_over).await.map_err(|_| io::ErrorKind::ConnectionReset)?;
+        reply.send(&data, is_over).await.map_err(of_client)?;
         if is_over {
             return Ok(());
         }
@@ -29,6 +29,11 @@ pub(super) async fn relay(
             body.ends()?;
         }
     }
+}
+
+/// That it was the client, and why.
+fn of_client(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, error)
 }
 
 /// That it was the upstream which reset the connection.
