@@ -28,7 +28,7 @@ pub struct ControlCommand {
 }
 
 /// One of the commands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verb {
     /// Say how it is.
     Status,
@@ -40,6 +40,8 @@ pub enum Verb {
     Scale(usize),
     /// Replace one worker: its number as the log has it, or its process.
     Recycle(u32),
+    /// Forget stored answers: those of a URL, or of all that begin so where it ends with a `*`.
+    Purge(String),
     /// Say what every thread does.
     Stacks,
     /// Say by the exit status whether it lives.
@@ -57,12 +59,17 @@ pub(crate) struct Word {
 }
 
 /// The commands, in the order of the help.
-pub(crate) static WORDS: [Word; 7] = [
+pub(crate) static WORDS: [Word; 8] = [
     Word { word: "status", value: "", help: "Print the workers, counters and the last reload" },
     Word { word: "reload", value: "", help: "Replace the workers; fails when the new ones do not start" },
     Word { word: "stop", value: "", help: "Finish requests and stop; a second time at once" },
     Word { word: "scale", value: "NUMBER", help: "Have this many workers" },
     Word { word: "recycle", value: "WORKER", help: "Replace one worker, by its number or its pid" },
+    Word {
+        word: "purge",
+        value: "URL",
+        help: "Forget stored answers (--cache): of a URL, a /path, or all behind a prefix*",
+    },
     Word { word: "stacks", value: "", help: "Print the stack of every thread, also of stuck ones" },
     Word { word: "health", value: "", help: "Exit 0 if the server lives (--ready: serves), else 1" },
 ];
@@ -179,9 +186,25 @@ fn verb(word: &Word, words: &[String], ready: bool) -> Result<Verb, ConfigError>
         "recycle" => {
             Verb::Recycle(number(only, "recycle", "a worker as tapster status numbers it, or its pid")?)
         }
+        "purge" => Verb::Purge(purged(only)?),
         "stacks" => Verb::Stacks,
         _ => Verb::Health { ready },
     })
+}
+
+/// What is to be forgotten: scheme and host in small letters, as they are kept.
+fn purged(text: &str) -> Result<String, ConfigError> {
+    if text == "*" || text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") || rest.is_empty() {
+        return Err(ConfigError::new(format!("purge: {text:?} is no URL"))
+            .hint("expected https://host/path, /path, either with a * at its end, or * for everything"));
+    }
+    let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let slash = if target.is_empty() && !host.ends_with('*') { "/" } else { target };
+    Ok(format!("{}://{}{slash}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase()))
 }
 
 fn usage(word: &Word, message: String) -> ConfigError {

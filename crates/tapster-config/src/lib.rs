@@ -7,7 +7,9 @@
 mod account;
 mod acme;
 mod bind;
+mod caching;
 mod command_line;
+mod compression;
 mod control;
 mod document;
 mod environment;
@@ -33,6 +35,8 @@ mod upstream;
 pub mod values;
 
 pub use acme::{AcmeChallenge, AcmeSettings};
+pub use caching::{CachePath, Caching};
+pub use compression::{COMPRESSED_TYPES, Compression, ContentCoding};
 pub use control::{ControlCommand, Verb};
 pub use error::{ConfigError, Invalid};
 pub use file::{Files, NoFiles};

@@ -69,6 +69,10 @@ pub enum Group {
     Limits,
     /// What stands before the workers.
     Front,
+    /// Which answers are compressed.
+    Compression,
+    /// Which answers are kept.
+    Caching,
     /// How connections are encrypted.
     Tls,
     /// Servers that a front alone passes requests to.
@@ -96,6 +100,8 @@ impl Group {
         Self::Times,
         Self::Limits,
         Self::Front,
+        Self::Compression,
+        Self::Caching,
         Self::Tls,
         Self::Upstreams,
         Self::Protection,
@@ -116,6 +122,8 @@ impl Group {
             Self::Times => "Time limits",
             Self::Limits => "Request limits",
             Self::Front => "Static files",
+            Self::Compression => "Compression",
+            Self::Caching => "Response cache",
             Self::Tls => "TLS",
             Self::Upstreams => "Upstreams of tapster front",
             Self::Protection => "Protection",

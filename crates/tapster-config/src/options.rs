@@ -3,7 +3,9 @@
 
 mod acme;
 mod application;
+mod caching;
 mod command;
+mod compression;
 mod control;
 mod development;
 mod front;
@@ -61,6 +63,8 @@ pub static OPTIONS: Table = Table(&[
     limits::ROWS,
     front::ROWS,
     acme::ROWS,
+    compression::ROWS,
+    caching::ROWS,
     tls::ROWS,
     upstreams::ROWS,
     protection::ROWS,
@@ -152,6 +156,8 @@ pub(crate) fn blank() -> Settings {
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
         protection: crate::settings::Protection::default(),
+        compression: crate::Compression::default(),
+        caching: crate::Caching::default(),
         tls: crate::settings::TlsSettings::default(),
         http2: false,
         state_dir: None,

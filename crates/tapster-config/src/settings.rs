@@ -543,6 +543,10 @@ pub struct Settings {
     pub admin_bind: Vec<BindPlace>,
     /// How often clients may come, and who may.
     pub protection: Protection,
+    /// Which answers are compressed, and how.
+    pub compression: crate::Compression,
+    /// Which answers are kept.
+    pub caching: crate::Caching,
     /// TLS.
     pub tls: TlsSettings,
     /// Whether clients may speak HTTP/2.

@@ -84,6 +84,8 @@ impl Settings {
             || self.static_options.django
             || self.has_tls()
             || self.protection.is_asked()
+            || !self.compression.codings.is_empty()
+            || self.caching.size > 0
     }
 }
 

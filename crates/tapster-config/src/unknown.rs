@@ -58,6 +58,11 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "leave it out: every worker loads the application by itself, unless --preload is given",
     ),
     (&["preload-app"], "write --preload"),
+    (&["http-auto-gzip", "http-gzip", "gzip"], "write --compress on"),
+    (
+        &["cache2", "cache-store", "caches"],
+        "write --cache SIZE to keep answers; for values of its own an application needs Redis or memcached",
+    ),
     (&["chmod-socket"], "write --socket-mode MODE"),
     (&["chown-socket"], "write --socket-owner USER:GROUP"),
     (&["uid", "immediate-uid"], "write --user USER"),

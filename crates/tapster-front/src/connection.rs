@@ -12,8 +12,8 @@ use crate::front::Front;
 use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
 use crate::respond::respond;
-use crate::route::{Found, Target};
-use crate::{acme, admission, files, http2, pass, redirect, tls, upstream};
+use crate::route::{Found, Route, Target};
+use crate::{acme, admission, cache, files, http2, pass, redirect, tls, upstream};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -87,6 +87,34 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
         Found::Nothing => return respond(front, client, request, 404, b"", "").await,
         Found::Route(route) => route,
     };
+    match (&front.cache, &route.target) {
+        (Some(cache), Target::Workers | Target::Upstreams(_)) => {
+            cache::answer(front, cache, client, request).await
+        }
+        _ => to(front, route, client, request).await,
+    }
+}
+
+/// Has somebody else answer a request that was looked for in the cache.
+pub(crate) async fn pass_on(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    match route(front, request) {
+        Some(route) => to(front, route, client, request).await,
+        None => respond(front, client, request, 404, b"", "").await,
+    }
+}
+
+/// Whether the workers, which log what they answer, have a request.
+pub(crate) fn is_for_workers(front: &Front, request: &Request) -> bool {
+    route(front, request).is_some_and(|route| matches!(route.target, Target::Workers))
+}
+
+/// The route of a request that no file answers.
+fn route<'f>(front: &'f Front, request: &Request) -> Option<&'f Route> {
+    front.routes.site(request)?.route(path(request).as_deref())
+}
+
+/// Has the target of a route answer.
+async fn to(front: &Rc<Front>, route: &Route, client: &mut Client, request: &Request) -> After {
     match &route.target {
         Target::Workers => pass::pass(front, client, request).await,
         Target::Upstreams(group) => upstream::pass(front, group, route, client, request).await,

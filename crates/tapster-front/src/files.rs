@@ -26,6 +26,8 @@ use tapster_sys::beneath::Directory;
 use tokio::task::spawn_blocking;
 
 pub(crate) use answer::answer;
+pub(crate) use coding::{Coding, choose, weight};
+pub(crate) use conditions::{Validators, Verdict, judge};
 use entry::Entry;
 pub(crate) use internal::{Wanted, answer_wanted};
 use look::{Seen, Wait, look};

@@ -16,6 +16,8 @@ use tokio::task::spawn_local;
 
 use crate::acme::{self, Acme, Prepared};
 use crate::admission::Admission;
+use crate::cache::Cache;
+use crate::compress::Compression;
 use crate::drain::Drain;
 use crate::policy::Policy;
 use crate::route::Routes;
@@ -59,6 +61,10 @@ pub(crate) struct Front {
     pub(crate) tls: Option<Tls>,
     /// What obtains certificates.
     pub(crate) acme: Option<Rc<Acme>>,
+    /// How answers are compressed, if they are.
+    pub(crate) compression: Option<Compression>,
+    /// Answers that are kept, if any are.
+    pub(crate) cache: Option<Rc<Cache>>,
     pub(crate) drain: Rc<Drain>,
     pub(crate) board: FrontBoard,
     pub(crate) log: Log,
@@ -108,6 +114,8 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?,
         acme,
         workers: Workers::new(board, workers, counters.clone()),
+        compression: Compression::new(settings),
+        cache: Cache::new(settings),
         drain: Drain::new(),
         board: counters.clone(),
         log: log.clone(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tapster_sys::inbox::{Inbox, Message};
-use tapster_sys::log_file;
+use tapster_sys::{letter, log_file};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe;
@@ -72,12 +72,24 @@ fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram) -> Option<Dur
                     tls.replace(new, &front.log);
                 }
             }
+            Ok(Some((Message::Purge, Some(letter)))) => purge(front, letter),
             Ok(Some(_)) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return limit,
             // The supervisor is gone, which `alive` says too.
             Ok(None) | Err(_) => return limit,
         }
+    }
+}
+
+/// Forgets stored answers.
+fn purge(front: &Front, letter: OwnedFd) {
+    if let (Some(cache), Ok(what)) = (&front.cache, letter::read(letter)) {
+        let removed = cache.purge(&what);
+        let (bytes, left) = cache.held();
+        front.log.info(format_args!(
+            "purged {what}: the answers to {removed} targets are forgotten, {left} with {bytes} bytes are kept"
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::BindProtocol;
 use tapster_gateway::proxy_header::{self, Ends};
-use tapster_http1::{Framing, Head, Refusal, Version, framing};
+use tapster_http1::{Field, Framing, Head, Refusal, Version, framing};
 use tokio::time::timeout_at;
 
 use crate::admission;
@@ -49,6 +49,20 @@ impl Request {
             .map(|field| field.value.of(&self.bytes));
         let first = Cow::Borrowed(values.next()?);
         Some(values.fold(first, |list, value| Cow::Owned([&list, b", ".as_slice(), value].concat())))
+    }
+
+    /// Whether it asks for less than the whole, or under a condition.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.head.fields.iter().any(|field| {
+            let name = field.name.of(&self.bytes);
+            matches!(name, [b'i' | b'I', b'f' | b'F', b'-', ..]) || name.eq_ignore_ascii_case(b"range")
+        })
+    }
+
+    /// The values of a field, in order.
+    pub(crate) fn values<'r>(&'r self, name: &'static str) -> impl Iterator<Item = &'r [u8]> + Clone {
+        let named = move |field: &&Field| field.name.of(&self.bytes).eq_ignore_ascii_case(name.as_bytes());
+        self.head.fields.iter().filter(named).map(|field| field.value.of(&self.bytes))
     }
 
     pub(crate) fn is_http10(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::receive::Request;
 use crate::write::write;
 
 /// Why a request is not served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) status: u16,
     reason: String,

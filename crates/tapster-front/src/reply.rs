@@ -1,16 +1,18 @@
 //! An answer that comes from somebody else, on its way to the client: the one place where its fields may be changed, where it is
-//! framed for the client's connection, and written no faster than the client reads. Handlers bring the head and the body.
+//! compressed and framed for the client's connection, and written no faster than the client reads. Handlers bring the head and
+//! the body.
 
 mod body;
 mod head;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 
 use tapster_http1::ResponseBody;
 use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
 
 use crate::client::Client;
+use crate::compress::{Encoder, PIECE};
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
@@ -26,6 +28,7 @@ const SMALL: usize = 8 * 1024;
 pub(crate) struct Reply<'a> {
     front: &'a Front,
     client: &'a Client,
+    encoder: Option<Encoder>,
     is_chunked: bool,
     /// The client's connection stays.
     keep: bool,
@@ -45,10 +48,10 @@ impl<'a> Reply<'a> {
         client: &'a Client,
         request: &Request,
         mut head: Head,
-        body: ResponseBody,
+        mut body: ResponseBody,
         may_keep: bool,
     ) -> Reply<'a> {
-        change(front, client, &mut head);
+        let encoder = change(front, client, request, &mut head, &mut body);
         let has_none = matches!(head.status, 204 | 304);
         let has_end = has_none || request.is_head() || matches!(body, ResponseBody::Length(_));
         let is_chunked = !has_end && !request.is_http10();
@@ -73,7 +76,17 @@ impl<'a> Reply<'a> {
         };
         let mut out = Vec::with_capacity(head.text().len() + 256);
         encode::response_head(&mut out, head.text(), &fields);
-        Reply { front, client, is_chunked, keep, pace: Pace::default(), out, sent: 0, has_begun: false }
+        Reply {
+            front,
+            client,
+            encoder,
+            is_chunked,
+            keep,
+            pace: Pace::default(),
+            out,
+            sent: 0,
+            has_begun: false,
+        }
     }
 
     /// Whether another request may follow on the client's connection.
@@ -96,6 +109,61 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// When the client is gone or too slow.
     pub(crate) async fn send(&mut self, data: &[u8], is_last: bool) -> io::Result<()> {
+        let Some(mut encoder) = self.encoder.take() else { return self.write(data, is_last).await };
+        let mut coded = Vec::new();
+        let mut pieces = data.chunks(PIECE).peekable();
+        while let Some(piece) = pieces.next() {
+            encoder.put(piece, &mut coded)?;
+            if pieces.peek().is_some() {
+                self.write(&coded, false).await?;
+                coded.clear();
+                // Others have their turn.
+                tokio::task::yield_now().await;
+            }
+        }
+        if is_last {
+            encoder.finish(&mut coded)?;
+        } else {
+            self.encoder = Some(encoder);
+        }
+        self.write(&coded, is_last).await
+    }
+
+    /// Waits for more of the body; the client gets before that what was held back for the sake of better compression.
+    ///
+    /// # Errors
+    /// As `reading`, and `ConnectionReset` when the client is gone or too slow.
+    pub(crate) async fn wait(
+        &mut self,
+        reading: impl Future<Output = io::Result<usize>>,
+    ) -> io::Result<usize> {
+        tokio::pin!(reading);
+        if self.encoder.as_ref().is_some_and(Encoder::holds) {
+            tokio::select! {
+                biased;
+                // What is there already goes with it.
+                read = &mut reading => return read,
+                () = ready(()) => self.flush().await.map_err(|_| io::ErrorKind::ConnectionReset)?,
+            }
+        }
+        tokio::select! {
+            biased;
+            read = reading => read,
+            () = self.client.stream.gone() => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    /// Sends what was held back.
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut coded = Vec::new();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.flush(&mut coded)?;
+        }
+        self.write(&coded, false).await
+    }
+
+    /// Writes a piece of the body as it is.
+    async fn write(&mut self, data: &[u8], is_last: bool) -> io::Result<()> {
         self.has_begun = true;
         self.sent += data.len() as u64;
         let mut end: &[u8] = b"";
@@ -121,28 +189,26 @@ impl<'a> Reply<'a> {
         self.out.clear();
         Ok(())
     }
-
-    /// Waits for more of the body, while the client is there.
-    ///
-    /// # Errors
-    /// As `reading`, and `ConnectionReset` when the client is gone.
-    pub(crate) async fn wait(
-        &mut self,
-        reading: impl Future<Output = io::Result<usize>>,
-    ) -> io::Result<usize> {
-        tokio::select! {
-            biased;
-            read = reading => read,
-            () = self.client.stream.gone() => Err(io::ErrorKind::ConnectionReset.into()),
-        }
-    }
 }
 
-/// What is changed of every answer that is passed on.
-fn change(front: &Front, client: &Client, head: &mut Head) {
+/// Changes what is to be changed of every answer that is passed on. Gives what compresses its body.
+fn change(
+    front: &Front,
+    client: &Client,
+    request: &Request,
+    head: &mut Head,
+    body: &mut ResponseBody,
+) -> Option<Encoder> {
+    if let Some(cache) = &front.cache {
+        cache.passed(client, request, head);
+    }
+    if client.stream.is_captured() {
+        return None;
+    }
     let hsts = client.hsts(front);
     // The application may say it itself.
     if !hsts.is_empty() && !head.has(b"strict-transport-security") {
         head.add_lines(hsts);
     }
+    front.compression.as_ref()?.begin(request, head, body)
 }

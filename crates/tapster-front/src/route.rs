@@ -101,24 +101,26 @@ impl Routes {
 }
 
 impl Site {
+    /// Who answers for a decoded path that no file is for; as for [`Site::find`].
+    pub(crate) fn route(&self, path: Option<&[u8]>) -> Option<&Route> {
+        let Some(path) = path else {
+            return self.routes.last().filter(|route| route.prefix.is_empty());
+        };
+        let normal = path::normal(path);
+        self.routes.iter().find(|route| path::has(&normal, &route.prefix))
+    }
+
     /// Who answers for a decoded path; none where the request has no path that can be decoded, which is for others to refuse.
     pub(crate) async fn find(&self, path: Option<&[u8]>, now: Instant) -> Found<'_> {
         let Some(path) = path else {
-            return self
-                .routes
-                .last()
-                .filter(|route| route.prefix.is_empty())
-                .map_or(Found::Nothing, Found::Route);
+            return self.route(None).map_or(Found::Nothing, Found::Route);
         };
         if let Some(site) = self.files.iter().find(|site| site.has(path))
             && let Some(file) = files::find(site, path, now).await
         {
             return Found::File(file);
         }
-        let normal = path::normal(path);
-        let Some(route) = self.routes.iter().find(|route| path::has(&normal, &route.prefix)) else {
-            return Found::Nothing;
-        };
+        let Some(route) = self.route(Some(path)) else { return Found::Nothing };
         if let Some(site) = route.files.as_ref().filter(|site| site.has(path))
             && let Some(file) = files::find(site, path, now).await
         {

@@ -11,6 +11,7 @@ use tapster_sys::poll;
 use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::cache::Capture;
 use crate::http2::Exchange;
 use crate::tls::Secured;
 
@@ -28,9 +29,11 @@ pub(crate) enum Stream {
     Tls(Box<Secured>),
     /// A stream of HTTP/2.
     Http2(Box<Exchange>),
+    /// No client at all: the answer is for the cache.
+    Captured(Box<Capture>),
 }
 
-/// The same call on the socket of any, and what a stream of HTTP/2 does in its place.
+/// The same call on the socket of any, and what those do in its place that have none.
 macro_rules! either {
     ($stream:expr, $socket:ident => $call:expr, $exchange:ident => $other:expr) => {
         match $stream {
@@ -41,6 +44,7 @@ macro_rules! either {
                 $call
             }
             Stream::Http2($exchange) => $other,
+            Stream::Captured($exchange) => $other,
         }
     };
 }
@@ -131,11 +135,17 @@ impl Stream {
         }
     }
 
+    /// Whether there is no client: what goes to clients is not to be changed yet.
+    pub(crate) fn is_captured(&self) -> bool {
+        matches!(self, Stream::Captured(_))
+    }
+
     /// Whether what it carries is encrypted here.
     pub(crate) fn is_encrypted(&self) -> bool {
         match self {
             Stream::Tls(_) => true,
             Stream::Http2(exchange) => exchange.is_encrypted(),
+            Stream::Captured(capture) => capture.is_encrypted(),
             Stream::Tcp(_) | Stream::Unix(_) => false,
         }
     }
@@ -154,6 +164,7 @@ impl Stream {
                 exchange.end();
                 Ok(())
             }
+            Stream::Captured(_) => Ok(()),
         };
     }
 
@@ -166,7 +177,7 @@ impl Stream {
                 secured.say_end();
                 Pin::new(&mut secured.socket).poll_shutdown(context)
             }
-            Stream::Http2(_) => Poll::Ready(Ok(())),
+            Stream::Http2(_) | Stream::Captured(_) => Poll::Ready(Ok(())),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tapster_config::{ControlCommand, Verb};
 use tapster_supervisor::control::protocol::{
-    Answer, Identity, Recycling, Reloaded, Request, Scaled, Stacks, Status,
+    Answer, Identity, Purging, Recycling, Reloaded, Request, Scaled, Stacks, Status,
 };
 use tapster_sys::signal::{self, Signal};
 
@@ -94,6 +94,10 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
         Verb::Recycle(worker) => {
             let told = |Recycling { worker, pid }| format!("worker {worker} (pid {pid}) is being replaced\n");
             order(command, &mut server, &Request::Recycle { worker }, Some(SOON), told)
+        }
+        Verb::Purge(ref what) => {
+            let told = |Purging { fronts }| format!("{} told to forget\n", show::count(fronts, "front"));
+            order(command, &mut server, &Request::Purge { what: what.clone() }, Some(SOON), told)
         }
         Verb::Stacks => {
             let line = ask_about(command, &mut server, &Request::Stacks, COLLECTING)?;

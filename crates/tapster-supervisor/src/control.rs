@@ -13,16 +13,18 @@ mod socket;
 mod stacks;
 mod status;
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{ControlSocket, Settings};
 use tapster_observe::{Log, Scoreboard};
-use tapster_sys::peer;
+use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::poll::Interest;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
+use tapster_sys::{letter, peer};
 
 use crate::channels::Channels;
 use crate::children::Children;
@@ -32,7 +34,7 @@ use admin::Admin;
 use clients::{After, ClientId, Clients};
 use door::Door;
 use history::{History, ReloadEnd};
-use protocol::{Identity, LONGEST_REQUEST, Recycling, Reloaded, Request, Scaled, failure, success};
+use protocol::{Identity, LONGEST_REQUEST, Purging, Recycling, Reloaded, Request, Scaled, failure, success};
 use socket::{Opened, Socket};
 use stacks::Collection;
 
@@ -54,6 +56,8 @@ pub struct Scene<'a> {
     pub board: &'a Scoreboard,
     /// The ways to the workers.
     pub channels: &'a Channels,
+    /// Where what stands before them gets its orders, if something does.
+    pub front: Option<&'a Inbox>,
     /// Where clients come.
     pub listeners: &'a [Listener],
     /// The supervisor's log.
@@ -81,6 +85,9 @@ pub struct Control {
     admin: Admin,
     history: History,
     identity: Identity,
+    has_cache: bool,
+    /// The workers are fronts.
+    is_front: bool,
 }
 
 /// What a client waits for.
@@ -128,6 +135,8 @@ impl Control {
             admin: Admin::new(admin),
             history: History::default(),
             identity,
+            has_cache: settings.caching.size > 0,
+            is_front: settings.front_alone,
         }
     }
 
@@ -306,7 +315,28 @@ impl Control {
                 Some(Command::Scale(workers))
             }
             Request::Recycle { worker } => self.recycle(id, worker, scene),
+            Request::Purge { what } => self.purge(id, &what, scene),
         }
+    }
+
+    /// Tells every front: the one before the workers, or those that are workers themselves.
+    fn purge(&mut self, id: ClientId, what: &str, scene: &Scene<'_>) -> Option<Command> {
+        if !self.has_cache {
+            return self.refuse(id, "the server keeps no answers (--cache)", scene.now);
+        }
+        self.note_order("purge");
+        let tell = |send: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>| {
+            letter::write(what.as_bytes()).and_then(|letter| send(letter.as_fd())).is_ok()
+        };
+        let fronts = if self.is_front {
+            let send =
+                |slot: usize, letter: BorrowedFd<'_>| scene.channels.send(slot, Message::Purge, Some(letter));
+            scene.fleet.ready_slots().filter(|slot| tell(&|letter| send(*slot, letter))).count()
+        } else {
+            let told = |inbox: &&Inbox| tell(&|letter| inbox.send(Message::Purge, Some(letter)));
+            scene.front.iter().filter(|inbox| told(inbox)).count()
+        };
+        self.answer(id, &success(Purging { fronts }), scene.now)
     }
 
     fn recycle(&mut self, id: ClientId, worker: u32, scene: &Scene<'_>) -> Option<Command> {

@@ -210,6 +210,11 @@ impl<'a> Front<'a> {
         }
     }
 
+    /// Where it gets orders, if it runs.
+    pub fn inbox(&self) -> Option<&Inbox> {
+        self.process().map(|process| &process.inbox)
+    }
+
     /// Has it write to the log file that was opened anew.
     pub fn reopen(&self, log: &Log) {
         self.tell(Message::Reopen, log.file(), log);

@@ -34,6 +34,8 @@ pub enum Message {
     Certificates,
     /// Supervisor to front: read the files of `--allow` and `--deny` anew.
     Lists,
+    /// Supervisor to front: forget the stored answers that the [`letter`](crate::letter) beside the message names.
+    Purge,
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
     /// close it. Done also while every thread is stuck.
     Stacks,
@@ -127,6 +129,7 @@ impl Message {
             Message::Hop => (70, 0),
             Message::Certificates => (71, 0),
             Message::Lists => (72, 0),
+            Message::Purge => (73, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
             Message::Fork { slot } => (50, u32::from(slot)),
@@ -160,6 +163,7 @@ impl Message {
             70 => Some(Message::Hop),
             71 => Some(Message::Certificates),
             72 => Some(Message::Lists),
+            73 => Some(Message::Purge),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
             50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
@@ -195,6 +199,7 @@ mod tests {
             Message::Hop,
             Message::Certificates,
             Message::Lists,
+            Message::Purge,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
             Message::Fork { slot: 3 },

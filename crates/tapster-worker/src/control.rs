@@ -74,7 +74,7 @@ impl Shared<'_> {
             }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
-            Message::Promoted | Message::Certificates | Message::Lists => {}
+            Message::Promoted | Message::Certificates | Message::Lists | Message::Purge => {}
             Message::Fork { .. } | Message::Born { .. } | Message::NotForked { .. } => {}
         }
     }

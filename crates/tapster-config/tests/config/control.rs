@@ -23,6 +23,8 @@ fn each_command_is_told_from_the_others_and_from_an_application() {
         ("tapster stop", Verb::Stop),
         ("tapster scale 3", Verb::Scale(3)),
         ("tapster recycle --pid 4 2", Verb::Recycle(2)),
+        ("tapster purge HTTPS://A.test/Path", Verb::Purge("https://a.test/Path".to_owned())),
+        ("tapster purge /css/*", Verb::Purge("/css/*".to_owned())),
         ("tapster stacks", Verb::Stacks),
         ("tapster health", Verb::Health { ready: false }),
         ("tapster health --ready", Verb::Health { ready: true }),

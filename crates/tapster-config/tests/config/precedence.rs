@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{
-    AccessLog, Balance, BalanceKey, Bind, BindProtocol, Count, EarlyHints, HeaderMap, Limits, LogLevel,
-    Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling, Settings, defaults,
+    AccessLog, Balance, BalanceKey, Bind, BindProtocol, Caching, Compression, Count, EarlyHints, HeaderMap,
+    Limits, LogLevel, Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling, Settings,
+    defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -42,6 +43,16 @@ fn defaults_are_those_of_the_design() {
             keep_alive: Duration::from_secs(4),
             health_path: None,
             health_interval: Duration::from_secs(5),
+        },
+        compression: Compression { codings: Vec::new(), types: Vec::new(), min: 1024, exclude: Vec::new() },
+        caching: Caching {
+            size: 0,
+            max_object: 1 << 20,
+            paths: Vec::new(),
+            bypass_cookies: Vec::new(),
+            lock_timeout: Duration::from_secs(5),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
         },
         app: None,
         bind: vec![Bind::parse("127.0.0.1:8000").unwrap()],

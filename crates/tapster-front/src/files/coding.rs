@@ -38,22 +38,22 @@ pub(crate) fn choose<'a>(
     accept: impl Iterator<Item = &'a [u8]> + Clone,
     codings: impl Iterator<Item = Coding>,
 ) -> Option<usize> {
-    let weight = |name: &[u8]| {
-        let named = |wanted: &[u8]| {
-            let members = accept.clone().flat_map(syntax::list);
-            members
-                .filter_map(weigh)
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                .map(|(_, weight)| weight)
-        };
-        named(name).or_else(|| named(b"*"))
-    };
+    let weight = |name: &[u8]| weight(accept.clone(), name);
     let weighed =
         codings.enumerate().map(|(place, coding)| (weight(coding.name().as_bytes()).unwrap_or(0), place));
     // Of equal weights the first.
     let (best, place) =
         weighed.filter(|(weight, _)| *weight > 0).reduce(|a, b| if b.0 > a.0 { b } else { a })?;
     (weight(b"identity").is_none_or(|plain| plain <= best)).then_some(place)
+}
+
+/// The weight of a coding in thousandths; none where neither it nor `*` is named.
+pub(crate) fn weight<'a>(accept: impl Iterator<Item = &'a [u8]> + Clone, wanted: &[u8]) -> Option<u32> {
+    let named = |wanted: &[u8]| {
+        let mut members = accept.clone().flat_map(syntax::list).filter_map(weigh);
+        members.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, weight)| weight)
+    };
+    named(wanted).or_else(|| named(b"*"))
 }
 
 /// A member of the list: its name, and its weight in thousandths. A malformed weight counts for nothing.
@@ -101,6 +101,17 @@ mod tests {
             ("deflate", None),
         ] {
             assert_eq!(choose(accept), expected, "{accept}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nobody_gets_what_was_not_accepted(accept in "[a-z*;=,.0-9 ]{0,40}", named in "(br|gzip|zstd|\\*)(;q=[01](\\.[0-9]{0,3})?)?") {
+            let accept = format!("{accept},{named}");
+            let values = || std::iter::once(accept.as_bytes());
+            if let Some(place) = choose(values(), Coding::ALL.into_iter()) {
+                proptest::prop_assert!(weight(values(), Coding::ALL[place].name().as_bytes()) > Some(0));
+            }
         }
     }
 }

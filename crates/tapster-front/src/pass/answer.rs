@@ -61,8 +61,10 @@ pub(crate) async fn forward(
     let mut reply = Reply::new(front, client, request, head(&hop), to_get, may_keep);
     hop.input.drain(..hop.head.length);
     let relayed = relay(&mut hop, Body::new(body), &mut reply).await;
-    // The worker has logged it.
-    front.board.answered(status, reply.sent());
+    // The worker has logged it; what is for the cache is counted when somebody gets it.
+    if !client.stream.is_captured() {
+        front.board.answered(status, reply.sent());
+    }
     if let Err(error) = relayed {
         return cut(front, client, &error);
     }

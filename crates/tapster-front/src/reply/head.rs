@@ -4,6 +4,7 @@ use tapster_http1::syntax;
 
 /// The status line behind the version, and the fields, each line with its end. What belongs to one connection is not among them:
 /// that is added when the answer is framed.
+#[derive(Clone)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     text: Vec<u8>,
@@ -18,6 +19,20 @@ impl Head {
         text.extend_from_slice(status_text);
         text.extend_from_slice(b"\r\n");
         Head { status, fields: text.len(), text }
+    }
+
+    /// The same, with room for so many bytes more.
+    pub(crate) fn with_room(&self, room: usize) -> Head {
+        let mut text = Vec::with_capacity(self.text.len() + room);
+        text.extend_from_slice(&self.text);
+        Head { text, ..*self }
+    }
+
+    /// The same fields with another status.
+    pub(crate) fn with_status(&self, status: u16, status_text: &[u8]) -> Head {
+        let mut head = Head::new(status, status_text, self.text.len() + 160);
+        head.text.extend_from_slice(&self.text[self.fields..]);
+        head
     }
 
     /// All of it.
@@ -44,6 +59,12 @@ impl Head {
         lines.filter_map(parts)
     }
 
+    /// The values of a field, whose name is given in small letters.
+    pub(crate) fn values<'h>(&'h self, name: &'h [u8]) -> impl Iterator<Item = &'h [u8]> {
+        let named = move |(known, value): (&'h [u8], &'h [u8])| is_name(name, known).then_some(value);
+        self.iter().filter_map(named)
+    }
+
     /// The first value of a field, whose name is given in small letters.
     pub(crate) fn value(&self, name: &[u8]) -> Option<&[u8]> {
         self.iter().find(|(known, _)| is_name(name, known)).map(|(_, value)| value)
@@ -52,6 +73,22 @@ impl Head {
     /// Whether a field is there, whose name is given in small letters.
     pub(crate) fn has(&self, name: &[u8]) -> bool {
         self.value(name).is_some()
+    }
+
+    /// Removes every field of this name, which is given in small letters.
+    pub(crate) fn remove(&mut self, name: &[u8]) {
+        if !self.has(name) {
+            return;
+        }
+        let (status, fields) = self.text.split_at(self.fields);
+        let mut text = Vec::with_capacity(self.text.len());
+        text.extend_from_slice(status);
+        for line in fields.split_inclusive(|&byte| byte == b'\n') {
+            if !parts(line).is_some_and(|(known, _)| is_name(name, known)) {
+                text.extend_from_slice(line);
+            }
+        }
+        self.text = text;
     }
 }
 
@@ -73,9 +110,13 @@ mod tests {
     #[test]
     fn fields_are_found_whatever_their_letters() {
         let mut head = Head::new(200, b"200 OK: all", 0);
-        head.add(b"VARY", b"a: b");
+        head.add(b"Vary", b"Cookie");
         head.add(b"X", b"");
-        assert_eq!(head.value(b"vary"), Some(&b"a: b"[..]));
+        head.add(b"VARY", b"a: b");
+        assert_eq!(head.values(b"vary").collect::<Vec<_>>(), [&b"Cookie"[..], b"a: b"]);
         assert_eq!((head.value(b"x"), head.has(b"date")), (Some(&b""[..]), false));
+        head.remove(b"vary");
+        head.remove(b"date");
+        assert_eq!(head.text(), b"200 OK: all\r\nX: \r\n");
     }
 }

@@ -78,7 +78,10 @@ pub(super) async fn forward(
         return unexpected(&mut ticket, &error.to_string(), request);
     }
     let keeps = reply.keeps();
-    access::note(front, client, request, status, reply.sent());
+    // What is for the cache is told of when somebody gets it.
+    if !client.stream.is_captured() {
+        access::note(front, client, request, status, reply.sent());
+    }
     ticket.upstreams.board.iter().for_each(|board| board.end(0, status));
     if let Err(error) = relayed {
         if error.kind() != io::ErrorKind::ConnectionReset {
@@ -177,7 +180,9 @@ fn head(client: &Client, ticket: &Ticket, link: &Link, request: &Request) -> Hea
     let mut head = fields(link);
     let rules = &ticket.upstreams.rules;
     let is_tls = client.ends().is_tls;
-    if let Some(cookie) = ticket.token().and_then(|token| rules.set_cookie(token, request, is_tls)) {
+    // What is for everybody names no upstream.
+    let token = ticket.token().filter(|_| !client.stream.is_captured());
+    if let Some(cookie) = token.and_then(|token| rules.set_cookie(token, request, is_tls)) {
         head.add(b"Set-Cookie", cookie.as_bytes());
     }
     head

@@ -36,6 +36,11 @@ pub enum Request {
         /// The number of a worker, or its process id.
         worker: u32,
     },
+    /// Forget stored answers. Answered with [`Purging`] when the order is given.
+    Purge {
+        /// A URL, a target beginning with `/` on every host, either with a `*` at its end for all that begin so, or `*` alone.
+        what: String,
+    },
     /// Say what every thread does. Answered with [`Stacks`].
     Stacks,
 }
@@ -46,6 +51,7 @@ impl Request {
         match self {
             Request::Version | Request::Status | Request::Health | Request::Stacks => false,
             Request::Reload | Request::Stop | Request::Scale { .. } | Request::Recycle { .. } => true,
+            Request::Purge { .. } => true,
         }
     }
 }
@@ -114,6 +120,14 @@ pub struct Recycling {
     pub worker: usize,
     /// Its process id.
     pub pid: u32,
+}
+
+/// Stored answers that are being forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Purging {
+    /// Fronts that were told.
+    pub fronts: usize,
 }
 
 /// What every thread does.

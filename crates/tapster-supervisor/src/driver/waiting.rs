@@ -83,8 +83,9 @@ impl Driver<'_> {
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
-        let Driver { fleet, children, board, channels, listeners, log, .. } = self;
-        let scene = Scene { now: self.began.elapsed(), fleet, children, board, channels, listeners, log };
+        let Driver { fleet, children, board, channels, front, listeners, log, .. } = self;
+        let (now, front) = (self.began.elapsed(), front.inbox());
+        let scene = Scene { now, fleet, children, board, channels, front, listeners, log };
         let commands = self.control.serve(found, &scene);
         commands.into_iter().for_each(|command| self.obey(command));
     }

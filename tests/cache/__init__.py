@@ -1,0 +1,1 @@
+"""Compression and the response cache of the front."""
