@@ -1,4 +1,4 @@
-"""Tapster's front and nginx at the same work: files of a folder, and `/passed` from two backends."""
+"""Tapster's front and nginx at the same work: `/files/` from a folder, and everything else from two backends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.serving import Job
 
 #: Files by name, and their sizes.
-FILES = {"index.html": 100, "1k": 1024, "16k": 16 * 1024, "10m": 10 * 1024 * 1024}
+FILES = {"1k": 1024, "16k": 16 * 1024, "10m": 10 * 1024 * 1024}
 
 _NGINX = Path(__file__).with_name("nginx_front.conf")
 
@@ -52,7 +52,7 @@ def front(job: Job) -> Generator[Serving]:
 
 
 def _tapster(folder: Path, port: int, backends: list[int]) -> list[str]:
-    command = [*tapster(), "front", "--bind", f"127.0.0.1:{port}", "--static", f"/={folder}/files"]
+    command = [*tapster(), "front", "--bind", f"127.0.0.1:{port}", "--static", f"/files/={folder}/files"]
     command += ["--control-socket", "off"]
     for backend in backends:
         command += ["--upstream", f"http://127.0.0.1:{backend}"]

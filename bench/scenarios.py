@@ -78,16 +78,16 @@ SCENARIOS: dict[str, Scenario] = {
         ("tapster", "uwsgi"),
     ),
     "static1k": Scenario(
-        "a file of 1 KiB by the front", "", 1, Throughput(Wrk(64, "/1k"), as_front=True), FRONTS
+        "a file of 1 KiB by the front", "", 1, Throughput(Wrk(64, "/files/1k"), as_front=True), FRONTS
     ),
     "static16k": Scenario(
-        "a file of 16 KiB by the front", "", 1, Throughput(Wrk(64, "/16k"), as_front=True), FRONTS
+        "a file of 16 KiB by the front", "", 1, Throughput(Wrk(64, "/files/16k"), as_front=True), FRONTS
     ),
     "static10m": Scenario(
-        "a file of 10 MiB by the front", "", 1, Throughput(Wrk(8, "/10m"), as_front=True), FRONTS
+        "a file of 10 MiB by the front", "", 1, Throughput(Wrk(8, "/files/10m"), as_front=True), FRONTS
     ),
     "proxy": Scenario(
-        "passed to two backends by HTTP/1.1", "", 1, Throughput(Wrk(64, "/passed"), as_front=True), FRONTS
+        "passed to two backends by HTTP/1.1", "", 1, Throughput(Wrk(64), as_front=True), FRONTS
     ),
     "memory": Scenario("one worker, idle after one request", "hello", 1, Idle(), most_rounds=3),
     "connections": Scenario(
