@@ -26,8 +26,8 @@ def main(app: str, pythonpath: list[str]) -> str:
 
 def _answer() -> str:
     try:
-        from django.conf import settings
-        from django.core.exceptions import ImproperlyConfigured
+        from django.conf import settings  # pyright: ignore[reportMissingTypeStubs]
+        from django.core.exceptions import ImproperlyConfigured  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise SystemExit(f"--django-static: Django cannot be imported: {error}") from None
     try:
