@@ -82,7 +82,9 @@ def test_the_front_is_reloaded_and_serves_on(front: Front) -> None:
         server = front([f"http://{upstream.address}"], "--workers", "2")
         with Load(server.address, connections=0, new=4) as load:
             load.wait_for(50)
-            server.reload()
+            mark = server.log.mark()
+            server.send(signal.SIGHUP)
+            server.log.wait_for("reloaded in", mark)
             load.wait_for(50)
         assert load.tally.failures == []
 

@@ -42,7 +42,7 @@ pub struct Loaded {
 }
 
 /// What was used for one option.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Value {
     /// The name of the option.
     pub name: &'static str,

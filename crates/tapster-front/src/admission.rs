@@ -80,6 +80,11 @@ impl Admission {
         }))
     }
 
+    /// Whether it does what these options say.
+    pub(crate) fn is_made_of(&self, protection: &Protection) -> bool {
+        self.protection == *protection
+    }
+
     fn is_exempt(&self, address: &IpAddr) -> bool {
         self.exempt.contains(address)
     }

@@ -17,6 +17,7 @@ mod simulation;
 use std::time::Duration;
 
 use budget::Budget;
+use health::Health;
 use host::Host;
 use random::Random;
 
@@ -87,6 +88,8 @@ pub(crate) struct Group {
     is_checked: bool,
     random: Random,
     budget: Budget,
+    /// What another group knew of hosts that may come to this one.
+    known: Vec<(Member, Health)>,
 }
 
 impl Group {
@@ -99,6 +102,14 @@ impl Group {
             is_checked,
             random: Random::new(seed),
             budget: Budget::default(),
+            known: Vec::new(),
+        }
+    }
+
+    /// Hosts that another group had too are held as that one held them, if both check their hosts or none does.
+    pub(crate) fn remember(&mut self, other: &Group) {
+        if self.is_checked == other.is_checked {
+            self.known = other.hosts.iter().map(|host| (host.member.clone(), host.health.clone())).collect();
         }
     }
 
@@ -125,8 +136,10 @@ impl Group {
             let id = HostId(self.next);
             self.next += 1;
             let mut host = Host::new(id, upstream, member.clone(), pass, self.is_checked);
-            if is_late {
-                host.health.warm_up(now);
+            match self.known.iter().find(|(known, _)| known.name == host.member.name) {
+                Some((_, health)) => host.health = health.clone(),
+                None if is_late => host.health.warm_up(now),
+                None => {}
             }
             self.hosts.push(host);
             new.push(id);

@@ -28,7 +28,7 @@ pub(crate) enum After {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
+pub(crate) async fn serve(mut front: Rc<Front>, mut client: Client) {
     let _open = front.drain.open();
     let _present = front.board.enter(FrontGauge::Connections);
     if !client.is_proxied && admission::enter(&front, &mut client).is_err() {
@@ -50,6 +50,8 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
             Next::Closed => return,
             Next::Refused(refused) => return refuse(&front, client, None, refused).await,
         };
+        // By the configuration that holds now.
+        front = front.newest();
         let after = handle(&front, &mut client, &request).await;
         client.served += 1;
         match after {

@@ -49,16 +49,21 @@ pub struct Ends {
     pub counters: FrontBoard,
     /// For a front that stands before no workers: what it is to its supervisor.
     pub alone: Option<WorkerBoard>,
+    /// Makes settings of what comes with [`Message::Configuration`], or says what is wrong with it.
+    pub renew: Renew,
 }
+
+/// See [`Ends::renew`].
+pub type Renew = Box<dyn Fn(&[u8]) -> Result<Settings, String>>;
 
 /// What all connections share.
 pub(crate) struct Front {
     pub(crate) policy: Policy,
     /// Who may come in, where not everybody may.
-    pub(crate) admission: Option<Admission>,
+    pub(crate) admission: Option<Rc<Admission>>,
     pub(crate) routes: Routes,
     pub(crate) workers: Rc<Workers>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<Rc<Tls>>,
     /// What obtains certificates.
     pub(crate) acme: Option<Rc<Acme>>,
     /// How answers are compressed, if they are.
@@ -71,6 +76,9 @@ pub(crate) struct Front {
     date: RefCell<DateCache>,
     /// What was read last of a connection that rested: one large buffer for all of them.
     pub(crate) incoming: RefCell<Vec<u8>>,
+    alone: Option<WorkerBoard>,
+    /// The one that new requests come to: this, or one that was made of a later configuration.
+    newest: Rc<RefCell<Option<Rc<Front>>>>,
 }
 
 impl Front {
@@ -80,6 +88,70 @@ impl Front {
         let mut date = [b' '; 29];
         date.copy_from_slice(self.date.borrow_mut().at(now));
         date
+    }
+
+    /// The front that new requests come to.
+    pub(crate) fn newest(self: &Rc<Front>) -> Rc<Front> {
+        self.newest.borrow().as_ref().unwrap_or(self).clone()
+    }
+
+    /// Serves new requests by these settings from now on; those that run end as they began. Connections stay, and what is known
+    /// of upstreams that stay.
+    ///
+    /// # Errors
+    /// In words for the operator; then nothing has changed.
+    pub(crate) fn renew(self: &Rc<Front>, settings: &Settings) -> Result<(), String> {
+        let old = self.newest();
+        let known = old.routes.upstreams();
+        let mut group = |group: &UpstreamGroup| {
+            let rules = Rules::new(settings, group);
+            match known.iter().find(|one| one.is_called(&group.name)) {
+                Some(same) if same.has_rules(&rules) => same.clone(),
+                before => Upstreams::new(rules, old.alone.clone(), &old.board, &old.log, before),
+            }
+        };
+        let routes = Routes::new(settings, &mut group)?;
+        // What is known of clients stays with the rules that it is about.
+        let same = old.admission.as_ref().filter(|one| one.is_made_of(&settings.protection));
+        let admission = match same {
+            Some(same) => Some(same.clone()),
+            None => Admission::new(settings)?.map(Rc::new),
+        };
+        if let Some(tls) = &old.tls {
+            tls.follow(settings);
+        }
+        let new = Rc::new(Front {
+            policy: Policy::new(settings, &[]).with_port(old.policy.https_port),
+            admission,
+            routes,
+            workers: old.workers.clone(),
+            tls: old.tls.clone(),
+            acme: old.acme.clone(),
+            compression: Compression::new(settings),
+            // What is kept stays, with the options that it was kept by.
+            cache: old.cache.clone(),
+            drain: old.drain.clone(),
+            board: old.board.clone(),
+            log: old.log.clone(),
+            date: RefCell::default(),
+            incoming: RefCell::default(),
+            alone: old.alone.clone(),
+            newest: old.newest.clone(),
+        });
+        let groups = new.routes.upstreams();
+        let is_gone = |one: &&Rc<Upstreams>| !groups.iter().any(|group| Rc::ptr_eq(group, one));
+        known.iter().filter(is_gone).for_each(|group| group.retire());
+        new.start(&known);
+        self.newest.replace(Some(new));
+        Ok(())
+    }
+
+    /// Looks after the upstreams, but for those that were looked after before.
+    fn start(&self, known: &[Rc<Upstreams>]) {
+        let groups = self.routes.upstreams();
+        self.board.set_upstreams(groups.iter().map(|group| group.count()).sum());
+        let is_new = |one: &&Rc<Upstreams>| !known.iter().any(|group| Rc::ptr_eq(group, one));
+        groups.iter().filter(is_new).for_each(|group| group.start());
     }
 
     /// Begins the end: nobody is to send clients here any more.
@@ -99,19 +171,19 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         .enable_time()
         .max_blocking_threads(DISK_THREADS)
         .build_local(LocalOptions::default())?;
-    let Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone } = ends;
+    let Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone, renew } = ends;
     let acme = acme.map(|prepared| Acme::new(settings, prepared));
     counters.reset(std::process::id());
     let mut group = |group: &UpstreamGroup| {
         let rules = Rules::new(settings, group);
-        Upstreams::new(rules, alone.clone(), &counters, log)
+        Upstreams::new(rules, alone.clone(), &counters, log, None)
     };
     let routes = Routes::new(settings, &mut group).map_err(io::Error::other)?;
     let front = Rc::new(Front {
         policy: Policy::new(settings, &listeners),
-        admission: Admission::new(settings).map_err(io::Error::other)?,
+        admission: Admission::new(settings).map_err(io::Error::other)?.map(Rc::new),
         routes,
-        tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?,
+        tls: Tls::new(settings, secrets, acme.as_ref().map(|acme| acme.obtained()))?.map(Rc::new),
         acme,
         workers: Workers::new(board, workers, counters.clone()),
         compression: Compression::new(settings),
@@ -121,16 +193,17 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         log: log.clone(),
         date: RefCell::default(),
         incoming: RefCell::default(),
+        alone,
+        newest: Rc::default(),
     });
+    front.newest.replace(Some(front.clone()));
     runtime.block_on(async move {
         spawn_local(front.workers.clone().serve_queue());
-        let groups = front.routes.upstreams();
-        front.board.set_upstreams(groups.iter().map(|group| group.count()).sum());
-        groups.iter().for_each(|group| group.start());
+        front.start(&[]);
         acme::start(&front);
         listen::start(&front, listeners)?;
         inbox.send(Message::Ready, None)?;
         front.board.set_ready(true);
-        orders::obey(&front, inbox, alive).await
+        orders::obey(&front, inbox, alive, &renew).await
     })
 }

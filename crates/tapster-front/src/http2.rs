@@ -175,7 +175,7 @@ async fn streams(
                 Some(stream) => {
                     let (request, respond) = stream.map_err(Error::other)?;
                     limit = if is_leaving { LEAVE } else { front.policy.keep_alive };
-                    begin(front, shared, request, respond);
+                    begin(&front.newest(), shared, request, respond);
                 }
             },
             () = shared.stalled(front) => {

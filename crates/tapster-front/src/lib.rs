@@ -40,5 +40,5 @@ mod workers;
 mod write;
 
 pub use admission::check_lists;
-pub use front::{Ends, run};
+pub use front::{Ends, Renew, run};
 pub use route::check;

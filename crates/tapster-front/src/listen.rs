@@ -66,7 +66,7 @@ async fn take_clients(front: &Rc<Front>, door: &Door) {
             accepted = door.accept() => accepted,
         };
         match accepted {
-            Ok(client) => enter(front, client),
+            Ok(client) => enter(&front.newest(), client),
             Err(error) if Trouble::of(&error) == Trouble::Client => {}
             Err(error) => {
                 front.log.error(format_args!("cannot accept on {}: {error}", door.address));

@@ -1,6 +1,7 @@
 //! What the supervisor wants of the front, and its death. Read until the front is to end.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
 use crate::admission;
-use crate::front::Front;
+use crate::front::{Front, Renew};
 
 /// What an orphan may still finish: whoever takes over wants its port.
 const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
@@ -22,7 +23,7 @@ const ORPHAN_DRAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When the system refuses to watch the supervisor.
-pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd) -> io::Result<()> {
+pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd, renew: &Renew) -> io::Result<()> {
     // For its readiness alone: the messages are read by the inbox.
     let readable = UnixDatagram::from_std(inbox.as_fd().try_clone_to_owned()?.into())?;
     let alive = pipe::Receiver::from_owned_fd(alive)?;
@@ -32,7 +33,7 @@ pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd) -> io:
         tokio::select! {
             ready = readable.readable() => {
                 ready?;
-                let Some(limit) = read(front, &inbox, &readable) else { continue };
+                let Some(limit) = read(front, &inbox, &readable, renew) else { continue };
                 let limit = Instant::now() + limit;
                 deadline = Some(deadline.map_or(limit, |earlier| earlier.min(limit)));
                 front.begin_drain();
@@ -57,7 +58,7 @@ pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd) -> io:
 }
 
 /// Reads all messages; gives how long the front may still finish what runs, if it is to end.
-fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram) -> Option<Duration> {
+fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram, renew: &Renew) -> Option<Duration> {
     let mut limit = None;
     loop {
         match readable.try_io(Interest::READABLE, || inbox.receive()) {
@@ -66,7 +67,8 @@ fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram) -> Option<Dur
             }
             Ok(Some((Message::Stop, _))) => limit = Some(Duration::ZERO),
             Ok(Some((Message::Reopen, new))) => change_log(front, new),
-            Ok(Some((Message::Lists, _))) => admission::reread(front),
+            Ok(Some((Message::Lists, _))) => admission::reread(&front.newest()),
+            Ok(Some((Message::Configuration, Some(new)))) => configure(front, inbox, new, renew),
             Ok(Some((Message::Certificates, Some(new)))) => {
                 if let Some(tls) = &front.tls {
                     tls.replace(new, &front.log);
@@ -90,6 +92,32 @@ fn purge(front: &Front, letter: OwnedFd) {
         front.log.info(format_args!(
             "purged {what}: the answers to {removed} targets are forgotten, {left} with {bytes} bytes are kept"
         ));
+    }
+}
+
+/// Takes a configuration, and says what came of it.
+fn configure(front: &Rc<Front>, inbox: &Inbox, file: OwnedFd, renew: &Renew) {
+    let read = || {
+        let (mut file, mut bytes) = (File::from(file), Vec::new());
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error: io::Error| format!("the configuration cannot be read: {error}"));
+    let taken = bytes.and_then(|bytes| renew(&bytes)).and_then(|settings| front.renew(&settings));
+    let said = match taken {
+        Ok(()) => {
+            admission::reread(&front.newest());
+            inbox.send(Message::Configured, None)
+        }
+        Err(why) => {
+            front.log.error(format_args!("the configuration stays as it was: {why}"));
+            let letter = letter::write(why.as_bytes()).ok();
+            inbox.send(Message::NotConfigured, letter.as_ref().map(AsFd::as_fd))
+        }
+    };
+    if let Err(error) = said {
+        front.log.error(format_args!("cannot tell the supervisor of the configuration: {error}"));
     }
 }
 

@@ -69,6 +69,11 @@ impl Policy {
         }
     }
 
+    /// The same where the port for HTTPS is known already.
+    pub(crate) fn with_port(self, https_port: u16) -> Policy {
+        Policy { https_port, ..self }
+    }
+
     /// Whether a connection may serve a second request.
     pub(crate) fn keeps_alive(&self) -> bool {
         !self.keep_alive.is_zero()

@@ -40,7 +40,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, String> {
 
 /// What new connections are encrypted with.
 pub(crate) struct Tls {
-    settings: Settings,
+    settings: RefCell<Settings>,
     /// The certificates that are obtained.
     obtained: Option<Arc<Obtained>>,
     config: RefCell<Arc<ServerConfig>>,
@@ -62,14 +62,18 @@ impl Tls {
         let secrets = secrets.ok_or_else(|| io::Error::other("the certificates could not be read"))?;
         let secrets = Secrets::from_file(secrets)?;
         let built = config::build(settings, &secrets, obtained.clone()).map_err(io::Error::other)?;
-        Ok(Some(Tls { settings: settings.clone(), obtained, config: RefCell::new(built.config) }))
+        Ok(Some(Tls {
+            settings: RefCell::new(settings.clone()),
+            obtained,
+            config: RefCell::new(built.config),
+        }))
     }
 
     /// New connections get what the supervisor has read anew; those that are there keep what they have. What does not fit
     /// changes nothing.
     pub(crate) fn replace(&self, secrets: OwnedFd, log: &Log) {
         let secrets = Secrets::from_file(secrets).map_err(|error| error.to_string());
-        let build = |secrets| config::build(&self.settings, &secrets, self.obtained.clone());
+        let build = |secrets| config::build(&self.settings.borrow(), &secrets, self.obtained.clone());
         match secrets.and_then(build) {
             Ok(built) => {
                 built.warnings.iter().for_each(|warning| log.warning(format_args!("{warning}")));
@@ -78,6 +82,11 @@ impl Tls {
             }
             Err(error) => log.error(format_args!("the certificates stay as they were: {error}")),
         }
+    }
+
+    /// What is built next is built by these settings.
+    pub(crate) fn follow(&self, settings: &Settings) {
+        self.settings.replace(settings.clone());
     }
 
     fn config(&self) -> Arc<ServerConfig> {

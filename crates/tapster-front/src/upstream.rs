@@ -21,7 +21,7 @@ mod rules;
 mod tunnel;
 mod upgrade;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
@@ -50,6 +50,7 @@ pub(crate) struct Upstreams {
     board: Option<WorkerBoard>,
     /// And how the hosts are is shown.
     counters: FrontBoard,
+    is_retired: Cell<bool>,
 }
 
 struct State {
@@ -73,20 +74,43 @@ impl Upstreams {
         board: Option<WorkerBoard>,
         counters: &FrontBoard,
         log: &Log,
+        before: Option<&Rc<Upstreams>>,
     ) -> Rc<Upstreams> {
         // Several fronts must not draw the same lots.
         let seed = tapster_sys::jitter::up_to(u64::MAX);
-        let group = Group::new(rules.algorithm, rules.health_path.is_some(), seed);
+        let mut group = Group::new(rules.algorithm, rules.health_path.is_some(), seed);
+        if let Some(before) = before {
+            group.remember(&before.state.borrow().group);
+        }
         let state = State { group, places: HashMap::new(), pool: Pool::default(), waiting: VecDeque::new() };
         Rc::new(Upstreams {
             rules,
-            began: Instant::now(),
+            began: before.map_or_else(Instant::now, |before| before.began),
             state: RefCell::new(state),
             changed: Notify::new(),
             log: log.clone(),
             board,
             counters: counters.clone(),
+            is_retired: Cell::new(false),
         })
+    }
+
+    /// Whether it is the group of this name.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.rules.name == name
+    }
+
+    /// Whether it does what these rules say.
+    pub(crate) fn has_rules(&self, rules: &Rules) -> bool {
+        self.rules == *rules
+    }
+
+    /// Another group has its place: its requests end, and nobody looks after it any more.
+    pub(crate) fn retire(&self) {
+        self.is_retired.set(true);
+        let state = &mut *self.state.borrow_mut();
+        state.places.values().for_each(|place| drop(place.board.take()));
+        state.pool = Pool::default();
     }
 
     /// Finds the hosts, and looks after them from now on.
@@ -121,10 +145,10 @@ impl Upstreams {
                 state.places.remove(&host);
                 state.pool.forget(host);
             }
-            for mut place in places {
+            for place in places {
                 let is_its = |host: &&HostId| state.group.name(**host) == Some(place.name.as_str());
                 if let Some(&host) = new.iter().find(is_its) {
-                    place.board = self.counters.add_host(&self.rules.name, &place.name);
+                    place.board.replace(self.counters.add_host(&self.rules.name, &place.name));
                     let place = Rc::new(place);
                     if let Some(standing) = state.group.standing(host) {
                         place.show(standing, state.group.left(host, self.now()));
@@ -135,6 +159,9 @@ impl Upstreams {
             }
         }
         for (host, place) in added {
+            if self.state.borrow().group.standing(host) == Some(Standing::Refusing) {
+                checks::wait_for_connection(self, host, &place);
+            }
             checks::follow(self, host, place);
         }
         self.someone_came();
@@ -193,7 +220,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let (host, ending) = (self.host, self.ending);
         let is_bad = matches!(ending, Ending::Bad | Ending::Refused);
-        self.place.board.iter().for_each(|board| board.end(is_bad));
+        self.place.board.borrow().iter().for_each(|board| board.end(is_bad));
         self.upstreams.learn(host, &self.place, |group, now| group.ended(host, ending, now));
         self.upstreams.dispatch();
     }

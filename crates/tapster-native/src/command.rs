@@ -7,13 +7,14 @@ use pyo3::prelude::*;
 use tapster_config::{Command, Files};
 
 use crate::inheritance::Inheritance;
+use crate::renewal::Source;
 use crate::{client, server};
 
 /// The command line, a variable or a file is wrong.
 const EXIT_USAGE: i32 = 2;
 
 /// The configuration files of the file system.
-struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
@@ -35,7 +36,10 @@ pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
     let text = |bytes: std::ffi::OsString| bytes.to_string_lossy().into_owned();
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
-        Ok(Command::Serve(loaded)) => server::run(py, loaded.settings, inheritance),
+        Ok(Command::Serve(loaded)) => {
+            let source = Source { arguments: arguments.to_vec(), environment, values: loaded.values };
+            server::run(py, loaded.settings, source, inheritance)
+        }
         Ok(Command::Control(command)) => client::run(&command),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
         Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),

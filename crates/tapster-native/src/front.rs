@@ -2,14 +2,17 @@
 //! before anything starts, and the role of its process. No Python runs there after the fork.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use tapster_config::Settings;
-use tapster_front::Ends;
 use tapster_front::acme::Prepared;
 use tapster_front::tls::{self, Secrets};
+use tapster_front::{Ends, Renew};
 use tapster_observe::{Level, Log, WorkerState};
 use tapster_supervisor::{FrontStart, WorkerStart};
 use tapster_sys::signal;
+
+use crate::renewal::Renewal;
 
 /// The front itself failed: the system refused it something.
 const EXIT_INTERNAL: i32 = 70;
@@ -46,16 +49,28 @@ pub(crate) fn secrets(settings: &Settings, log: &Log) -> Option<OwnedFd> {
 }
 
 /// The process of a front before workers; gives its exit status.
-pub(crate) fn run(settings: &Settings, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
+pub(crate) fn run(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
     let log = log.threaded(block_signals, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
     let Some(counters) = board.front(0) else { return EXIT_INTERNAL };
-    let ends = Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone: None };
-    serve(settings, ends, &log)
+    let ends = Ends {
+        listeners,
+        inbox,
+        workers,
+        secrets,
+        acme,
+        alive,
+        board,
+        counters,
+        alone: None,
+        renew: renew(renewal),
+    };
+    serve(&renewal.settings(), ends, &log)
 }
 
 /// The process of a front alone, which is a worker to its supervisor; gives its exit status.
-pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: WorkerStart, log: &Log) -> i32 {
+pub(crate) fn run_alone(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: WorkerStart, log: &Log) -> i32 {
+    let settings = &*renewal.settings();
     let own = start.board.worker(start.place.slot);
     let log = log.threaded(block_signals, Some(own.clone()));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
@@ -71,11 +86,17 @@ pub(crate) fn run_alone(settings: &Settings, acme: Option<Prepared>, start: Work
         board: start.board,
         counters,
         alone: Some(own.clone()),
+        renew: renew(renewal),
     };
     own.set_state(WorkerState::Ready);
     let status = serve(settings, ends, &log);
     own.set_state(WorkerState::Gone);
     status
+}
+
+fn renew(renewal: &Rc<Renewal>) -> Renew {
+    let renewal = renewal.clone();
+    Box::new(move |text| renewal.take(text))
 }
 
 /// What a front alone serves.

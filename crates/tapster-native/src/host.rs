@@ -58,7 +58,7 @@ fn complain_of_few_files(settings: &Settings, log: &Log) {
 
 /// Workers change their directory; paths were meant from the one where the command was given. That one is kept by
 /// its name, so that a reload follows a symlink that was switched to a new release.
-fn make_paths_absolute(settings: &mut Settings) {
+pub(crate) fn make_paths_absolute(settings: &mut Settings) {
     let Some(start) = start_directory() else { return };
     settings.chdir = Some(settings.chdir.as_ref().map_or_else(|| start.clone(), |path| start.join(path)));
     let socket = match &mut settings.control_socket {

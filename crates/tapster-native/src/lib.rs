@@ -18,6 +18,7 @@ mod listeners;
 mod opening;
 mod original;
 mod promotion;
+mod renewal;
 mod sandbox;
 mod server;
 mod start_lines;

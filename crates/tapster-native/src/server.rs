@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -27,6 +28,7 @@ use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
 use crate::original::Granted;
+use crate::renewal::{Renewal, Source};
 use crate::{
     development, django_static, front, host, identity, listeners, original, sandbox, start_lines, strength,
     template, worker,
@@ -36,7 +38,12 @@ use crate::{
 const EXIT_FAILURE: i32 = 1;
 
 /// Serves until told to stop; gives the exit status.
-pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<Inheritance>) -> i32 {
+pub(crate) fn run(
+    py: Python<'_>,
+    settings: Settings,
+    source: Source,
+    mut inheritance: Option<Inheritance>,
+) -> i32 {
     let line = inheritance.as_mut().and_then(|one| one.init.take());
     let split = || init::split(&mut tapster_wsgi::fork::fork_with_python_hooks);
     let init = match init::is_needed().then(split) {
@@ -59,7 +66,7 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<In
         log.warning(format_args!("an upgrade will end the container, because PID 1 cannot fork: {error}"));
         None
     });
-    match serve(py, settings, granted, &log, inheritance, init) {
+    match serve(py, settings, source, granted, &log, inheritance, init) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             log.error(format_args!("{error}"));
@@ -72,6 +79,7 @@ pub(crate) fn run(py: Python<'_>, settings: Settings, mut inheritance: Option<In
 fn serve(
     py: Python<'_>,
     mut settings: Settings,
+    source: Source,
     granted: Granted,
     log: &Log,
     inheritance: Option<Inheritance>,
@@ -101,7 +109,8 @@ fn serve(
     let pidfile = settings.pidfile.as_deref().map(|path| write(path, Pid::current()));
     let pidfile = pidfile.transpose().inspect_err(|_| sockets.remove_files())?;
     let succession = Succession { program, predecessor, init, pidfile: pidfile.clone() };
-    let outcome = supervise(py, settings, privileges, sockets, log, succession, own)
+    let renewal = Rc::new(Renewal::new(source, settings.clone()));
+    let outcome = supervise(py, &renewal, privileges, sockets, log, succession, own)
         .map_err(|error| format!("the server failed: {error}"));
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
@@ -132,7 +141,7 @@ struct Own<'a> {
 
 fn supervise(
     py: Python<'_>,
-    settings: &Settings,
+    renewal: &Rc<Renewal>,
     privileges: Privileges,
     sockets: Opened,
     log: &Log,
@@ -140,6 +149,7 @@ fn supervise(
     own: Own<'_>,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let Own { hooks, acme } = own;
+    let settings = &*renewal.settings();
     let workers = strength::of(py, settings);
     let setup = if settings.reload { Some(development::setup(settings)?) } else { None };
     start_lines::write(py, settings, workers, &sockets, log);
@@ -160,8 +170,10 @@ fn supervise(
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
-    let mut stand = |start: FrontStart| front::run(settings, acme.take(), start, log);
-    let secrets = || front::secrets(settings, log);
+    let renew = renewal.clone();
+    let mut stand = |start: FrontStart| front::run(&renew, acme.take(), start, log);
+    let secrets = || front::secrets(&renewal.settings(), log);
+    let read = || renewal.read(log);
     let front = before_workers.then_some(FrontRole { run: &mut stand, secrets: &secrets });
     let reports = log.clone();
     let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
@@ -176,10 +188,13 @@ fn supervise(
         succession,
         watcher,
         front,
+        renewal: settings
+            .has_front()
+            .then_some(tapster_supervisor::Renewal { read: &read, secrets: &secrets }),
         observer,
     };
     Ok(supervision
-        .run(&mut Forks { py, hooks }, &mut Children { py, settings, workers: workers.most, log, own })?)
+        .run(&mut Forks { py, hooks }, &mut Children { py, renewal, workers: workers.most, log, own })?)
 }
 
 /// How the supervisor forks.
@@ -201,7 +216,7 @@ impl Fork for Forks<'_> {
 /// What the processes that the supervisor makes run.
 struct Children<'a> {
     py: Python<'a>,
-    settings: &'a Settings,
+    renewal: &'a Rc<Renewal>,
     workers: usize,
     log: &'a Log,
     own: Own<'a>,
@@ -209,20 +224,22 @@ struct Children<'a> {
 
 impl Roles for Children<'_> {
     fn worker(&mut self, start: WorkerStart) -> i32 {
+        let settings = &*self.renewal.settings();
         // No application is to have it.
         let acme = self.own.acme.take();
-        if self.settings.front_alone {
-            return front::run_alone(self.settings, acme, start, self.log);
+        if settings.front_alone {
+            return front::run_alone(self.renewal, acme, start, self.log);
         }
         drop(acme);
         self.own.hooks.post_fork(self.py, start.place.slot);
-        worker::run(self.py, self.settings, self.workers, self.log, start)
+        worker::run(self.py, settings, self.workers, self.log, start)
     }
 
     fn template(&mut self, start: TemplateStart) -> i32 {
         drop(self.own.acme.take());
+        let settings = &*self.renewal.settings();
         let hooks = self.own.hooks;
-        template::run(self.py, self.settings, self.workers, self.log, hooks, start)
+        template::run(self.py, settings, self.workers, self.log, hooks, start)
     }
 }
 

@@ -375,6 +375,11 @@ impl Control {
         self.history.note_template_reason(reason);
     }
 
+    /// Keeps what is wrong with the configuration that was read anew.
+    pub fn note_configuration(&mut self, why: String) {
+        self.history.note_configuration(why);
+    }
+
     /// Learns from what the fleet reports, and answers those who wait for it.
     pub fn note(&mut self, report: &Report, now: Time) {
         match report {

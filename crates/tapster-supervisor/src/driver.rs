@@ -1,5 +1,6 @@
 //! The supervisor's loop: waits for what happens, asks the fleet, does what it says.
 
+mod configuration;
 mod parting;
 mod processes;
 mod reports;
@@ -39,6 +40,8 @@ use crate::watcher::{Watcher, WatcherRole};
 use crate::worker_start::CAUGHT;
 use crate::{Action, Command, Event, Fleet, Fork, Observer, Order, Outcome, Plan, Roles, Strength};
 
+use configuration::Configuring;
+pub use configuration::Renewal;
 use parting::Parting;
 use templates::{Child, Templates};
 
@@ -64,6 +67,8 @@ pub struct Supervision<'a> {
     pub watcher: Option<WatcherRole<'a>>,
     /// What the process does that stands before the workers, if clients are to come to one.
     pub front: Option<FrontRole<'a>>,
+    /// Reads the configuration of the front anew, where there is one.
+    pub renewal: Option<Renewal<'a>>,
     /// Hears every report: the operator's hooks.
     pub observer: Observer<'a>,
 }
@@ -122,6 +127,8 @@ struct Driver<'a> {
     graceful_timeout: Duration,
     drain_delay: Duration,
     parting: Parting,
+    renewal: Option<Renewal<'a>>,
+    configuring: Option<Configuring>,
 }
 
 fn plan(settings: &Settings, workers: Strength, slots: usize) -> Plan {
@@ -160,6 +167,7 @@ impl<'a> Driver<'a> {
             succession,
             watcher,
             front,
+            renewal,
             observer,
         } = given;
         let watcher = Watcher::new(watcher)?;
@@ -213,6 +221,8 @@ impl<'a> Driver<'a> {
             graceful_timeout: settings.graceful_timeout,
             drain_delay: settings.drain_delay,
             parting: Parting::default(),
+            renewal,
+            configuring: None,
         })
     }
 
@@ -312,6 +322,9 @@ impl<'a> Driver<'a> {
         self.pass_on(command);
         // Each time, also where the fleet makes one reload of two. For every save of a developer it would be too much.
         if command == Command::Reload && !self.watcher.is_there() {
+            if !self.configure() {
+                return;
+            }
             self.front.renew(&self.log);
         }
         self.events.push_back(Event::Command(command));

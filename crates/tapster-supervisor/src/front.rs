@@ -147,6 +147,8 @@ impl<'a> Front<'a> {
         let Some(process) = self.process() else { return };
         while let Ok(Some((message, _))) = process.inbox.receive() {
             match message {
+                // It has said in the log why not.
+                Message::Configured | Message::NotConfigured => {}
                 Message::Ready => log.debug(format_args!("front (pid {}) is ready", process.pid)),
                 other => log.warning(format_args!("front (pid {}) said {other:?}", process.pid)),
             }
@@ -213,6 +215,11 @@ impl<'a> Front<'a> {
     /// Where it gets orders, if it runs.
     pub fn inbox(&self) -> Option<&Inbox> {
         self.process().map(|process| &process.inbox)
+    }
+
+    /// Has it serve by this configuration.
+    pub fn configure(&self, configuration: BorrowedFd<'_>, log: &Log) {
+        self.tell(Message::Configuration, Some(configuration), log);
     }
 
     /// Has it write to the log file that was opened anew.

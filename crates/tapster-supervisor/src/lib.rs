@@ -39,7 +39,7 @@ mod worker_start;
 
 pub use action::{Action, Order, TemplateDeed};
 pub use demand::{Reason, Strength};
-pub use driver::Supervision;
+pub use driver::{Renewal, Supervision};
 pub use event::{Command, Event, TemplateEvent};
 pub use fleet::{Fleet, Outcome, Plan, slots_for};
 pub use front::{FrontRole, FrontStart};

@@ -92,6 +92,8 @@ pub enum Report {
     StandingIn,
     /// All workers are of the newest generation, this long after the order.
     Reloaded(Duration),
+    /// The configuration that was read anew is not right; the driver has said why.
+    ConfigurationRefused,
     /// A worker of the new generation did not boot; this many others go on serving.
     ReloadAborted {
         /// Workers that serve.
@@ -233,7 +235,8 @@ impl Report {
             Report::Died { .. }
             | Report::NotBooted { .. }
             | Report::GivingUp
-            | Report::ReloadAborted { .. } => Level::Error,
+            | Report::ReloadAborted { .. }
+            | Report::ConfigurationRefused => Level::Error,
         }
     }
 
@@ -289,6 +292,9 @@ impl Display for Report {
             Report::StandingIn => f.write_str(
                 "the application cannot be loaded: requests are answered with the reason until a file changes",
             ),
+            Report::ConfigurationRefused => {
+                f.write_str("not reloaded: the configuration cannot be used, and what was there goes on")
+            }
             Report::Reloaded(took) => write!(f, "reloaded in {}", Seconds(*took)),
             Report::Reforked(took) => {
                 write!(f, "all workers are forks of the new template after {}", Seconds(*took))

@@ -72,9 +72,11 @@ impl ServiceManager {
 fn message(report: &Report, now: Duration) -> Option<String> {
     let mut state = String::new();
     match report {
-        Report::AllReady { .. } | Report::Reloaded(_) | Report::ReloadAborted { .. } | Report::StandingIn => {
-            state.push_str("READY=1\n")
-        }
+        Report::AllReady { .. }
+        | Report::Reloaded(_)
+        | Report::ReloadAborted { .. }
+        | Report::ConfigurationRefused
+        | Report::StandingIn => state.push_str("READY=1\n"),
         Report::Reloading | Report::ReloadingFurther | Report::Renewing => {
             // Writing to a string does not fail.
             let _ = writeln!(state, "RELOADING=1\nMONOTONIC_USEC={}", now.as_micros());

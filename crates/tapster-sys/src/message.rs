@@ -36,6 +36,13 @@ pub enum Message {
     Lists,
     /// Supervisor to front: forget the stored answers that the [`letter`](crate::letter) beside the message names.
     Purge,
+    /// Supervisor to front: the configuration that comes beside the message holds from now on. Answered with Configured or
+    /// NotConfigured.
+    Configuration,
+    /// Front to supervisor: it took the configuration.
+    Configured,
+    /// Front to supervisor: it goes on as before; why comes beside the message as a [`letter`](crate::letter).
+    NotConfigured,
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
     /// close it. Done also while every thread is stuck.
     Stacks,
@@ -130,6 +137,9 @@ impl Message {
             Message::Certificates => (71, 0),
             Message::Lists => (72, 0),
             Message::Purge => (73, 0),
+            Message::Configuration => (74, 0),
+            Message::Configured => (75, 0),
+            Message::NotConfigured => (76, 0),
             Message::StandsIn => (40, 0),
             Message::HandOver { timeout_ms } => (41, timeout_ms),
             Message::Fork { slot } => (50, u32::from(slot)),
@@ -164,6 +174,9 @@ impl Message {
             71 => Some(Message::Certificates),
             72 => Some(Message::Lists),
             73 => Some(Message::Purge),
+            74 => Some(Message::Configuration),
+            75 => Some(Message::Configured),
+            76 => Some(Message::NotConfigured),
             40 => Some(Message::StandsIn),
             41 => Some(Message::HandOver { timeout_ms: value }),
             50 => u16::try_from(value).ok().map(|slot| Message::Fork { slot }),
@@ -200,6 +213,9 @@ mod tests {
             Message::Certificates,
             Message::Lists,
             Message::Purge,
+            Message::Configuration,
+            Message::Configured,
+            Message::NotConfigured,
             Message::StandsIn,
             Message::HandOver { timeout_ms: 1_000 },
             Message::Fork { slot: 3 },

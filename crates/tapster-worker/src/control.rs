@@ -74,7 +74,13 @@ impl Shared<'_> {
             }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
-            Message::Promoted | Message::Certificates | Message::Lists | Message::Purge => {}
+            Message::Promoted
+            | Message::Certificates
+            | Message::Configuration
+            | Message::Configured
+            | Message::NotConfigured
+            | Message::Lists
+            | Message::Purge => {}
             Message::Fork { .. } | Message::Born { .. } | Message::NotForked { .. } => {}
         }
     }

@@ -30,7 +30,7 @@ pub(crate) const CHECK_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const OUT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is held of a host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Health {
     state: State,
     /// Failures in a row.

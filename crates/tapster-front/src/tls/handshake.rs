@@ -113,7 +113,7 @@ async fn encrypt(tls: &Tls, mut client: Client) -> io::Result<Option<Client>> {
     }
     let variables = secured.ask(|connection| {
         let mut variables = session::variables(connection);
-        if tls.settings.tls.client_ca.is_some() {
+        if tls.settings.borrow().tls.client_ca.is_some() {
             variables.extend(client_certificate::variables(connection.peer_certificates()));
         }
         variables

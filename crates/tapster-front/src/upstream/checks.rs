@@ -1,6 +1,6 @@
 //! Health checks: each host is asked for a path from time to time, whether it gets requests or not.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tokio::task::spawn_local;
@@ -19,7 +19,7 @@ const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 /// Checks a host for as long as there is one, if hosts are to be checked.
 pub(super) fn follow(upstreams: &Rc<Upstreams>, host: HostId, place: Rc<Place>) {
     if let Some(path) = upstreams.rules.health_path.clone() {
-        spawn_local(check(upstreams.clone(), host, place, path));
+        spawn_local(check(Rc::downgrade(upstreams), host, place, path));
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn wait_for_connection(upstreams: &Rc<Upstreams>, host: HostId, place
     spawn_local(async move {
         loop {
             sleep(vary(REFUSED_INTERVAL)).await;
-            let Some(upstreams) = upstreams.upgrade() else { return };
+            let Some(upstreams) = upstreams.upgrade().filter(|one| !one.is_retired.get()) else { return };
             let is_refusing = upstreams.state.borrow().group.standing(host) == Some(Standing::Refusing);
             let place = upstreams.state.borrow().places.get(&host).cloned();
             let Some(place) = place else { return };
@@ -48,10 +48,11 @@ pub(super) fn wait_for_connection(upstreams: &Rc<Upstreams>, host: HostId, place
     });
 }
 
-async fn check(upstreams: Rc<Upstreams>, host: HostId, place: Rc<Place>, path: String) {
+async fn check(upstreams: Weak<Upstreams>, host: HostId, place: Rc<Place>, path: String) {
     let message = Message::check(&path, &place.name);
     loop {
         let is_well = timeout(CHECK_LIMIT, is_well(&place, &message)).await.unwrap_or(false);
+        let Some(upstreams) = upstreams.upgrade().filter(|one| !one.is_retired.get()) else { return };
         upstreams.learn(host, &place, |group, now| group.checked(host, is_well, now));
         let interval = upstreams.rules.health_interval;
         let standing = upstreams.state.borrow().group.standing(host);
@@ -60,6 +61,7 @@ async fn check(upstreams: Rc<Upstreams>, host: HostId, place: Rc<Place>, path: S
             Some(Standing::Ill) => interval.min(OUT_INTERVAL),
             Some(_) => interval,
         };
+        drop(upstreams);
         sleep(vary(interval)).await;
     }
 }

@@ -5,7 +5,7 @@
 //! domains, nsswitch), and it or its cache honours the time to live, of which it says nothing.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tapster_config::UpstreamPlace;
@@ -30,15 +30,17 @@ pub(super) fn follow(upstreams: &Rc<Upstreams>, index: usize) {
         UpstreamPlace::Inet(address) => upstreams.set_addresses(index, one(Address::Inet(*address))),
         UpstreamPlace::Unix(path) => upstreams.set_addresses(index, one(Address::Unix(path.clone()))),
         UpstreamPlace::Host(name, port) => {
-            spawn_local(look_up(upstreams.clone(), index, name.clone(), *port));
+            spawn_local(look_up(Rc::downgrade(upstreams), index, name.clone(), *port));
         }
     }
 }
 
-async fn look_up(upstreams: Rc<Upstreams>, index: usize, name: String, port: u16) {
+async fn look_up(upstreams: Weak<Upstreams>, index: usize, name: String, port: u16) {
     let (mut known, mut is_failing) = (Vec::new(), false);
     loop {
-        match addresses(&name, port).await {
+        let found = addresses(&name, port).await;
+        let Some(upstreams) = upstreams.upgrade().filter(|one| !one.is_retired.get()) else { return };
+        match found {
             Ok(found) => {
                 is_failing = false;
                 if found != known {
@@ -56,6 +58,7 @@ async fn look_up(upstreams: Rc<Upstreams>, index: usize, name: String, port: u16
             }
             Err(_) => {}
         }
+        drop(upstreams);
         sleep(if known.is_empty() { FIRST } else { INTERVAL }).await;
     }
 }

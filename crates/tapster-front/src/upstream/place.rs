@@ -1,6 +1,6 @@
 //! Where a host is, and how it is spoken to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(super) struct Place {
     /// Its URL, and the address behind it where a name may have several.
     pub(super) name: String,
     /// Its place on the scoreboard, if there is one for it.
-    pub(super) board: Option<HostBoard>,
+    pub(super) board: RefCell<Option<HostBoard>>,
     /// It refuses connections, and is tried from time to time.
     pub(super) is_tried: Cell<bool>,
 }
@@ -36,7 +36,13 @@ impl Place {
             (Address::Inet(address), UpstreamPlace::Host(..)) => format!("{upstream} ({address})"),
             _ => upstream.to_string(),
         };
-        Place { protocol: upstream.protocol, address, name, board: None, is_tried: Cell::new(false) }
+        Place {
+            protocol: upstream.protocol,
+            address,
+            name,
+            board: RefCell::default(),
+            is_tried: Cell::new(false),
+        }
     }
 
     /// Shows how it is to whoever looks at the scoreboard, and that it stays so for `left` if nothing happens.
@@ -49,7 +55,7 @@ impl Place {
             Standing::Refusing => HostState::Refusing,
             Standing::Ill => HostState::Unhealthy,
         };
-        self.board.iter().for_each(|board| board.set_state(state, left));
+        self.board.borrow().iter().for_each(|board| board.set_state(state, left));
     }
 }
 

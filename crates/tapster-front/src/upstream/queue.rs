@@ -95,7 +95,7 @@ impl Upstreams {
 
     fn issue(self: &Rc<Upstreams>, host: HostId) -> Option<Ticket> {
         let place = self.state.borrow().places.get(&host).cloned()?;
-        place.board.iter().for_each(|board| board.begin());
+        place.board.borrow().iter().for_each(|board| board.begin());
         Some(Ticket { upstreams: self.clone(), host, place, ending: Ending::Abandoned })
     }
 

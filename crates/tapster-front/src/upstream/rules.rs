@@ -13,6 +13,7 @@ use crate::receive::Request;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The options.
+#[derive(PartialEq)]
 pub(crate) struct Rules {
     /// What the group is called.
     pub(super) name: String,

@@ -59,6 +59,11 @@ impl History {
         self.reasons.insert(TEMPLATE, reason);
     }
 
+    /// Keeps what is wrong with the configuration that was read anew.
+    pub fn note_configuration(&mut self, why: String) {
+        self.boot_failure = Some(why);
+    }
+
     /// Whether a reload runs.
     pub fn is_reloading(&self) -> bool {
         self.reload.is_some()
@@ -85,7 +90,7 @@ impl History {
                 self.reload.get_or_insert(now);
             }
             Report::Reloaded(_) => return Some(self.end_reload(None, now)),
-            Report::ReloadAborted { .. } => {
+            Report::ReloadAborted { .. } | Report::ConfigurationRefused => {
                 let reason =
                     self.boot_failure.take().unwrap_or_else(|| "a new worker does not start".to_owned());
                 return Some(self.end_reload(Some(reason), now));

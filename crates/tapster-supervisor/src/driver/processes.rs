@@ -170,6 +170,7 @@ impl Driver<'_> {
         self.read(slot);
         self.children.remove(slot);
         self.stopped.over(slot);
+        self.configured(slot, None);
         self.forget_promoted(slot);
         self.board.worker(slot).set_state(WorkerState::Gone);
         if !self.front.is_there() {

@@ -155,6 +155,8 @@ impl Driver<'_> {
                 }
                 Message::Retire(said) => self.events.push_back(Event::Retire { slot, reason: said.into() }),
                 Message::Promoted => self.promoted(slot, beside),
+                Message::Configured => self.configured(slot, None),
+                Message::NotConfigured => self.not_configured(slot, beside),
                 Message::Born { pid } => self.born(slot, Pid::from_raw(pid)),
                 other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
             }

@@ -198,6 +198,7 @@ fn supervise(
         privileges: Privileges::default(),
         succession: Succession::default(),
         front: None,
+        renewal: None,
         watcher: None,
         observer: Box::new(|_, _| {}),
     };
