@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -96,6 +97,34 @@ def test_a_client_comes_back_to_its_upstream(front: Front) -> None:
         assert (moved.status, len(others.heads)) == (200, 1)
         assert str(moved.get("set-cookie")).split(";")[0] != cookie
         assert ask(server, {"Cookie": "route=nonsense"}).get("set-cookie") is not None
+
+
+def test_a_secret_hides_where_upstreams_are(front: Front) -> None:
+    with Backend() as one, Backend() as other:
+        urls, secret = [one.url, other.url], ("--sticky-secret", "correct horse battery staple")
+        plain = str(ask(front(urls[:1], "--balance", "sticky")).get("set-cookie"))
+        first = str(ask(front(urls[:1], "--balance", "sticky", *secret)).get("set-cookie"))
+        assert plain != first
+        # Another front with the same secret knows the cookie.
+        before = len(one.heads)
+        again = front(urls, "--balance", "sticky", *secret)
+        for _ in range(5):
+            assert ask(again, {"Cookie": first.split(";")[0]}).get("set-cookie") is None
+        assert (len(one.heads), len(other.heads)) == (before + 5, 0)
+
+
+@pytest.mark.parametrize("balance", ["least-request", "latency"])
+def test_one_that_takes_much_longer_gets_little(front: Front, balance: str) -> None:
+    def slowly(_head: bytes, _body: bytes, _connection: socket.socket) -> bytes:
+        time.sleep(0.2)
+        return OK
+
+    with Backend(slowly) as slow, Backend() as quick:
+        server = front([slow.url, quick.url], "--balance", balance)
+        for _ in range(100):
+            assert ask(server).status == 200
+        # It takes some answers to know what is usual.
+        assert len(slow.heads) <= 15
 
 
 def test_health_checks_decide(front: Front) -> None:

@@ -119,6 +119,20 @@ def test_a_request_that_may_not_run_twice_is_not_sent_twice(front: Front) -> Non
         assert other.heads
 
 
+def test_a_key_says_that_it_may_run_twice(front: Front) -> None:
+    key = {"Idempotency-Key": "4711"}
+    with Backend(b"") as one, Backend() as other:
+        server = front([one.url, other.url], "--retry-idempotency-key", "--balance", "round-robin")
+        for _ in range(4):
+            request = http_request("POST", "/", key, body=b"x")
+            assert exchange(server.address, request, "POST").status == 200
+        assert one.heads
+        statuses = [
+            exchange(server.address, http_request("POST", "/", body=b"x"), "POST").status for _ in range(2)
+        ]
+        assert sorted(statuses) == [200, 502]
+
+
 def test_another_upstream_answers_for_one_that_cannot(front: Front) -> None:
     with Backend(BAD_GATEWAY) as bad, Backend() as good:
         server = front([bad.url, good.url], "--balance", "round-robin")

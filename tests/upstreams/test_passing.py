@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -37,15 +38,18 @@ def test_fields_of_the_client_s_connection_stay_here(front: Front) -> None:
             "x-forwarded-for",
             "x-forwarded-proto",
             "x-forwarded-host",
+            "x-request-start",
             "via",
         }
+        # As nginx's `t=${msec}`.
+        assert abs(time.time() - float(fields["x-request-start"][2:])) < 60
         assert fields["via"] == "1.1 tapster"
 
 
 def test_who_the_client_is_says_the_front_alone(front: Front) -> None:
     spoofed = (
         b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\n"
-        b"X-Real-IP: 6.6.6.6\r\nX-Forwarded-Prefix: /x\r\nConnection: X-Forwarded-For\r\n"
+        b"X-Real-IP: 6.6.6.6\r\nX-Forwarded-Prefix: /x\r\nConnection: X-Forwarded-For\r\nX-Request-Start: t=1\r\n"
     )
     request = b"GET / HTTP/1.1\r\nHost: shop.example\r\n" + spoofed + b"\r\n"
     with Backend() as backend:
@@ -54,6 +58,7 @@ def test_who_the_client_is_says_the_front_alone(front: Front) -> None:
         fields = backend.fields()
     assert fields["x-forwarded-for"] == "127.0.0.1"
     assert (fields["x-forwarded-proto"], fields["x-forwarded-host"]) == ("http", "shop.example")
+    assert fields["x-request-start"] != "t=1"
     assert not {"forwarded", "x-real-ip", "x-forwarded-prefix"} & set(fields)
 
 
@@ -238,6 +243,7 @@ def test_uwsgi_says_the_same_as_http(front: Front) -> None:
         "SERVER_PORT",
         "HTTP_HOST",
         "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_REQUEST_START",
         "REQUEST_SCHEME",
         "RAW_URI",
     ):

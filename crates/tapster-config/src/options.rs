@@ -169,6 +169,8 @@ pub(crate) fn blank() -> Settings {
             balance: Balance::LeastRequest,
             key: BalanceKey::Client,
             sticky_cookie: String::new(),
+            sticky_secret: None,
+            retry_idempotency_key: false,
             slots: 0,
             hold: Duration::ZERO,
             connect_timeout: Duration::ZERO,

@@ -371,6 +371,8 @@ pub enum UpstreamPlace {
 pub enum Balance {
     /// Of two drawn at random, the one with fewer requests.
     LeastRequest,
+    /// Of two drawn at random, the one that is expected to answer sooner.
+    Latency,
     /// One after the other.
     RoundRobin,
     /// The same for the same key.
@@ -399,6 +401,10 @@ pub struct Passing {
     pub key: BalanceKey,
     /// The cookie that names an upstream.
     pub sticky_cookie: String,
+    /// What its value is made with besides the upstream's address.
+    pub sticky_secret: Option<String>,
+    /// A request with `Idempotency-Key` may be sent again, whatever its method.
+    pub retry_idempotency_key: bool,
     /// Requests at once for each upstream that says nothing else; 0 is no bound.
     pub slots: usize,
     /// How long a request waits while no upstream accepts connections.

@@ -7,6 +7,7 @@
 mod budget;
 mod health;
 mod host;
+mod latency;
 mod pick;
 #[cfg(test)]
 mod properties;
@@ -33,6 +34,8 @@ pub(crate) type Time = Duration;
 pub(crate) enum Algorithm {
     /// Of two drawn at random, the one with fewer requests.
     LeastRequest,
+    /// Of two drawn at random, the one that is expected to answer sooner (peak-EWMA).
+    Latency,
     /// One after the other, by weight.
     RoundRobin,
     /// The highest of all by the key (rendezvous hashing), if it has not much more to do than the others.
@@ -164,7 +167,17 @@ impl Group {
         let jitter = self.random.jitter();
         let Some(host) = self.host_mut(id) else { return };
         host.inflight = host.inflight.saturating_sub(1);
+        if ending == Ending::Refused {
+            host.latency.forget();
+        }
         host.health.note(ending, now, others, may_eject, jitter);
+    }
+
+    /// An answer of a host began, this long after its request was sent.
+    pub(crate) fn answered(&mut self, id: HostId, took: Duration, now: Time) {
+        if let Some(host) = self.host_mut(id) {
+            host.latency.note(took, now);
+        }
     }
 
     /// A connection to a host was made, before anything came of it.
@@ -214,7 +227,7 @@ impl Group {
 
     /// What a client is given to come back to a host.
     pub(crate) fn token(&self, id: HostId) -> Option<u64> {
-        self.host(id).map(|host| host.token)
+        self.host(id).map(|host| host.member.token)
     }
 
     /// What a host is called.

@@ -13,7 +13,7 @@ use crate::receive::{self, Next, Request};
 use crate::refuse::{Refused, refuse};
 use crate::respond::respond;
 use crate::route::{Found, Route, Target};
-use crate::{acme, admission, cache, files, http2, pass, redirect, tls, upstream};
+use crate::{acme, admission, cache, files, http2, pass, redirect, tls, upstream, uwsgi};
 
 /// What follows an answer.
 pub(crate) enum After {
@@ -47,6 +47,7 @@ pub(crate) async fn serve(mut front: Rc<Front>, mut client: Client) {
         let request = match receive::next(&front, &mut client).await {
             Next::Request(request) => request,
             Next::Http2 => return http2::serve(front, client).await,
+            Next::Ping => return uwsgi::pong(&front, client).await,
             Next::Closed => return,
             Next::Refused(refused) => return refuse(&front, client, None, refused).await,
         };
@@ -90,7 +91,8 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
         Found::Route(route) => route,
     };
     match (&front.cache, &route.target) {
-        (Some(cache), Target::Workers | Target::Upstreams(_)) => {
+        // A packet may say who the user is in a variable that no Vary names.
+        (Some(cache), Target::Workers | Target::Upstreams(_)) if request.packet.is_none() => {
             cache::answer(front, cache, client, request).await
         }
         _ => to(front, route, client, request).await,

@@ -35,6 +35,7 @@ mod route;
 mod stream;
 pub mod tls;
 mod upstream;
+mod uwsgi;
 mod variables;
 mod workers;
 mod write;

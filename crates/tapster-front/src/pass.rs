@@ -32,8 +32,8 @@ pub(crate) async fn pass(front: &Rc<Front>, client: &mut Client, request: &Reque
 
 /// A request that is all here: it waits for a free thread, and may be sent again as long as no worker began with it.
 async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: Option<Vec<u8>>) -> After {
-    let mut message =
-        request::head(&front.policy, client, request, data.as_ref().map(|data| Some(data.len() as u64)));
+    let length = data.as_ref().map(|data| Some(data.len() as u64));
+    let mut message = head(front, client, request, length);
     message.extend_from_slice(&data.unwrap_or_default());
     for _ in 0..TRIES {
         let permit = tokio::select! {
@@ -45,7 +45,7 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
             Ok(permit) => permit,
             Err(why) => return no_worker(why, request),
         };
-        let mut hop = match permit.hop() {
+        let mut hop = match hop_for(request, &permit) {
             Ok(hop) => hop,
             Err(error) => {
                 let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
@@ -80,14 +80,14 @@ async fn flowing(
         Ok(permit) => permit,
         Err(why) => return no_worker(why, request),
     };
-    let mut hop = match permit.hop() {
+    let mut hop = match hop_for(request, &permit) {
         Ok(hop) => hop,
         Err(error) => {
             let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
             return refused(503, reason, request);
         }
     };
-    let message = request::head(&front.policy, client, request, Some(length));
+    let message = head(front, client, request, Some(length));
     let Hop { stream, input, head, .. } = &mut hop;
     let sent = {
         let answered = hop::read_head(stream, input, head);
@@ -107,6 +107,19 @@ async fn flowing(
         Ok(is_whole) => answer::forward(front, client, request, hop, permit, is_whole).await,
         Err(lost) => lost_in(&permit, lost, request),
     }
+}
+
+/// What a worker gets before the body: the head, or the packet as it came.
+fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
+    match &request.packet {
+        Some(packet) => packet.0.clone(),
+        None => request::head(&front.policy, client, request, body),
+    }
+}
+
+/// A connection to the worker. One that brings a packet brings nothing else.
+fn hop_for(request: &Request, permit: &Permit) -> std::io::Result<Hop> {
+    if request.packet.is_some() { permit.new_hop() } else { permit.hop() }
 }
 
 /// Sends head and body to the worker. False if the worker reads no more.

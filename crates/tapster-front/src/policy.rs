@@ -36,6 +36,7 @@ pub(crate) struct Policy {
     pub(crate) refuses_underscores: bool,
     proxy_allow_from: Peers,
     forwarded_allow_ips: Peers,
+    uwsgi_allow_from: Peers,
 }
 
 impl Policy {
@@ -66,6 +67,7 @@ impl Policy {
             refuses_underscores: settings.header_map == HeaderMap::Refuse,
             proxy_allow_from: settings.proxy_allow_from.clone(),
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
+            uwsgi_allow_from: settings.uwsgi_allow_from.clone(),
         }
     }
 
@@ -82,6 +84,20 @@ impl Policy {
     /// Whether a peer may say who the client is by a PROXY header.
     pub(crate) fn may_introduce(&self, peer: &Endpoint) -> bool {
         has(&self.proxy_allow_from, peer)
+    }
+
+    /// Whether a peer may speak uwsgi, in which it says who the client is: as in a worker, over unix sockets that are ours,
+    /// where both ends are loopback, and from listed networks.
+    pub(crate) fn may_speak_uwsgi(&self, client: &Client) -> bool {
+        let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
+        match (&client.local, &client.peer) {
+            (Endpoint::Unix(_), _) | (_, Endpoint::Unix(_)) => {
+                !client.was_introduced || self.uwsgi_allow_from.everyone
+            }
+            (Endpoint::Inet(local, _), Endpoint::Inet(peer, _)) => {
+                is_loopback(local) && is_loopback(peer) || has(&self.uwsgi_allow_from, &client.peer)
+            }
+        }
     }
 
     /// What is believed of a client that says that it is a proxy. By default that is the scheme alone, as in a worker. The unix

@@ -15,6 +15,7 @@ use crate::front::Front;
 use crate::http2::PREFACE;
 use crate::refuse::Refused;
 use crate::rest::rest;
+use crate::uwsgi::{self, Taken, Verbatim};
 
 /// A request without its body.
 pub(crate) struct Request {
@@ -26,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) since: Instant,
     /// What names it, if somebody wanted to know.
     pub(crate) id: OnceCell<String>,
+    /// The packet that it came as, if its client speaks uwsgi.
+    pub(crate) packet: Option<Box<Verbatim>>,
 }
 
 impl Request {
@@ -75,6 +78,8 @@ pub(crate) enum Next {
     Request(Request),
     /// It speaks HTTP/2, as it knew beforehand (RFC 9113 §3.3).
     Http2,
+    /// A ping of the uwsgi protocol.
+    Ping,
     /// Nothing more comes: the connection is to be closed.
     Closed,
     Refused(Refused),
@@ -101,6 +106,8 @@ pub(crate) async fn next(front: &Front, client: &mut Client) -> Next {
 /// What is at the front of what came.
 enum Looked {
     Head,
+    Packet(Box<Request>),
+    Ping,
     Http2,
     Refused(Refused),
 }
@@ -109,6 +116,8 @@ impl Looked {
     fn next(self, client: &mut Client, head: Head) -> Next {
         match self {
             Looked::Head => taken(client, head),
+            Looked::Packet(request) => Next::Request(*request),
+            Looked::Ping => Next::Ping,
             Looked::Http2 => Next::Http2,
             Looked::Refused(refused) => Next::Refused(refused),
         }
@@ -119,6 +128,12 @@ impl Looked {
 fn look(front: &Front, client: &mut Client, head: &mut Head) -> Option<Looked> {
     match parse(front, client, head) {
         Ok(true) => Some(Looked::Head),
+        Ok(false) if speaks_uwsgi(client) => match uwsgi::take(front, client) {
+            Ok(Taken::Request(request)) => Some(Looked::Packet(request)),
+            Ok(Taken::Ping) => Some(Looked::Ping),
+            Ok(Taken::Nothing) => None,
+            Err(refused) => Some(Looked::Refused(refused)),
+        },
         Ok(false) if client.input.starts_with(PREFACE) => Some(Looked::Http2),
         Ok(false) => None,
         Err(refused) => Some(Looked::Refused(refused)),
@@ -150,7 +165,8 @@ fn taken(client: &mut Client, head: Head) -> Next {
             rest.extend_from_slice(&client.input[head.length..]);
             let mut bytes = std::mem::replace(&mut client.input, rest);
             bytes.truncate(head.length);
-            Next::Request(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new() })
+            let (since, id) = (Instant::now(), OnceCell::new());
+            Next::Request(Request { bytes, head, framing, since, id, packet: None })
         }
         Err(refusal) => Next::Refused(refuse(client, refusal)),
     }
@@ -164,7 +180,7 @@ fn parse(front: &Front, client: &mut Client, head: &mut Head) -> Result<bool, Re
     let Some(&first) = client.input.first() else { return Ok(false) };
     if client.served == 0 {
         check_protocol(first, front.policy.bind_protocol)?;
-        if begins_http2(front, client) {
+        if speaks_uwsgi(client) || begins_http2(front, client) {
             return Ok(false);
         }
     }
@@ -189,7 +205,7 @@ pub(crate) fn whole(front: &Front, bytes: Vec<u8>) -> Result<Request, Refused> {
         return Err(Refused::new(400, "a request head without an end"));
     }
     let framing = framing(&head, &bytes).map_err(refused)?;
-    Ok(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new() })
+    Ok(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new(), packet: None })
 }
 
 fn refuse(client: &Client, refusal: Refusal) -> Refused {
@@ -223,21 +239,29 @@ pub(crate) fn introduce(front: &Front, client: &mut Client) -> Result<bool, Refu
     }
 }
 
-/// As in a worker, but that the front speaks HTTP alone.
+/// Whether the first byte is that of a uwsgi packet, with which the first request of a connection may begin.
+fn speaks_uwsgi(client: &Client) -> bool {
+    client.served == 0 && !client.is_proxied && matches!(client.input.first(), Some(0 | 30 | 100))
+}
+
+/// As in a worker: 0, 30 and 100 are uwsgi modifiers, CR, LF and token characters begin HTTP, 0x16 begins TLS.
 fn check_protocol(first: u8, allowed: BindProtocol) -> Result<(), Refused> {
     let reason = match first {
-        b'\r' | b'\n' | 0x21..=0x7e if !matches!(first, 30 | 100) || first == b'd' => match allowed {
-            BindProtocol::Uwsgi => "HTTP on a listener for uwsgi only (--bind-protocol uwsgi)",
-            BindProtocol::Auto | BindProtocol::Http => return Ok(()),
-        },
-        0 | 30 => {
-            "uwsgi packet on a listener of the front, which speaks HTTP: leave out --static, TLS and limits, or let nginx use proxy_pass"
+        0 | 30 | 100 if allowed == BindProtocol::Http => {
+            "uwsgi packet on a listener for HTTP only (--bind-protocol http)"
         }
+        0 | 30 | 100 => return Ok(()),
+        b'\r' | b'\n' | 0x21..=0x7e if allowed == BindProtocol::Uwsgi => {
+            "HTTP on a listener for uwsgi only (--bind-protocol uwsgi)"
+        }
+        b'\r' | b'\n' | 0x21..=0x7e => return Ok(()),
         0x16 => {
             "TLS hello on a plain port: use http://, or give the server a certificate (--tls-certificate)"
         }
         other => {
-            let reason = format_args!("first byte {other:#04x} is not HTTP");
+            let reason = format_args!(
+                "first byte {other:#04x} is neither HTTP nor a uwsgi packet with modifier 0, 30 or 100"
+            );
             return Err(Refused::new(400, reason));
         }
     };

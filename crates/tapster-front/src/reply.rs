@@ -69,6 +69,8 @@ impl<'a> Reply<'a> {
             server: false,
             body: if says_chunked { BodyField::Chunked } else { BodyField::None },
             connection: match (keep, request.is_http10()) {
+                // With uwsgi it always ends.
+                _ if request.packet.is_some() => Connection::Default,
                 (true, false) => Connection::Default,
                 (true, true) => Connection::KeepAlive,
                 (false, _) => Connection::Close,

@@ -135,7 +135,12 @@ impl Upstreams {
     fn set_addresses(self: &Rc<Upstreams>, upstream: usize, places: Vec<Place>) {
         let Upstream { weight, slots, .. } = self.rules.upstreams[upstream];
         let slots = slots.or(self.rules.slots);
-        let member = |place: &Place| Member { name: place.name.clone(), weight, slots };
+        let member = |place: &Place| Member {
+            name: place.name.clone(),
+            token: self.rules.token(&place.name),
+            weight,
+            slots,
+        };
         let members: Vec<_> = places.iter().map(member).collect();
         let mut added = Vec::new();
         {

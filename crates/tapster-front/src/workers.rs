@@ -268,9 +268,17 @@ impl Permit {
             match idle {
                 Some(hop) if hop.pid == self.pid && hop.is_alive() => return Ok(hop),
                 Some(_) => {}
-                None => return self.workers.open(self.slot, self.pid),
+                None => return self.new_hop(),
             }
         }
+    }
+
+    /// A new connection to the worker.
+    ///
+    /// # Errors
+    /// As [`Permit::hop`].
+    pub(crate) fn new_hop(&self) -> io::Result<Hop> {
+        self.workers.open(self.slot, self.pid)
     }
 
     /// The worker that it is for, as people count them.

@@ -83,7 +83,6 @@ fn url(listener: &Listener, scheme: &str) -> String {
 
 fn protocols(settings: &Settings) -> &'static str {
     match settings.bind_protocol {
-        BindProtocol::Auto if settings.has_front() => "HTTP",
         BindProtocol::Auto => "HTTP and uwsgi",
         BindProtocol::Http => "HTTP only",
         BindProtocol::Uwsgi => "uwsgi only",

@@ -44,6 +44,11 @@ pub(super) static ROWS: &[OptionSpec] = &[
                 set: |settings| settings.passing.balance = Balance::LeastRequest,
             },
             Choice {
+                word: "latency",
+                help: "of two drawn at random, the one that is expected to answer sooner",
+                set: |settings| settings.passing.balance = Balance::Latency,
+            },
+            Choice {
                 word: "round-robin",
                 help: "one after the other, by weight",
                 set: |settings| settings.passing.balance = Balance::RoundRobin,
@@ -61,7 +66,9 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ]),
         fallback: Fallback::Value("least-request"),
         help: "Which upstream gets a request",
-        details: "Upstreams that refuse connections, or failed five times in a row (no answer, or 502, 503, 504), get none \
+        details: "With least-request an upstream that usually takes more than twice as long as another counts as so many times \
+                  fuller; with latency a single slow answer does that, for some 10 seconds (peak-EWMA). \
+                  Upstreams that refuse connections, or failed five times in a row (no answer, or 502, 503, 504), get none \
                   for a while; then one request tries them, and their share grows over 10 seconds.",
         ..UPSTREAMS
     },
@@ -97,6 +104,37 @@ pub(super) static ROWS: &[OptionSpec] = &[
         fallback: Fallback::Value("tapster-upstream"),
         help: "The cookie that names an upstream, with --balance sticky",
         details: "It holds a number that is made from the upstream's address, so it stays right when the front restarts.",
+        ..UPSTREAMS
+    },
+    OptionSpec {
+        name: "sticky-secret",
+        metavar: "TEXT",
+        kind: Kind::Text {
+            allowed: "at least 16 characters",
+            set: |settings, text| {
+                if text.len() < 16 {
+                    return Err(Invalid::new("a secret of less than 16 characters can be guessed"));
+                }
+                settings.passing.sticky_secret = Some(text.to_owned());
+                Ok(())
+            },
+        },
+        fallback: Fallback::Words(
+            "who guesses an upstream's address can find out by the cookie that it is right",
+        ),
+        help: "Make the cookie of --balance sticky with this secret (HMAC-SHA-256)",
+        details: "The same for all fronts before the same upstreams. Best set as `TAPSTER_STICKY_SECRET` or in a file that only \
+                  the server's user reads, since everybody on the host sees a command line.",
+        ..UPSTREAMS
+    },
+    OptionSpec {
+        name: "retry-idempotency-key",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.passing.retry_idempotency_key = on),
+        fallback: Fallback::Value("off"),
+        help: "Send a request with an `Idempotency-Key` field again when an upstream was lost, whatever its method",
+        details: "Without it only GET, HEAD, OPTIONS, TRACE, PUT and DELETE are, and what no upstream has begun to read. The \
+                  application has to do what a key stands for only once.",
         ..UPSTREAMS
     },
     OptionSpec {

@@ -35,6 +35,8 @@ fn defaults_are_those_of_the_design() {
             balance: Balance::LeastRequest,
             key: BalanceKey::Client,
             sticky_cookie: "tapster-upstream".to_owned(),
+            sticky_secret: None,
+            retry_idempotency_key: false,
             slots: 0,
             hold: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),

@@ -1,5 +1,6 @@
 //! The choice among the hosts that may get a request.
 
+use super::latency::Measure;
 use super::random::{hash_number, unit};
 use super::{Algorithm, Ask, Choice, Group, LOOK_AGAIN, SOONEST, Time};
 
@@ -45,17 +46,20 @@ impl Group {
             (Algorithm::RoundRobin, _) => self.lowest_pass(&free),
             (Algorithm::Hash, Some(key)) => self.highest(&free, key, now),
             (Algorithm::Sticky, Some(key)) => {
-                match candidates.iter().find(|index| self.hosts[**index].token == key) {
+                match candidates.iter().find(|index| self.hosts[**index].member.token == key) {
                     // It waits for its own.
                     Some(&index) => (!self.hosts[index].is_full()).then_some(index),
                     None => self.less_busy(&free, now),
                 }
             }
-            (Algorithm::LeastRequest | Algorithm::Hash | Algorithm::Sticky, _) => self.less_busy(&free, now),
+            (Algorithm::LeastRequest | Algorithm::Latency | Algorithm::Hash | Algorithm::Sticky, _) => {
+                self.less_busy(&free, now)
+            }
         }
     }
 
-    /// Of two drawn at random, the one with less to do; of two that have nothing to do, the one that got less.
+    /// Of two drawn at random, the one with less to do; of two that have nothing to do, the one that got less. One that takes
+    /// many times as long as the other counts as having so many times as much to do.
     fn less_busy(&mut self, free: &[usize], now: Time) -> Option<usize> {
         let count = free.len();
         if count < 2 {
@@ -65,10 +69,16 @@ impl Group {
         let second = (first + 1 + self.random.below(count - 1)) % count;
         let (first, second) = (free[first], free[second]);
         let (one, other) = (&self.hosts[first], &self.hosts[second]);
-        let is_first = if one.inflight + other.inflight == 0 {
+        let idle = (one.is_idle(), other.is_idle());
+        let measure = match self.algorithm {
+            Algorithm::Latency => Measure::Peak,
+            _ => Measure::Usual,
+        };
+        let times = one.latency.beside(&other.latency, measure, idle, now);
+        let is_first = if idle == (true, true) && times == 1.0 {
             one.pass <= other.pass
         } else {
-            let (load, other_load) = (one.load(now), other.load(now));
+            let (load, other_load) = (one.load(now) * times, other.load(now));
             // With as much to do, who got more so far is the faster one.
             load < other_load || load == other_load && one.pass >= other.pass
         };
@@ -92,7 +102,7 @@ impl Group {
         // By weight alone: while a host warms up its keys stay where they belong.
         let score = |index: &usize| {
             let host = &self.hosts[*index];
-            -f64::from(host.member.weight) / unit(hash_number(key ^ host.token)).ln()
+            -f64::from(host.member.weight) / unit(hash_number(key ^ host.place)).ln()
         };
         let best = |one: Option<usize>, other: usize| {
             Some(one.filter(|one| score(one) >= score(&other)).unwrap_or(other))

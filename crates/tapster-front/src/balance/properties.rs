@@ -130,6 +130,7 @@ fn a_lonely_host_that_refuses_is_asked_again_soon_and_by_one_request() {
 enum Event {
     Choose { key: Option<u64>, is_safe: bool },
     End { which: usize, ending: u8 },
+    Answer { host: usize, milliseconds: u64 },
     Check { host: usize, is_well: bool },
     Members(usize),
     Pass(u64),
@@ -139,6 +140,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (any::<Option<u64>>(), any::<bool>()).prop_map(|(key, is_safe)| Event::Choose { key, is_safe }),
         4 => (any::<usize>(), 0..4u8).prop_map(|(which, ending)| Event::End { which, ending }),
+        2 => (0..6usize, any::<u64>()).prop_map(|(host, milliseconds)| Event::Answer { host, milliseconds }),
         1 => (0..6usize, any::<bool>()).prop_map(|(host, is_well)| Event::Check { host, is_well }),
         1 => (1..6usize).prop_map(Event::Members),
         2 => (0..20_000u64).prop_map(Event::Pass),
@@ -151,7 +153,11 @@ proptest! {
     #[test]
     fn what_must_hold_holds(
         algorithm in prop_oneof![
-            Just(Algorithm::LeastRequest), Just(Algorithm::RoundRobin), Just(Algorithm::Hash), Just(Algorithm::Sticky)
+            Just(Algorithm::LeastRequest),
+            Just(Algorithm::Latency),
+            Just(Algorithm::RoundRobin),
+            Just(Algorithm::Hash),
+            Just(Algorithm::Sticky)
         ],
         is_checked in any::<bool>(),
         events in prop::collection::vec(event(), 1..300),
@@ -182,6 +188,11 @@ proptest! {
                     group.ended(id, endings[usize::from(ending)], now);
                 }
                 Event::End { .. } => {}
+                Event::Answer { host, milliseconds } => {
+                    if let Some(id) = present.get(host) {
+                        group.answered(*id, Duration::from_millis(milliseconds), now);
+                    }
+                }
                 Event::Check { host, is_well } => {
                     if let Some(id) = present.get(host) {
                         group.checked(*id, is_well, now);

@@ -20,6 +20,17 @@ enum Mood {
     Refuses,
 }
 
+/// A request that ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    at: Time,
+    host: usize,
+    is_well: bool,
+    /// When it came, and when it was sent to the host.
+    came: Time,
+    sent: Time,
+}
+
 /// Hosts, and requests that come at a steady rate with some chance in it.
 struct World {
     group: Group,
@@ -27,8 +38,9 @@ struct World {
     moods: Vec<Box<dyn Fn(Time) -> Mood>>,
     random: Random,
     now: Time,
-    /// Requests that end: when, at which host, how, when each began.
-    ends: BinaryHeap<Reverse<(Time, usize, bool, Time)>>,
+    ends: BinaryHeap<Reverse<End>>,
+    /// When each thread of each host is free; without threads a host answers everything at once.
+    threads: Vec<Vec<Time>>,
     /// Requests for each host.
     counts: Vec<usize>,
     /// Of the last requests that went well, how long each took, and where.
@@ -38,10 +50,9 @@ struct World {
 }
 
 pub(super) fn members(weights: &[u32]) -> Vec<Member> {
-    let member = |(index, weight): (usize, &u32)| Member {
-        name: format!("http://10.0.0.{index}:80"),
-        weight: *weight,
-        slots: None,
+    let member = |(index, weight): (usize, &u32)| {
+        let name = format!("http://10.0.0.{index}:80");
+        Member { token: super::hash(name.as_bytes()), name, weight: *weight, slots: None }
     };
     weights.iter().enumerate().map(member).collect()
 }
@@ -57,6 +68,7 @@ impl World {
             random: Random::new(1),
             now: Time::ZERO,
             ends: BinaryHeap::new(),
+            threads: vec![Vec::new(); weights.len()],
             counts: vec![0; weights.len()],
             times: Vec::new(),
             lost: 0,
@@ -81,23 +93,26 @@ impl World {
     }
 
     fn finish(&mut self, until: Time) {
-        while let Some(&Reverse((at, host, is_well, began))) = self.ends.peek() {
+        while let Some(&Reverse(End { at, host, is_well, came, sent })) = self.ends.peek() {
             if at > until {
                 return;
             }
             self.ends.pop();
+            if is_well {
+                self.group.answered(self.ids[host], at - sent, at);
+            }
             let ending = if is_well { Ending::Good } else { Ending::Bad };
             self.group.ended(self.ids[host], ending, at);
             if is_well {
-                self.times.push((at - began, host));
+                self.times.push((at - came, host));
             } else {
-                self.again(host, at);
+                self.again(host, came, at);
             }
         }
     }
 
     /// A request that failed is sent once more.
-    fn again(&mut self, host: usize, at: Time) {
+    fn again(&mut self, host: usize, came: Time, at: Time) {
         let ask = Ask { key: None, tried: vec![self.ids[host]], is_safe: true };
         let Choice::Host(id) = self.group.choose(&ask, at) else {
             self.lost += 1;
@@ -106,7 +121,7 @@ impl World {
         let other = self.place(id);
         self.counts[other] += 1;
         match (self.moods[other])(at) {
-            Mood::Answers(time) => self.ends.push(Reverse((at + time, other, true, at))),
+            Mood::Answers(time) => self.begin(other, time, true, came, at),
             Mood::Fails(_) => {
                 self.group.ended(id, Ending::Bad, at);
                 self.lost += 1;
@@ -128,8 +143,8 @@ impl World {
                     let host = self.place(id);
                     self.counts[host] += 1;
                     match (self.moods[host])(at) {
-                        Mood::Answers(time) => self.ends.push(Reverse((at + time, host, true, self.now))),
-                        Mood::Fails(time) => self.ends.push(Reverse((at + time, host, false, self.now))),
+                        Mood::Answers(time) => self.begin(host, time, true, self.now, at),
+                        Mood::Fails(time) => self.begin(host, time, false, self.now, at),
                         Mood::Refuses => {
                             self.group.ended(id, Ending::Refused, at);
                             continue;
@@ -148,6 +163,16 @@ impl World {
                 Choice::Full => unreachable!("no host has a bound"),
             }
         }
+    }
+
+    /// A host works on a request as soon as it has a thread for it.
+    fn begin(&mut self, host: usize, time: Duration, is_well: bool, came: Time, sent: Time) {
+        let mut end = sent + time;
+        if let Some(free) = self.threads[host].iter_mut().min() {
+            end = (*free).max(sent) + time;
+            *free = end;
+        }
+        self.ends.push(Reverse(End { at: end, host, is_well, came, sent }));
     }
 
     fn place(&self, id: HostId) -> usize {
@@ -172,7 +197,7 @@ fn answers(time: Duration) -> Box<dyn Fn(Time) -> Mood> {
 
 #[test]
 fn weights_are_shares_with_little_to_do_and_with_much() {
-    for algorithm in [Algorithm::RoundRobin, Algorithm::LeastRequest] {
+    for algorithm in [Algorithm::RoundRobin, Algorithm::LeastRequest, Algorithm::Latency] {
         for gap in [50 * MS, 2 * MS] {
             let mut world = World::steady(algorithm, &[1, 1, 2], 10 * MS);
             world.run(8000, gap);
@@ -184,25 +209,58 @@ fn weights_are_shares_with_little_to_do_and_with_much() {
     }
 }
 
+/// Four hosts of four threads, each of which could bear 400 requests a second, at half of that.
+fn four(algorithm: Algorithm, moods: Vec<Box<dyn Fn(Time) -> Mood>>) -> World {
+    let mut world = World::new(algorithm, &[1; 4], moods);
+    world.threads = vec![vec![Time::ZERO; 4]; 4];
+    world.run(20_000, 5 * MS);
+    world
+}
+
 #[test]
 fn a_slow_host_a_failing_one_and_one_that_restarts() {
-    let healthy = {
-        let mut world = World::steady(Algorithm::LeastRequest, &[1; 4], 4 * MS);
-        world.run(20_000, 2 * MS);
-        world.p99(usize::MAX)
-    };
     let restarts = |now: Time| match now.as_secs() % 10 {
         3..6 => Mood::Refuses,
-        _ => Mood::Answers(4 * MS),
+        _ => Mood::Answers(10 * MS),
     };
-    let moods: Vec<Box<dyn Fn(Time) -> Mood>> =
-        vec![answers(4 * MS), answers(200 * MS), Box::new(|_| Mood::Fails(MS)), Box::new(restarts)];
-    let mut world = World::new(Algorithm::LeastRequest, &[1; 4], moods);
-    world.run(20_000, 2 * MS);
-    assert_eq!(world.lost, 0);
-    assert!(world.share(1) <= 0.05, "the slow one's share: {}", world.share(1));
-    assert!(world.share(2) <= 0.01, "the failing one's share: {}", world.share(2));
-    assert!(world.p99(1) <= healthy.mul_f64(1.5), "{:?} {healthy:?}", world.p99(1));
+    for algorithm in [Algorithm::LeastRequest, Algorithm::Latency] {
+        let healthy = four(algorithm, (0..4).map(|_| answers(10 * MS)).collect()).p99(usize::MAX);
+        let fails: Box<dyn Fn(Time) -> Mood> = Box::new(|_| Mood::Fails(MS));
+        let moods = vec![answers(10 * MS), answers(210 * MS), fails, Box::new(restarts)];
+        let world = four(algorithm, moods);
+        assert_eq!(world.lost, 0);
+        assert!(world.share(1) <= 0.01, "{algorithm:?}: the slow one's share: {}", world.share(1));
+        assert!(world.share(2) <= 0.01, "{algorithm:?}: the failing one's share: {}", world.share(2));
+        assert!(world.p99(1) <= healthy.mul_f64(1.5), "{algorithm:?}: {:?} {healthy:?}", world.p99(1));
+    }
+}
+
+#[test]
+fn a_host_that_was_slow_for_a_while_gets_its_share_again() {
+    let recovers = |now: Time| Mood::Answers(if now < 20 * SECOND { 210 * MS } else { 10 * MS });
+    for algorithm in [Algorithm::LeastRequest, Algorithm::Latency] {
+        let mut world = World::new(algorithm, &[1; 2], vec![answers(10 * MS), Box::new(recovers)]);
+        world.run(4000, 5 * MS);
+        assert!(world.share(1) <= 0.02, "{algorithm:?}: {}", world.share(1));
+        while world.now < 60 * SECOND {
+            world.run(100, 5 * MS);
+        }
+        world.run(4000, 5 * MS);
+        assert!((0.4..0.6).contains(&world.share(1)), "{algorithm:?}: {}", world.share(1));
+    }
+}
+
+#[test]
+fn hosts_whose_answers_take_differently_long_share_fairly() {
+    // One answer of a hundred takes a hundred times as long.
+    let uneven = || -> Box<dyn Fn(Time) -> Mood> {
+        Box::new(|now| Mood::Answers(if now.as_micros() % 100 == 0 { SECOND } else { 10 * MS }))
+    };
+    let mut world = World::new(Algorithm::LeastRequest, &[1; 4], (0..4).map(|_| uneven()).collect());
+    world.run(20_000, 5 * MS);
+    for host in 0..4 {
+        assert!((0.2..0.3).contains(&world.share(host)), "{:?}", world.counts);
+    }
 }
 
 #[test]

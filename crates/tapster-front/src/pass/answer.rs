@@ -54,7 +54,8 @@ pub(crate) async fn forward(
         return answer_wanted(front, client, request, &wanted, is_read).await;
     }
     let status = hop.head.status;
-    let stays = hop.head.keeps_alive(&hop.input) && body != ResponseBody::UntilClose;
+    let stays =
+        request.packet.is_none() && hop.head.keeps_alive(&hop.input) && body != ResponseBody::UntilClose;
     // What a worker refused ends the connection here as it does there.
     let is_refusal = !stays && hop.head.status >= 400;
     let may_keep = is_read && !is_refusal && body != ResponseBody::UntilClose;

@@ -1,6 +1,8 @@
 //! The head of a request as an upstream gets it: framed anew, without what belongs to the client's connection, and with
 //! nothing said of the client but by us and by proxies that are believed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use tapster_gateway::{Endpoint, forwarded, hop, percent};
 use tapster_http1::{Form, Refusal, encode, syntax};
 
@@ -11,6 +13,7 @@ use crate::policy::{Belief, Policy};
 use crate::receive::Request;
 use crate::refuse::Refused;
 use crate::route::Stripped;
+use crate::stream::Stream;
 
 /// Fields of one connection (RFC 9110 §7.6.1), those that say how the body is framed, and one that would become a variable
 /// of the environment of a CGI program (CVE-2016-5385).
@@ -36,6 +39,7 @@ struct Said {
     forwarded: Vec<u8>,
     has_proto: bool,
     has_host: bool,
+    has_start: bool,
     via: Vec<u8>,
 }
 
@@ -76,7 +80,7 @@ pub(super) fn head(
         }
         line(&mut out, name, value);
     }
-    add_forwarding(&mut out, client, belief, said, &host);
+    add_forwarding(&mut out, client, request, belief, said, &host);
     if let Some(Stripped { prefix, .. }) = stripped {
         line(&mut out, b"X-Forwarded-Prefix", prefix);
     }
@@ -99,6 +103,10 @@ impl Said {
         if is(b"via") {
             join(&mut self.via, value);
             return true;
+        }
+        if is(b"x-request-start") {
+            self.has_start |= belief == Belief::All;
+            return belief < Belief::All;
         }
         if !forwarding::is_name(name) {
             return false;
@@ -124,7 +132,14 @@ impl Said {
 }
 
 /// What is said of the client, behind what was said before.
-fn add_forwarding(out: &mut Vec<u8>, client: &Client, belief: Belief, mut said: Said, host: &[u8]) {
+fn add_forwarding(
+    out: &mut Vec<u8>,
+    client: &Client,
+    request: &Request,
+    belief: Belief,
+    mut said: Said,
+    host: &[u8],
+) {
     let ends = client.ends();
     let proto: &[u8] = if ends.is_tls { b"https" } else { b"http" };
     // Who reads the one field reads the same as who reads the other.
@@ -155,8 +170,23 @@ fn add_forwarding(out: &mut Vec<u8>, client: &Client, belief: Belief, mut said: 
     if !said.has_host {
         line(out, b"X-Forwarded-Host", host);
     }
-    join(&mut said.via, b"1.1 tapster");
+    if !said.has_start {
+        line(out, b"X-Request-Start", start(request).as_bytes());
+    }
+    let version: &[u8] = match (&client.stream, request.is_http10()) {
+        (Stream::Http2(_), _) => b"2.0 tapster",
+        (_, true) => b"1.0 tapster",
+        (_, false) => b"1.1 tapster",
+    };
+    join(&mut said.via, version);
     line(out, b"Via", &said.via);
+}
+
+/// When the request came, in seconds, by which the upstream sees how long it waited. In the form that nginx's `t=${msec}` has.
+fn start(request: &Request) -> String {
+    let start = SystemTime::now().checked_sub(request.since.elapsed()).unwrap_or(UNIX_EPOCH);
+    let since = start.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("t={}.{:03}", since.as_secs(), since.subsec_millis())
 }
 
 /// In origin-form, whatever the client used; without a fragment.

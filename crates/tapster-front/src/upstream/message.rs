@@ -25,7 +25,7 @@ pub(super) struct Message {
     http: Vec<u8>,
     uwsgi: OnceCell<Vec<u8>>,
     body: Held,
-    /// It may be sent again when it is not known what became of it (RFC 9110 §9.2.2).
+    /// It may be sent again when it is not known what became of it.
     pub(super) is_idempotent: bool,
 }
 
@@ -40,10 +40,9 @@ impl Message {
         request: &Request,
         stripped: Option<&Stripped>,
         body: Held,
+        is_idempotent: bool,
     ) -> Result<Message, Refused> {
         let http = fields::head(&front.policy, client, request, stripped, body.length())?;
-        let is_idempotent =
-            matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE");
         Ok(Message { http, uwsgi: OnceCell::new(), body, is_idempotent })
     }
 

@@ -1,6 +1,7 @@
 //! A request on its way: read whole, sent to an upstream, and to another one where that is safe.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tapster_config::UpstreamProtocol;
 use tapster_observe::FrontCounter;
@@ -58,7 +59,10 @@ pub(crate) async fn pass(
         Err(refused) => return After::Refused(refused),
     };
     let prepared = match body::collect(front, upstreams, client, request).await {
-        Ok(body) => Message::new(front, client, request, stripped.as_ref(), body),
+        Ok(body) => {
+            let is_idempotent = upstreams.rules.is_idempotent(request);
+            Message::new(front, client, request, stripped.as_ref(), body, is_idempotent)
+        }
         Err(refused) => Err(refused),
     };
     let after = match prepared {
@@ -110,6 +114,7 @@ async fn send(
         if let Err(refused) = message.prepare(&front.policy, ticket.place.protocol, client, request) {
             return After::Refused(refused);
         }
+        let sent = Instant::now();
         let asked = tokio::select! {
             biased;
             asked = ticket.ask(message) => asked,
@@ -117,7 +122,10 @@ async fn send(
             () = client.stream.gone() => return After::Close,
         };
         let step = match asked {
-            Ok(link) => progress.answered(front, client, request, message, ticket, link).await,
+            Ok(link) => {
+                ticket.note(&link, sent.elapsed());
+                progress.answered(front, client, request, message, ticket, link).await
+            }
             Err(failure) => progress.failed(request, message, ticket, &failure),
         };
         match step {
@@ -200,6 +208,14 @@ impl Upstreams {
 }
 
 impl Ticket {
+    /// Counts how long the host took. An answer that is an error may be quick because nothing was done for it.
+    fn note(&self, link: &Link, took: Duration) {
+        if link.head.status < 500 {
+            let now = self.upstreams.now();
+            self.upstreams.group(|group| group.answered(self.host, took, now));
+        }
+    }
+
     /// Whether there is a host besides this one that the request was not sent to.
     fn has_another(&self, ask: &Ask) -> bool {
         let tried: Vec<_> = ask.tried.iter().copied().chain([self.host]).collect();

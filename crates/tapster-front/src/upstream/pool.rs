@@ -57,7 +57,7 @@ impl Pool {
     }
 }
 
-/// Closes what is too old, for as long as there are upstreams.
+/// Closes what is too old and looks after those that wait, for as long as there are upstreams.
 pub(super) fn sweep(upstreams: &Rc<Upstreams>) {
     let upstreams = Rc::downgrade(upstreams);
     spawn_local(async move {
@@ -65,6 +65,8 @@ pub(super) fn sweep(upstreams: &Rc<Upstreams>) {
             sleep(SWEEP).await;
             let Some(upstreams) = upstreams.upgrade() else { return };
             upstreams.state.borrow_mut().pool.close_old();
+            // A host whose time out is over is tried by those that wait for a slot of another.
+            upstreams.dispatch();
         }
     });
 }

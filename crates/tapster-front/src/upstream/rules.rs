@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use tapster_config::{Balance, BalanceKey, Settings, Upstream, UpstreamGroup};
 use tapster_gateway::Endpoint;
 
@@ -22,6 +23,10 @@ pub(crate) struct Rules {
     pub(super) algorithm: Algorithm,
     key: BalanceKey,
     cookie: String,
+    /// What the tokens of hosts are made with, so that nobody finds out by them where hosts are.
+    secret: Option<Secret>,
+    /// Requests with an idempotency key may be sent again, whatever their method.
+    retries_keys: bool,
     pub(super) hold: Duration,
     pub(super) queue_timeout: Duration,
     pub(super) connect_timeout: Duration,
@@ -37,6 +42,24 @@ pub(crate) struct Rules {
     pub(super) spool_max: u64,
 }
 
+/// What the tokens of hosts are made with: the option's text, which tells whether a reload has changed it, and its key.
+struct Secret {
+    text: String,
+    key: hmac::Key,
+}
+
+impl Secret {
+    fn new(text: &str) -> Secret {
+        Secret { text: text.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()) }
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.text == other.text
+    }
+}
+
 impl Rules {
     /// Those of one group.
     pub(crate) fn new(settings: &Settings, group: &UpstreamGroup) -> Rules {
@@ -47,12 +70,15 @@ impl Rules {
             slots: (passing.slots > 0).then_some(passing.slots),
             algorithm: match passing.balance {
                 Balance::LeastRequest => Algorithm::LeastRequest,
+                Balance::Latency => Algorithm::Latency,
                 Balance::RoundRobin => Algorithm::RoundRobin,
                 Balance::Hash => Algorithm::Hash,
                 Balance::Sticky => Algorithm::Sticky,
             },
             key: passing.key.clone(),
             cookie: passing.sticky_cookie.clone(),
+            secret: passing.sticky_secret.as_deref().map(Secret::new),
+            retries_keys: passing.retry_idempotency_key,
             hold: passing.hold,
             queue_timeout: match settings.queue_timeout {
                 Duration::ZERO => QUEUE_TIMEOUT,
@@ -72,7 +98,7 @@ impl Rules {
     /// What decides which host a request gets, if something does.
     pub(super) fn key(&self, client: &Client, request: &Request) -> Option<u64> {
         match (self.algorithm, &self.key) {
-            (Algorithm::LeastRequest | Algorithm::RoundRobin, _) => None,
+            (Algorithm::LeastRequest | Algorithm::Latency | Algorithm::RoundRobin, _) => None,
             (Algorithm::Sticky, _) => token(cookie(request, &self.cookie)?),
             (Algorithm::Hash, BalanceKey::Client) => match client.peer() {
                 Endpoint::Inet(address, _) => Some(hash(address.to_string().as_bytes())),
@@ -81,6 +107,19 @@ impl Rules {
             (Algorithm::Hash, BalanceKey::Header(name)) => request.field(name).map(hash),
             (Algorithm::Hash, BalanceKey::Cookie(name)) => cookie(request, name).map(hash),
         }
+    }
+
+    /// What a client is given to come back to the host of this name.
+    pub(super) fn token(&self, name: &str) -> u64 {
+        let Some(secret) = &self.secret else { return hash(name.as_bytes()) };
+        let tag = hmac::sign(&secret.key, name.as_bytes());
+        tag.as_ref().first_chunk().map_or(0, |start| u64::from_be_bytes(*start))
+    }
+
+    /// Whether a request may be sent again when it is not known what became of it (RFC 9110 §9.2.2).
+    pub(super) fn is_idempotent(&self, request: &Request) -> bool {
+        matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+            || self.retries_keys && request.field("idempotency-key").is_some()
     }
 
     /// The value of Set-Cookie that makes a client come back to the host with this token, if it would not already.
