@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import socket
@@ -109,7 +108,7 @@ class Victim:
             start_new_session=True,
         )
         self._logs = self.process.stdout is not None
-        self.log = Log(self.process.stdout or io.BytesIO())
+        self.log = Log(self.process.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "rb"))
 
     @property
     def pid(self) -> int:

@@ -303,7 +303,7 @@ def test_it_listens_where_browsers_go(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("not on this system: the right to make a network namespace")
     with Server(APP, "--domain", "example.com", *state(tmp_path), wrapper=("unshare", "--net")) as server:
-        server.log.wait_for(r"listening on https://\[::\]:443 and https://0\.0\.0\.0:443 \(HTTP\)")
+        server.log.wait_for(r"listening on https://\[::\]:443 and https://0\.0\.0\.0:443 \(HTTP and uwsgi\)")
         server.log.wait_for(r"listening on http://\[::\]:80 and .* \(sent on to HTTPS\)")
         server.wait_ready()
         # There is no way out of the namespace.

@@ -48,7 +48,7 @@ def tls(authority: Authority, tmp_path_factory: pytest.TempPathFactory, site: Pa
 
 
 def test_the_start_line_says_https(tls: Server) -> None:
-    assert tls.log.find(r"listening on https://127\.0\.0\.1:\d+ \(HTTP\)")
+    assert tls.log.find(r"listening on https://127\.0\.0\.1:\d+ \(HTTP and uwsgi\)")
 
 
 def test_curl_is_content(tls: Server, authority: Authority) -> None:

@@ -222,12 +222,13 @@ def test_a_client_that_pipelines_without_end_starves_nobody(serve: Serve) -> Non
         greedy.send(CALL)
         last = int(greedy.read_response().body)
         greedy.socket.setblocking(False)
+        sent = 0
         for _ in range(20):
-            fill(greedy.socket, CALL * 100)
+            sent += fill(greedy.socket, CALL * 100, sent)
             os.kill(worker, signal.SIGSTOP)
             wait_until_stopped(worker)
             last = max([last, *(int(found) for found in re.findall(rb"\r\n\r\n(\d+)", drain(greedy.socket)))])
-            fill(greedy.socket, CALL * 100)
+            sent += fill(greedy.socket, CALL * 100, sent)
             other.send(CALL)
             os.kill(worker, signal.SIGCONT)
             before = int(other.read_response().body) - last
@@ -247,12 +248,12 @@ def drain(client: socket.socket) -> bytes:
     return bytes(received)
 
 
-def fill(client: socket.socket, data: bytes) -> int:
-    """Sends until nothing more goes; how much went."""
+def fill(client: socket.socket, data: bytes, begun: int = 0) -> int:
+    """Sends the same again and again until nothing more goes, from where it stopped before; how much went."""
     sent = 0
     with suppress(BlockingIOError):
         while True:
-            sent += client.send(data)
+            sent += client.send(memoryview(data)[(begun + sent) % len(data) :])
     return sent
 
 
@@ -266,8 +267,10 @@ def test_a_client_that_pipelines_and_reads_nothing_pins_little(serve: Serve) -> 
         for connection in greedy:
             connection.socket.setblocking(False)
         until = time.monotonic() + 30.0
-        while sum(fill(connection.socket, requests) for connection in greedy):
+        sent = [0] * count
+        while any(gone := [fill(one.socket, requests, begun) for one, begun in zip(greedy, sent)]):
             assert time.monotonic() < until, "they are read on and on"
+            sent = [begun + further for begun, further in zip(sent, gone)]
             time.sleep(0.5)
         assert own_memory(server) - before <= 300 * KIB * count
         with Connection(server.address) as other:
