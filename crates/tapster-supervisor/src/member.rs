@@ -29,8 +29,8 @@ pub struct Member {
 pub enum State {
     /// Nothing: it is to be started at this time.
     Waiting { until: Time },
-    /// Loading the application, until this time at most.
-    Booting { deadline: Time },
+    /// Loading the application, until this time at most; without a deadline it waits for a template to fork it.
+    Booting { deadline: Option<Time> },
     /// About to exit because it cannot serve; killed at the deadline, or already when there is none.
     Failing { failure: BootFailure, deadline: Option<Time> },
     /// Serving.
@@ -71,8 +71,10 @@ impl Member {
     pub fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Waiting { until } => Some(until),
-            State::Booting { deadline } | State::Draining { deadline } => Some(deadline),
-            State::Failing { deadline, .. } | State::Ending { deadline } => deadline,
+            State::Draining { deadline } => Some(deadline),
+            State::Booting { deadline } | State::Failing { deadline, .. } | State::Ending { deadline } => {
+                deadline
+            }
             State::Ready { .. } => None,
         }
     }

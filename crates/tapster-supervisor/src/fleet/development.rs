@@ -63,7 +63,7 @@ impl Fleet {
 
     /// Starts the one that answers for a worker that did not boot.
     pub(super) fn stand_in(&mut self, slot: usize, failure: BootFailure, turn: &mut Turn<'_>) {
-        let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
+        let state = State::Booting { deadline: Some(turn.now + self.plan.boot_timeout) };
         self.place(slot, 0, state, turn.now);
         if let Some(member) = self.member_mut(slot) {
             member.stands_in = true;

@@ -31,7 +31,9 @@ impl Fleet {
     }
 
     pub(super) fn start(&mut self, slot: usize, failures: u32, turn: &mut Turn<'_>) {
-        let state = State::Booting { deadline: turn.now + self.plan.boot_timeout };
+        // With a template its time begins when that is told to fork it.
+        let deadline = self.templates.is_none().then(|| turn.now + self.plan.boot_timeout);
+        let state = State::Booting { deadline };
         let generation = self.next_generation();
         self.place(slot, failures, state, turn.now);
         self.summon(slot, generation, turn);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tapster_sys::wait::Status;
 
 use crate::backoff;
+use crate::member::{Member, State};
 use crate::report::Task;
 use crate::template::{Origin, Template, TemplateState};
 use crate::{Action, BootFailure, Outcome, Report, TemplateDeed, TemplateEvent, TemplateNews};
@@ -80,9 +81,12 @@ impl Fleet {
     fn remove_template(&mut self, id: u64) -> Option<Template> {
         let templates = self.templates.as_mut()?;
         let place = templates.processes.iter().position(|template| template.id == id)?;
-        for origin in templates.origins.iter_mut().flatten() {
-            if *origin == Origin::Asked(id) {
-                *origin = Origin::Queued;
+        for (origin, slot) in templates.origins.iter_mut().zip(&mut self.slots) {
+            if *origin == Some(Origin::Asked(id)) {
+                *origin = Some(Origin::Queued);
+                if let Some(Member { state: State::Booting { deadline }, .. }) = slot {
+                    *deadline = None;
+                }
             }
         }
         templates.demote(id);
@@ -115,7 +119,7 @@ impl Fleet {
     fn template_did_not_boot(&mut self, template: Template, failure: BootFailure, turn: &mut Turn<'_>) {
         turn.report(Report::Template { template: template.id, news: TemplateNews::NotBooted(failure) });
         match self.phase {
-            Phase::Starting if self.slots.iter().all(Option::is_none) => {
+            Phase::Starting if self.has_nobody() => {
                 turn.report(Report::GivingUp);
                 self.begin_stop(Outcome::BootFailed, turn);
             }
@@ -133,6 +137,17 @@ impl Fleet {
             }
             Phase::Stopping { .. } | Phase::Finished => {}
         }
+    }
+
+    /// Whether there is no worker, nor a template that could fork one or is about to be able to.
+    fn has_nobody(&self) -> bool {
+        self.templates.as_ref().is_none_or(|templates| {
+            let is_queued = |origin: &Option<Origin>| origin.is_none_or(|origin| origin == Origin::Queued);
+            let has_fork = templates.current.is_some() || templates.proven.is_some();
+            !has_fork
+                && templates.origins.iter().all(is_queued)
+                && !templates.processes.iter().any(Template::is_booting)
+        })
     }
 
     /// Sees to it that there will be a template that forks, now or after this time.

@@ -215,7 +215,7 @@ impl Fleet {
                     member.generation = generation;
                     // Its time begins now: to wait for a template is no fault of its own.
                     if let State::Booting { deadline } = &mut member.state {
-                        *deadline = turn.now + boot_timeout;
+                        *deadline = Some(turn.now + boot_timeout);
                     }
                 }
                 turn.act(Action::Template { template: id, deed: TemplateDeed::Fork { slot, generation } });

@@ -79,6 +79,37 @@ fn a_former_template_ends_with_the_reload() {
     assert_eq!(world.templates.len(), 1);
 }
 
+/// The template dies before it has forked the first worker, and the next one takes its time: the worker was once taken
+/// for one that does not boot.
+#[test]
+fn a_worker_that_waits_for_a_template_has_all_its_time() {
+    use Step::{Boot, BootTemplate, CrashTemplate, HangTemplate, Order, Pass};
+    let steps = [
+        HangTemplate,
+        BootTemplate,
+        Pass(1_000),
+        Order(Command::Reload),
+        CrashTemplate(0),
+        Pass(59_500),
+        BootTemplate,
+    ];
+    let Some(mut world) = world_after(1, true, &steps) else { panic!("the server gave up") };
+    world.take(Pass(58_000));
+    world.take(Boot(0));
+    world.settle();
+    assert_eq!(world.count(Process::Ready), 1);
+    assert!(!world.reports.iter().any(|report| matches!(report, Report::Overdue { .. })));
+}
+
+/// The same, and the next one cannot import the application: nobody serves, and nobody will.
+#[test]
+fn without_a_worker_or_a_template_the_server_gives_up() {
+    use Step::{BootTemplate, CrashTemplate, FailTemplate, HangTemplate, Order, Pass};
+    let steps =
+        [HangTemplate, BootTemplate, Order(Command::Reload), CrashTemplate(0), Pass(1_000), FailTemplate];
+    assert!(world_after(1, true, &steps).is_none());
+}
+
 proptest! {
     #![proptest_config(config())]
 
