@@ -13,13 +13,13 @@ from tests.hosts.waiting import wait_until
 from tests.load import Load
 from tests.server import REPOSITORY, Server
 from tests.upgrade.generations import Generations, version
-from tests.wire import exchange, http_request
+from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Serve
-    from tests.process.conftest import Project
+    from tests.process.conftest import Gates, Project
     from tests.upgrade.conftest import Start
 
 
@@ -119,3 +119,27 @@ def test_health_checks_are_about_the_server_in_charge(start: Start, project: Pro
     server.follow(mark)
     answers.add(exchange(admin, http_request(target="/-/ready")).status)
     assert answers == {200}
+
+
+def test_who_asked_the_old_server_is_told_of_the_service(
+    start: Start, project: Project, gates: Gates
+) -> None:
+    """A probe that the old server accepted and that sends its request late: the service is ready, and this one is its end."""
+    configuration = project.directory / "tapster.toml"
+    configuration.write_text('bind = ["127.0.0.1:0"]\nadmin-bind = ["127.0.0.1:0"]\n')
+    server = start()
+    (admin,) = addresses_in(server.log.wait_for("health checks at .*").group())
+    old = server.pid
+    with Connection(server.server.address) as held, Connection(admin) as probe:
+        held.send(http_request(target="/gate?name=held"))
+        gates.wait_inside("held")
+        # Connections are accepted in order: with the second one answered, the first one is the old server's.
+        assert exchange(admin, http_request(target="/-/ready")).status == 200
+        mark = server.log.mark()
+        server.send(signal.SIGUSR2)
+        server.log.wait_for(rf"\[{old}\] .*stopping: finishing requests", mark)
+        probe.send(http_request(target="/-/ready"))
+        assert probe.read_response().status == 200
+        gates.open("held")
+        assert held.read_response().body == b"opened held"
+    server.follow(mark)

@@ -16,7 +16,7 @@ mod status;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tapster_config::{ControlSocket, Settings};
 use tapster_observe::{Log, Scoreboard};
@@ -34,7 +34,9 @@ use admin::Admin;
 use clients::{After, ClientId, Clients};
 use door::Door;
 use history::{History, ReloadEnd};
-use protocol::{Identity, LONGEST_REQUEST, Purging, Recycling, Reloaded, Request, Scaled, failure, success};
+use protocol::{
+    Health, Identity, LONGEST_REQUEST, Purging, Recycling, Reloaded, Request, Scaled, failure, success,
+};
 use socket::{Opened, Socket};
 use stacks::Collection;
 
@@ -196,7 +198,7 @@ impl Control {
         }
         self.pass_time(scene.now);
         self.tell_stacks(scene.now);
-        let health = status::health(scene, &self.history);
+        let health = status::health(scene, &self.history, self.heir.is_some());
         self.admin.answer(health, scene.now);
         self.answer_requests(scene)
     }
@@ -287,7 +289,10 @@ impl Control {
         }
         match request {
             Request::Version => self.answer(id, &success(&self.identity), scene.now),
-            Request::Health => self.answer(id, &success(status::health(scene, &self.history)), scene.now),
+            Request::Health => {
+                let health = status::health(scene, &self.history, self.heir.is_some());
+                self.answer(id, &success(health), scene.now)
+            }
             Request::Status => {
                 let status = status::status(scene, &self.history, &self.identity);
                 self.answer(id, &success(status), scene.now)
@@ -464,6 +469,14 @@ impl Control {
         self.heir = u32::try_from(heir.as_raw()).ok();
         if let Some((socket, _)) = self.socket.take() {
             socket.remove();
+        }
+    }
+
+    /// Answers the health checks that have been accepted, since a server that has taken over goes on. Called when this one
+    /// ends; takes a second at most.
+    pub fn part_from_probes(&mut self, began: Instant) {
+        if self.heir.is_some() {
+            self.admin.serve_to_end(Health { ready: true, started: true }, || began.elapsed());
         }
     }
 

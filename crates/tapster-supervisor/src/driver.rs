@@ -279,6 +279,7 @@ impl<'a> Driver<'a> {
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
                 self.close_listeners();
+                self.control.part_from_probes(self.began);
                 self.control.remove();
                 return self.upgrade.finish(outcome).map_or(Done::Yes, Done::Finished);
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tapster_http1::encode::{BodyField, Connection, DateCache, ServerFields, reason_phrase, response_head};
 use tapster_http1::{BodyLength, Head, Limits, framing};
-use tapster_sys::poll::Interest;
+use tapster_sys::poll::{self, Interest};
 use tapster_sys::socket::Listener;
 
 use super::clients::{After, ClientId, Clients};
@@ -18,6 +18,8 @@ type Time = Duration;
 
 /// Clients at a time.
 const MOST_CLIENTS: usize = 64;
+/// How long those who have been accepted may take when this server ends and another one goes on.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Probes send a few hundred bytes.
 const LIMITS: Limits = Limits { request_line: 1024, head: 8 * 1024, fields: 50 };
 
@@ -103,6 +105,25 @@ impl Admin {
         }
     }
 
+    /// Answers those who have been accepted, for at most [`FAREWELL`]: this server ends and another one goes on, of which they
+    /// know nothing. `clock` gives the time since the start.
+    pub fn serve_to_end(&mut self, health: Health, clock: impl Fn() -> Time) {
+        let end = clock() + FAREWELL;
+        loop {
+            let now = clock();
+            self.answer(health, now);
+            self.clients.expire(now);
+            let (ids, sources): (Vec<_>, Vec<_>) = self.clients.sources().unzip();
+            if ids.is_empty() || now >= end {
+                return;
+            }
+            let Ok(found) = poll::wait(&sources, Some(end - now)) else { return };
+            for (id, _) in ids.into_iter().zip(found).filter(|(_, found)| *found) {
+                self.clients.attend(id, clock());
+            }
+        }
+    }
+
     /// Removes the files of unix sockets.
     pub fn remove(&self) {
         self.listeners.iter().for_each(Listener::remove_file);
@@ -183,6 +204,11 @@ fn encode(reply: &Reply, without_body: bool, date: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
     use super::*;
 
     const DATE: &[u8] = b"Thu, 01 Jan 1970 00:00:00 GMT";
@@ -218,6 +244,35 @@ mod tests {
         );
         let head = ask("HEAD /-/live HTTP/1.1\r\nHost: a\r\n\r\n", SERVES);
         assert_eq!(head, answer.strip_suffix("live\n").unwrap());
+    }
+
+    #[test]
+    fn who_was_accepted_is_answered_before_the_end() {
+        let mut admin = Admin::new(Vec::new());
+        let (mut client, server) = UnixStream::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        admin.clients.add(server.into(), Time::ZERO);
+        let began = Instant::now();
+        let asks = std::thread::spawn(move || {
+            client.write_all(b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        admin.serve_to_end(SERVES, || began.elapsed());
+        assert!(asks.join().unwrap().ends_with("\r\n\r\nready\n"));
+        assert!(admin.clients.ids().is_empty());
+    }
+
+    #[test]
+    fn who_says_nothing_does_not_keep_it_from_the_end() {
+        let mut admin = Admin::new(Vec::new());
+        let (silent, server) = UnixStream::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        admin.clients.add(server.into(), Time::ZERO);
+        let calls = Cell::new(0);
+        admin.serve_to_end(SERVES, || FAREWELL * calls.replace(calls.get() + 1));
+        drop(silent);
     }
 
     #[test]

@@ -13,8 +13,11 @@ use super::history::{History, ReloadEnd};
 use super::protocol::{Health, Identity, LastReload, Reloads, SocketStatus, Status, Totals, WorkerStatus};
 use super::{Scene, front};
 
-/// Whether it serves.
-pub fn health(scene: &Scene<'_>, history: &History) -> Health {
+/// Whether it serves; or the one that has taken over does, of which whoever asks knows nothing.
+pub fn health(scene: &Scene<'_>, history: &History, has_heir: bool) -> Health {
+    if has_heir {
+        return Health { ready: true, started: true };
+    }
     let is_application = |slot: usize| scene.fleet.member(slot).is_some_and(|member| !member.stands_in);
     let serves = scene.fleet.ready_slots().any(is_application);
     let ready = serves && front::serves(scene.board) && !history.stopping;
@@ -38,7 +41,7 @@ pub fn status(scene: &Scene<'_>, history: &History, identity: &Identity) -> Stat
         identity: identity.clone(),
         state: state(history).to_owned(),
         uptime: scene.now.as_secs_f64(),
-        ready: health(scene, history).ready,
+        ready: health(scene, history, false).ready,
         wanted: scene.fleet.wanted(),
         threads: scene.board.threads(),
         workers: members.map(|(slot, member)| worker(scene, slot, member)).collect(),
