@@ -5,7 +5,6 @@
 
 mod ask;
 mod capture;
-mod counters;
 mod entry;
 mod fetch;
 mod flight;
@@ -24,6 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use quick_cache::unsync;
 use tapster_config::Settings;
 use tapster_http1::syntax;
+use tapster_observe::{FrontBoard, FrontCounter};
 use tokio::time::timeout;
 
 use crate::client::Client;
@@ -34,7 +34,6 @@ use crate::refuse::Refused;
 use crate::reply::{Head, Reply};
 use ask::Ask;
 pub(crate) use capture::Capture;
-use counters::{Counters, count};
 use entry::Entry;
 use flight::{Flight, Next, Outcome, Reader};
 use rules::Rules;
@@ -56,20 +55,21 @@ pub(crate) struct Cache {
     private: RefCell<unsync::Cache<Box<[u8]>, Instant>>,
     /// Bytes of answers that are to be stored and are not all there.
     filling: Cell<u64>,
-    pub(crate) counters: Counters,
+    /// Where it counts what it does.
+    board: FrontBoard,
 }
 
 impl Cache {
     /// None without `--cache`.
-    pub(crate) fn new(settings: &Settings) -> Option<Rc<Cache>> {
+    pub(crate) fn new(settings: &Settings, board: &FrontBoard) -> Option<Rc<Cache>> {
         let rules = Rules::new(settings)?;
         Some(Rc::new(Cache {
-            store: RefCell::new(Store::new(rules.size)),
+            store: RefCell::new(Store::new(rules.size, board.clone())),
             rules,
             flights: RefCell::default(),
             private: RefCell::new(unsync::Cache::new(MARKS)),
             filling: Cell::new(0),
-            counters: Counters::default(),
+            board: board.clone(),
         }))
     }
 
@@ -122,7 +122,7 @@ impl Cache {
     /// Removes what is stored for a target, and does not store what is being fetched.
     fn forget(&self, key: &[u8]) {
         let removed = self.store.borrow_mut().remove_all(key);
-        self.counters.removed.set(self.counters.removed.get() + removed);
+        self.board.count_many(FrontCounter::CachePurged, removed);
         self.flights.borrow().values().filter(|flight| flight.key() == key).for_each(|flight| flight.void());
     }
 
@@ -139,7 +139,7 @@ impl Cache {
         let removed = self.store.borrow_mut().remove_if(is_meant);
         let flights = self.flights.borrow();
         flights.values().filter(|flight| is_meant(flight.key())).for_each(|flight| flight.void());
-        self.counters.removed.set(self.counters.removed.get() + removed);
+        self.board.count_many(FrontCounter::CachePurged, removed);
         removed
     }
 }
@@ -172,29 +172,30 @@ pub(crate) async fn answer(
     request: &Request,
 ) -> After {
     let Some(ask) = ask::ask(&cache.rules, client, request) else {
-        count(&cache.counters.bypassed);
+        cache.board.count(FrontCounter::CacheBypassed);
         return pass_on(front, client, request).await;
     };
     let found = cache.store.borrow().find(&ask, request);
     let now = Instant::now();
     if let Some(entry) = &found {
         if entry.freshness.is_fresh(now, &ask, request) {
-            count(&cache.counters.hits);
+            cache.board.count(FrontCounter::CacheHits);
             return serve(front, cache, client, request, &ask, entry, Word::Hit).await;
         }
         if entry.freshness.serves_meanwhile(now, &ask) {
-            count(&cache.counters.stale);
+            cache.board.count(FrontCounter::CacheStale);
             refresh(front, cache, client, request, entry);
             return serve(front, cache, client, request, &ask, entry, Word::Hit).await;
         }
     }
-    count(&cache.counters.misses);
     if ask.has_control && wants_cached_alone(request) {
+        cache.board.count(FrontCounter::CacheMisses);
         let reason = "the request asks for a stored answer alone (Cache-Control: only-if-cached)";
         return After::Refused(Refused::new(504, reason).for_head(request.is_head()));
     }
     // Of a head or a part nothing can be stored.
     if request.is_head() || ask.has_range || cache.is_private(&ask) {
+        cache.board.count(FrontCounter::CacheMisses);
         return pass_on(front, client, request).await;
     }
     miss(front, cache, client, request, ask, found).await
@@ -231,12 +232,14 @@ async fn miss(
         return wait(front, cache, client, request, &ask, &flight).await;
     }
     let word = if old.is_some() { Word::Stale } else { Word::Miss };
-    let Some(again) = ask::ask(&cache.rules, client, request) else {
-        return pass_on(front, client, request).await;
-    };
-    match fetch::start(front, cache, client, request, ask, old, true) {
-        Some(flight) => read(front, cache, client, request, &again, flight, word).await,
-        None => pass_on(front, client, request).await,
+    let again = ask::ask(&cache.rules, client, request);
+    let flight = fetch::start(front, cache, client, request, ask, old, true);
+    match again.zip(flight) {
+        Some((again, flight)) => read(front, cache, client, request, &again, flight, word).await,
+        None => {
+            cache.board.count(FrontCounter::CacheMisses);
+            pass_on(front, client, request).await
+        }
     }
 }
 
@@ -256,15 +259,19 @@ async fn wait(
     };
     match waited {
         Ok(Outcome::Stored(entry)) if entry.vary.suits(request) => {
-            count(&cache.counters.collapsed);
+            cache.board.count(FrontCounter::CacheCoalesced);
             serve(front, cache, client, request, ask, &entry, Word::Collapsed).await
         }
         Ok(Outcome::Stale(entry)) => {
-            count(&cache.counters.stale);
+            cache.board.count(FrontCounter::CacheStale);
             serve(front, cache, client, request, ask, &entry, Word::Hit).await
         }
-        Ok(Outcome::Refused(refused)) => After::Refused(refused),
+        Ok(Outcome::Refused(refused)) => {
+            cache.board.count(FrontCounter::CacheMisses);
+            After::Refused(refused)
+        }
         Ok(Outcome::Stored(_) | Outcome::Private | Outcome::Again) | Err(_) => {
+            cache.board.count(FrontCounter::CacheMisses);
             pass_on(front, client, request).await
         }
     }
@@ -286,13 +293,14 @@ async fn read(
         next = reader.next() => next,
         () = client.stream.gone() => return After::Close,
     };
+    let is_stale = matches!(first, Next::Outcome(Outcome::Stale(_)));
+    cache.board.count(if is_stale { FrontCounter::CacheStale } else { FrontCounter::CacheMisses });
     let (mut head, body) = match first {
         Next::Head(head, body) => (*head, body),
         Next::Outcome(Outcome::Stored(entry)) => {
             return serve(front, cache, client, request, ask, &entry, word).await;
         }
         Next::Outcome(Outcome::Stale(entry)) => {
-            count(&cache.counters.stale);
             return serve(front, cache, client, request, ask, &entry, Word::Hit).await;
         }
         Next::Outcome(Outcome::Refused(refused)) => return After::Refused(refused),

@@ -187,7 +187,7 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         acme,
         workers: Workers::new(board, workers, counters.clone()),
         compression: Compression::new(settings),
-        cache: Cache::new(settings),
+        cache: Cache::new(settings, &counters),
         drain: Drain::new(),
         board: counters.clone(),
         log: log.clone(),

@@ -18,7 +18,7 @@ const UPSTREAMS: usize = 2;
 const STATUSES: usize = 9;
 const REFUSED: usize = 20;
 /// Words before the hosts.
-const OWN_WORDS: usize = 40;
+const OWN_WORDS: usize = 56;
 
 /// Words of a front: whole pairs of cache lines.
 pub(crate) const FRONT_WORDS: usize = (OWN_WORDS + HOSTS * HOST_WORDS).next_multiple_of(16);
@@ -43,7 +43,25 @@ pub enum FrontGauge {
     Http2Connections = 6,
     /// Streams on them.
     Http2Streams = 7,
+    /// Bytes that the cache may hold; 0 without one.
+    CacheSize = 40,
+    /// Bytes that it holds, with what it needs beside the answers.
+    CacheBytes = 41,
+    /// Targets whose answers it holds.
+    CacheEntries = 42,
 }
+
+/// All that belong to a process.
+const GAUGES: [FrontGauge; 8] = [
+    FrontGauge::Connections,
+    FrontGauge::Waiting,
+    FrontGauge::Holding,
+    FrontGauge::Http2Connections,
+    FrontGauge::Http2Streams,
+    FrontGauge::CacheSize,
+    FrontGauge::CacheBytes,
+    FrontGauge::CacheEntries,
+];
 
 /// How often something happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +80,25 @@ pub enum FrontCounter {
     Http2Connections = 18,
     /// Streams on them.
     Http2Streams = 19,
+    // Where there is a cache, each request counts in one of the five that follow.
+    /// Requests that were answered with a kept answer that is fresh.
+    CacheHits = 43,
+    /// Requests that were passed on because no kept answer could be given.
+    CacheMisses = 44,
+    /// Requests that were answered with a kept answer that is no longer fresh.
+    CacheStale = 45,
+    /// Requests that waited for the answer to another one, and got it.
+    CacheCoalesced = 46,
+    /// Requests that were none of the cache's business.
+    CacheBypassed = 47,
+    /// Answers that were stored.
+    CacheStored = 48,
+    /// Kept answers that were asked about and found to be right still.
+    CacheRevalidated = 49,
+    /// Targets whose answers went because the cache was full, or were too large for it.
+    CacheEvicted = 50,
+    /// Targets whose answers were removed by an order, or because something was written there.
+    CachePurged = 51,
 }
 
 /// The counters of one front. Clones show the same memory.
@@ -87,7 +124,7 @@ impl FrontBoard {
     /// forgotten, what was counted stays.
     pub fn reset(&self, pid: u32) {
         let own = self.own();
-        for place in [READY, UPSTREAMS].into_iter().chain(3..=7) {
+        for place in [READY, UPSTREAMS].into_iter().chain(GAUGES.map(|gauge| gauge as usize)) {
             own[place].store(0, Relaxed);
         }
         (0..HOSTS).for_each(|place| self.host_at(place).clear());
@@ -134,7 +171,17 @@ impl FrontBoard {
 
     /// Counts one more.
     pub fn count(&self, counter: FrontCounter) {
-        add(&self.own()[counter as usize], 1);
+        self.count_many(counter, 1);
+    }
+
+    /// Counts so many more.
+    pub fn count_many(&self, counter: FrontCounter, more: u64) {
+        add(&self.own()[counter as usize], more);
+    }
+
+    /// Says how many there are now, where they are not counted one by one.
+    pub fn set(&self, gauge: FrontGauge, now: u64) {
+        self.own()[gauge as usize].store(now, Relaxed);
     }
 
     /// Counts one as there for as long as what is returned is kept.

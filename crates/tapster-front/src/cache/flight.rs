@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tapster_http1::ResponseBody;
+use tapster_observe::FrontCounter;
 use tokio::sync::Notify;
 
 use super::Cache;
 use super::ask::Ask;
-use super::counters::count;
 use super::entry::Entry;
 use super::freshness::Freshness;
 use super::vary::Vary;
@@ -155,7 +155,7 @@ impl Flight {
         let freshness = Freshness::of(&self.cache.rules, &self.ask, &self.request, &head);
         match freshness.filter(|_| !is_another && !self.is_void.get()) {
             Some(freshness) => {
-                count(&self.cache.counters.revalidated);
+                self.cache.board.count(FrontCounter::CacheRevalidated);
                 let entry = Rc::new(old.updated(freshness, head));
                 self.cache.store.borrow_mut().insert(&self.ask.key, entry.clone());
                 Outcome::Stored(entry)
@@ -262,7 +262,7 @@ impl Flight {
         let body = bytes::Bytes::copy_from_slice(&state.body);
         let entry = Rc::new(Entry::new(vary, selecting, freshness, head, body));
         self.cache.store.borrow_mut().insert(&self.ask.key, entry.clone());
-        count(&self.cache.counters.stored);
+        self.cache.board.count(FrontCounter::CacheStored);
         state.outcome = Some(Outcome::Stored(entry));
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
+use tapster_observe::{FrontBoard, FrontCounter, FrontGauge};
 
 use super::ask::Ask;
 use super::entry::Entry;
@@ -18,6 +19,8 @@ const USUAL: u64 = 16 * 1024;
 /// All answers.
 pub(crate) struct Store {
     cache: Cache<Box<[u8]>, Rc<Resource>, Weights>,
+    /// Where it says what it holds.
+    board: FrontBoard,
 }
 
 /// The answers to one target, the newest last.
@@ -45,9 +48,10 @@ impl Weighter<Box<[u8]>, Rc<Resource>> for Weights {
 
 impl Store {
     /// For so many bytes.
-    pub(crate) fn new(size: u64) -> Store {
+    pub(crate) fn new(size: u64, board: FrontBoard) -> Store {
         let expected = usize::try_from(size / USUAL).unwrap_or(usize::MAX).clamp(16, 1 << 16);
-        Store { cache: Cache::with_weighter(expected, size, Weights) }
+        board.set(FrontGauge::CacheSize, size);
+        Store { cache: Cache::with_weighter(expected, size, Weights), board }
     }
 
     /// The answer that a request selects.
@@ -78,7 +82,20 @@ impl Store {
             variants.remove(0);
         }
         variants.push(entry);
+        self.put(key, variants);
+    }
+
+    /// Puts all answers to one target in; others may have to go.
+    fn put(&mut self, key: &[u8], variants: Vec<Rc<Entry>>) {
+        let expected = self.cache.len() + usize::from(self.cache.peek(key).is_none());
         self.cache.insert(key.into(), Resource::new(variants));
+        self.board.count_many(FrontCounter::CacheEvicted, expected.saturating_sub(self.cache.len()) as u64);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.board.set(FrontGauge::CacheBytes, self.weight());
+        self.board.set(FrontGauge::CacheEntries, self.len() as u64);
     }
 
     /// Weighs an answer again, which has more forms now.
@@ -86,7 +103,7 @@ impl Store {
         let resource = self.cache.peek(key).cloned();
         let has = |resource: &Rc<Resource>| resource.variants.iter().any(|known| Rc::ptr_eq(known, entry));
         if let Some(resource) = resource.filter(has) {
-            self.cache.insert(key.into(), Resource::new(resource.variants.clone()));
+            self.put(key, resource.variants.clone());
         }
     }
 
@@ -96,20 +113,23 @@ impl Store {
         let variants: Vec<_> =
             resource.variants.iter().filter(|known| !Rc::ptr_eq(known, entry)).cloned().collect();
         match variants.is_empty() {
-            true => drop(self.cache.remove(key)),
-            false => self.cache.insert(key.into(), Resource::new(variants)),
+            true => drop(self.remove_all(key)),
+            false => self.put(key, variants),
         }
     }
 
     /// Removes all answers to a target; how many targets that were.
     pub(crate) fn remove_all(&mut self, key: &[u8]) -> u64 {
-        u64::from(self.cache.remove(key).is_some())
+        let removed = self.cache.remove(key).is_some();
+        self.tell();
+        u64::from(removed)
     }
 
     /// Removes all answers whose keys are meant; how many targets that were.
     pub(crate) fn remove_if(&mut self, is_meant: impl Fn(&[u8]) -> bool) -> u64 {
         let before = self.cache.len();
         self.cache.retain(|key, _| !is_meant(key));
+        self.tell();
         (before - self.cache.len()) as u64
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use tapster_supervisor::control::protocol::{
-    FrontStatus, HostStatus, LastReload, Stacks, Status, WorkerStacks, WorkerStatus,
+    CacheStatus, FrontStatus, HostStatus, LastReload, Stacks, Status, WorkerStacks, WorkerStatus,
 };
 
 /// Everything about a server.
@@ -40,8 +40,7 @@ pub(super) fn status(status: &Status) -> String {
         ("waited too long", totals.queued_too_long),
         ("given up by their clients", totals.abandoned),
     ];
-    let lost: Vec<String> =
-        lost.iter().filter(|(_, times)| *times > 0).map(|(why, times)| format!("{times} {why}")).collect();
+    let lost = there_are(&lost);
     if !lost.is_empty() {
         line(&mut text, "", &lost.join(", "));
     }
@@ -82,11 +81,45 @@ fn front_lines(text: &mut String, front: &FrontStatus) {
         ("HTTP/2 connections", front.http2_connections[0]),
         ("HTTP/2 streams", front.http2_streams[0]),
     ];
-    let more: Vec<String> =
-        more.iter().filter(|(_, times)| *times > 0).map(|(what, times)| format!("{times} {what}")).collect();
+    let more = there_are(&more);
     if !more.is_empty() {
         line(text, "", &more.join(", "));
     }
+    if let Some(cache) = &front.cache {
+        cache_lines(text, cache);
+    }
+}
+
+fn cache_lines(text: &mut String, cache: &CacheStatus) {
+    let requests = [
+        ("hits", cache.hits),
+        ("misses", cache.misses),
+        ("stale answers", cache.stale),
+        ("coalesced", cache.coalesced),
+        ("passed by", cache.bypassed),
+    ];
+    let answers = [
+        ("stored", cache.stored),
+        ("revalidated", cache.revalidated),
+        ("evicted", cache.evicted),
+        ("purged", cache.purged),
+    ];
+    let held = format!("{} kept", count(usize::try_from(cache.entries).unwrap_or(usize::MAX), "target"));
+    let memory = format!("{} of {} MiB", cache.bytes.div_ceil(1 << 20), cache.size.div_ceil(1 << 20));
+    line(
+        text,
+        "cache",
+        &[held, memory].into_iter().chain(there_are(&requests)).collect::<Vec<_>>().join(", "),
+    );
+    let answers = there_are(&answers);
+    if !answers.is_empty() {
+        line(text, "", &answers.join(", "));
+    }
+}
+
+/// Of things that are counted those that there are.
+fn there_are(counted: &[(&str, u64)]) -> Vec<String> {
+    counted.iter().filter(|(_, times)| *times > 0).map(|(what, times)| format!("{times} {what}")).collect()
 }
 
 fn upstreams(text: &mut String, front: &FrontStatus) {
@@ -108,8 +141,7 @@ fn trouble(text: &mut String, status: &Status) {
         ("log lines dropped", totals.log_lines_dropped),
         ("panics caught", totals.panics),
     ];
-    let found: Vec<String> =
-        found.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+    let found = there_are(&found);
     if !found.is_empty() {
         line(text, "trouble", &found.join(", "));
     }

@@ -36,6 +36,8 @@ fn what_is_counted_is_read() {
     front.refused(503);
     front.refused(418);
     front.count(FrontCounter::Retries);
+    front.count_many(FrontCounter::CacheEvicted, 3);
+    front.set(FrontGauge::CacheEntries, 5);
     let waits = front.enter(FrontGauge::Waiting);
     assert_eq!((front.now(FrontGauge::Waiting), front.pid(), front.is_ready()), (1, Some(7), true));
     drop(waits);
@@ -43,7 +45,9 @@ fn what_is_counted_is_read() {
     assert_eq!(front.statuses(), [0, 2, 0, 0, 1]);
     assert_eq!(front.counted(FrontCounter::Bytes), 101);
     assert_eq!(front.refusals(), [(503, 1), (0, 1)]);
+    assert_eq!((front.counted(FrontCounter::CacheEvicted), front.now(FrontGauge::CacheEntries)), (3, 5));
     front.reset(0);
+    assert_eq!((front.counted(FrontCounter::CacheEvicted), front.now(FrontGauge::CacheEntries)), (3, 0));
     assert_eq!((front.pid(), front.is_ready(), front.counted(FrontCounter::Retries)), (None, false, 1));
     assert_eq!((other.statuses(), other.hosts()), ([0; 5], Vec::new()));
 }

@@ -2,7 +2,7 @@
 
 use tapster_observe::{FrontBoard, FrontCounter, FrontGauge, HostView, Scoreboard};
 
-use super::protocol::{FrontStatus, HostStatus};
+use super::protocol::{CacheStatus, FrontStatus, HostStatus};
 use super::status::by_class;
 
 /// Whether a front serves, or there is none.
@@ -42,7 +42,25 @@ fn add(all: &mut FrontStatus, front: &FrontBoard) {
         let name = if status == 0 { "other".to_owned() } else { status.to_string() };
         *all.refused.entry(name).or_default() += count;
     }
+    if front.now(FrontGauge::CacheSize) > 0 {
+        add_cache(all.cache.get_or_insert_default(), front);
+    }
     front.hosts().into_iter().for_each(|host| add_host(&mut all.upstreams, host));
+}
+
+fn add_cache(cache: &mut CacheStatus, front: &FrontBoard) {
+    cache.hits += front.counted(FrontCounter::CacheHits);
+    cache.misses += front.counted(FrontCounter::CacheMisses);
+    cache.stale += front.counted(FrontCounter::CacheStale);
+    cache.coalesced += front.counted(FrontCounter::CacheCoalesced);
+    cache.bypassed += front.counted(FrontCounter::CacheBypassed);
+    cache.stored += front.counted(FrontCounter::CacheStored);
+    cache.revalidated += front.counted(FrontCounter::CacheRevalidated);
+    cache.evicted += front.counted(FrontCounter::CacheEvicted);
+    cache.purged += front.counted(FrontCounter::CachePurged);
+    cache.entries += front.now(FrontGauge::CacheEntries);
+    cache.bytes += front.now(FrontGauge::CacheBytes);
+    cache.size += front.now(FrontGauge::CacheSize);
 }
 
 fn add_host(hosts: &mut Vec<HostStatus>, host: HostView) {

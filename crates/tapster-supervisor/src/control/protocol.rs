@@ -278,8 +278,41 @@ pub struct FrontStatus {
     pub http2_connections: [u64; 2],
     /// Their streams, now and ever.
     pub http2_streams: [u64; 2],
+    /// What the cache does; none without `--cache`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheStatus>,
     /// The hosts that requests are passed to; at most 64 of each process.
     pub upstreams: Vec<HostStatus>,
+}
+
+/// What the cache of the front does. Each request counts in one of the first five.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CacheStatus {
+    /// Requests that were answered with a kept answer that was fresh.
+    pub hits: u64,
+    /// Requests that were passed on because no kept answer could be given.
+    pub misses: u64,
+    /// Requests that were answered with a kept answer that was no longer fresh.
+    pub stale: u64,
+    /// Requests that waited for the answer to another one, and got it.
+    pub coalesced: u64,
+    /// Requests that were none of the cache's business.
+    pub bypassed: u64,
+    /// Answers that were stored.
+    pub stored: u64,
+    /// Kept answers that were asked about and found to be right still.
+    pub revalidated: u64,
+    /// Targets whose answers went because the cache was full.
+    pub evicted: u64,
+    /// Targets whose answers were removed by an order, or because something was written there.
+    pub purged: u64,
+    /// Targets whose answers are kept, now.
+    pub entries: u64,
+    /// Bytes that this takes, now.
+    pub bytes: u64,
+    /// Bytes that it may take.
+    pub size: u64,
 }
 
 /// One host that requests are passed to.
