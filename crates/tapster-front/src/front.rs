@@ -21,6 +21,7 @@ use crate::compress::Compression;
 use crate::drain::Drain;
 use crate::policy::Policy;
 use crate::route::Routes;
+use crate::spool::Account;
 use crate::tls::Tls;
 use crate::upstream::{Rules, Upstreams};
 use crate::workers::Workers;
@@ -76,7 +77,8 @@ pub(crate) struct Front {
     date: RefCell<DateCache>,
     /// What was read last of a connection that rested: one large buffer for all of them.
     pub(crate) incoming: RefCell<Vec<u8>>,
-    alone: Option<WorkerBoard>,
+    /// What is in temporary files.
+    account: Account,
     /// The one that new requests come to: this, or one that was made of a later configuration.
     newest: Rc<RefCell<Option<Rc<Front>>>>,
 }
@@ -107,7 +109,7 @@ impl Front {
             let rules = Rules::new(settings, group);
             match known.iter().find(|one| one.is_called(&group.name)) {
                 Some(same) if same.has_rules(&rules) => same.clone(),
-                before => Upstreams::new(rules, old.alone.clone(), &old.board, &old.log, before),
+                before => Upstreams::new(rules, &old.account, &old.board, &old.log, before),
             }
         };
         let routes = Routes::new(settings, &mut group)?;
@@ -135,7 +137,7 @@ impl Front {
             log: old.log.clone(),
             date: RefCell::default(),
             incoming: RefCell::default(),
-            alone: old.alone.clone(),
+            account: old.account.clone(),
             newest: old.newest.clone(),
         });
         let groups = new.routes.upstreams();
@@ -174,9 +176,10 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
     let Ends { listeners, inbox, workers, secrets, acme, alive, board, counters, alone, renew } = ends;
     let acme = acme.map(|prepared| Acme::new(settings, prepared));
     counters.reset(std::process::id());
+    let account = Account { own: alone, all: board.clone() };
     let mut group = |group: &UpstreamGroup| {
         let rules = Rules::new(settings, group);
-        Upstreams::new(rules, alone.clone(), &counters, log, None)
+        Upstreams::new(rules, &account, &counters, log, None)
     };
     let routes = Routes::new(settings, &mut group).map_err(io::Error::other)?;
     let front = Rc::new(Front {
@@ -193,7 +196,7 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         log: log.clone(),
         date: RefCell::default(),
         incoming: RefCell::default(),
-        alone,
+        account,
         newest: Rc::default(),
     });
     front.newest.replace(Some(front.clone()));

@@ -32,6 +32,7 @@ mod reply;
 mod respond;
 mod rest;
 mod route;
+mod spool;
 mod stream;
 pub mod tls;
 mod upstream;

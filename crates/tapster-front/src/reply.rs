@@ -37,7 +37,6 @@ pub(crate) struct Reply<'a> {
     out: Vec<u8>,
     /// Bytes of the body that the client was sent.
     sent: u64,
-    has_begun: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -78,27 +77,12 @@ impl<'a> Reply<'a> {
         };
         let mut out = Vec::with_capacity(head.text().len() + 256);
         encode::response_head(&mut out, head.text(), &fields);
-        Reply {
-            front,
-            client,
-            encoder,
-            is_chunked,
-            keep,
-            pace: Pace::default(),
-            out,
-            sent: 0,
-            has_begun: false,
-        }
+        Reply { front, client, encoder, is_chunked, keep, pace: Pace::default(), out, sent: 0 }
     }
 
     /// Whether another request may follow on the client's connection.
     pub(crate) fn keeps(&self) -> bool {
         self.keep
-    }
-
-    /// Whether something was sent: then no other answer can be.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
     }
 
     /// Bytes of the body that the client was sent.
@@ -166,7 +150,6 @@ impl<'a> Reply<'a> {
 
     /// Writes a piece of the body as it is.
     async fn write(&mut self, data: &[u8], is_last: bool) -> io::Result<()> {
-        self.has_begun = true;
         self.sent += data.len() as u64;
         let mut end: &[u8] = b"";
         if self.is_chunked {

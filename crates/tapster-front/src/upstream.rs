@@ -1,6 +1,7 @@
 //! The servers that a front alone passes requests to: which of them gets a request, with how many at once, and the
 //! connections to them. What is decided is decided by [`balance`](crate::balance).
 
+mod ahead;
 mod answer;
 mod attempt;
 mod body;
@@ -31,6 +32,7 @@ use tapster_observe::{FrontBoard, Log, WorkerBoard};
 use tokio::sync::Notify;
 
 use crate::balance::{Ending, Group, HostId, Member, Standing, Time};
+use crate::spool::{Account, Spool};
 
 pub(crate) use pass::pass;
 use place::Place;
@@ -48,6 +50,8 @@ pub(crate) struct Upstreams {
     log: Log,
     /// Where requests are counted.
     board: Option<WorkerBoard>,
+    /// Where bodies are that are too large for memory.
+    spool: Rc<Spool>,
     /// And how the hosts are is shown.
     counters: FrontBoard,
     is_retired: Cell<bool>,
@@ -71,7 +75,7 @@ pub(crate) struct Ticket {
 impl Upstreams {
     pub(crate) fn new(
         rules: Rules,
-        board: Option<WorkerBoard>,
+        account: &Account,
         counters: &FrontBoard,
         log: &Log,
         before: Option<&Rc<Upstreams>>,
@@ -83,13 +87,15 @@ impl Upstreams {
             group.remember(&before.state.borrow().group);
         }
         let state = State { group, places: HashMap::new(), pool: Pool::default(), waiting: VecDeque::new() };
+        let spool = Spool::new(rules.temp_dir.clone(), rules.spool_max, account.clone());
         Rc::new(Upstreams {
             rules,
             began: before.map_or_else(Instant::now, |before| before.began),
             state: RefCell::new(state),
             changed: Notify::new(),
             log: log.clone(),
-            board,
+            board: account.own.clone(),
+            spool,
             counters: counters.clone(),
             is_retired: Cell::new(false),
         })

@@ -107,7 +107,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
         help: "How much the temporary files of all workers may hold together",
         details: "A request body that finds no room is answered with 503 and Retry-After, one that finds the disk full \
                   with 507. Streams that are ahead of a slow client may use half of it, each up to 256 MiB; beyond that \
-                  the application waits for the client. Keep it below what the disk of `--temp-dir` has to give.",
+                  the application, or the upstream, waits for the client. Keep it below what the disk of `--temp-dir` has to give.",
         ..ROW
     },
 ];

@@ -9,7 +9,7 @@ use tapster_http1::{ResponseBody, encode, syntax};
 use super::Ticket;
 use super::attempt::Failure;
 use super::link::{Link, Lost};
-use super::relay::relay;
+use super::relay::{Source, relay};
 use super::upgrade;
 use crate::access;
 use crate::balance::Ending;
@@ -70,32 +70,41 @@ pub(super) async fn forward(
     let stays = stays(&link, body);
     let head = head(client, &ticket, &link, request);
     let mut reply = Reply::new(front, client, request, head, to_get, true);
+    // Who says so wants to know how far its client is: a live stream.
+    let may_spool = !is_unbuffered(&link);
     link.input.drain(..link.head.length);
-    let relayed = relay(&mut link, Body::new(body), &mut reply, limit).await;
-    if let Err(error) = &relayed
-        && !reply.has_begun()
-    {
-        return unexpected(&mut ticket, &error.to_string(), request);
-    }
+    let (mut body, mut data) = (Body::new(body), Vec::new());
+    let is_over = match body.take(&mut link.input, &mut data) {
+        Ok(is_over) => is_over,
+        Err(error) => return unexpected(&mut ticket, &error.to_string(), request),
+    };
+    let upstreams = Rc::clone(&ticket.upstreams);
+    let source = Source { link, ticket, body, stays, peer: client.peer().clone() };
+    let relayed = if is_over {
+        source.release();
+        reply.send(&data, true).await
+    } else {
+        // Apart from the connection's own future, which is as large as the largest of its parts.
+        Box::pin(relay(source, data, &mut reply, may_spool)).await
+    };
     let keeps = reply.keeps();
     // What is for the cache is told of when somebody gets it.
     if !client.stream.is_captured() {
         access::note(front, client, request, status, reply.sent());
     }
-    ticket.upstreams.board.iter().for_each(|board| board.end(0, status));
+    upstreams.board.iter().for_each(|board| board.end(0, status));
     if let Err(error) = relayed {
-        if error.kind() != io::ErrorKind::ConnectionReset {
-            ticket.ended(Ending::Bad);
-            let (peer, place) = (client.peer(), &ticket.place);
-            front.log.warning(format_args!("{peer}: the answer of {place} was cut off: {error}"));
-        }
         return cut(front, client, &error);
     }
-    if let Some(time) = stays.filter(|_| link.input.is_empty() && link.is_sent) {
-        let keep = time.min(ticket.upstreams.rules.keep_alive);
-        ticket.upstreams.state.borrow_mut().pool.keep(ticket.host, link, keep);
-    }
     if keeps { After::Next } else { After::Linger }
+}
+
+/// Whether the upstream wants to be as slow as its client.
+fn is_unbuffered(link: &Link) -> bool {
+    link.head.fields.iter().any(|field| {
+        let (name, value) = (field.name.of(&link.input), field.value.of(&link.input));
+        syntax::is_lower_case_of(b"x-accel-buffering", name) && value.eq_ignore_ascii_case(b"no")
+    })
 }
 
 /// How long the upstream keeps the connection, if it does.

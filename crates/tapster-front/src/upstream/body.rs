@@ -1,14 +1,9 @@
 //! A request's body, whole before an upstream is asked: in memory, or in an unlinked file where it is larger. So a slow client
 //! holds no upstream, and a request can be sent again.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use tapster_http1::BodyLength;
-use tapster_observe::WorkerBoard;
-use tokio::task::spawn_blocking;
 
 use super::Upstreams;
 use crate::body::Incoming;
@@ -16,6 +11,7 @@ use crate::client::Client;
 use crate::front::Front;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::spool::SpoolFile;
 
 /// The whole body of a request.
 pub(super) enum Held {
@@ -27,9 +23,8 @@ pub(super) enum Held {
 
 /// A body in a file.
 pub(super) struct Spooled {
-    file: Arc<File>,
+    file: SpoolFile,
     length: u64,
-    board: Option<WorkerBoard>,
 }
 
 impl Held {
@@ -64,11 +59,9 @@ pub(super) async fn collect(
             .await
             .map_err(|refused| refused.for_head(request.is_head()))?;
         if data.len() > front.policy.body_memory {
-            let spooled = match &mut spooled {
-                Some(spooled) => spooled,
-                None => spooled.insert(Spooled::new(upstreams).map_err(|error| no_room(&error, request))?),
-            };
-            data = spooled.append(upstreams, data).await.map_err(|error| no_room(&error, request))?;
+            let spooled = spooled.get_or_insert_with(|| Spooled::new(upstreams));
+            let piece = std::mem::take(&mut data);
+            spooled.append(upstreams, piece).await.map_err(|error| no_room(&error, request))?;
         }
     }
     let Some(mut spooled) = spooled else { return Ok(Held::Memory(data)) };
@@ -83,45 +76,21 @@ fn no_room(error: &io::Error, request: &Request) -> Refused {
 }
 
 impl Spooled {
-    fn new(upstreams: &Upstreams) -> io::Result<Spooled> {
-        let file = Arc::new(tempfile::tempfile_in(&upstreams.rules.temp_dir)?);
-        Ok(Spooled { file, length: 0, board: upstreams.board.clone() })
+    fn new(upstreams: &Upstreams) -> Spooled {
+        Spooled { file: SpoolFile::new(&upstreams.spool), length: 0 }
     }
 
-    /// Writes behind what is there; gives the buffer back, empty.
-    async fn append(&mut self, upstreams: &Upstreams, data: Vec<u8>) -> io::Result<Vec<u8>> {
+    /// Writes behind what is there.
+    async fn append(&mut self, upstreams: &Upstreams, data: Vec<u8>) -> io::Result<()> {
         let count = data.len() as u64;
-        let held = self.board.as_ref().map_or(0, WorkerBoard::spooled);
-        if held.saturating_add(count) > upstreams.rules.spool_max {
-            return Err(io::Error::other("too much is held already"));
-        }
-        self.board.iter().for_each(|board| board.spooled_more(count));
-        let (file, offset) = (self.file.clone(), self.length);
+        self.file.write(data.into(), self.length, upstreams.spool.most()).await?;
         self.length += count;
-        let written = spawn_blocking(move || {
-            file.write_all_at(&data, offset)?;
-            Ok::<_, io::Error>(data)
-        });
-        let mut data = written.await??;
-        data.clear();
-        Ok(data)
+        Ok(())
     }
 
     /// A piece of it, of which `buffer` holds the last.
     pub(super) async fn read(&self, offset: u64, most: usize, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
         let count = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(most).min(most);
-        let (file, mut buffer) = (self.file.clone(), buffer);
-        let read = spawn_blocking(move || {
-            buffer.resize(count, 0);
-            file.read_exact_at(&mut buffer, offset)?;
-            Ok::<_, io::Error>(buffer)
-        });
-        read.await?
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        self.board.iter().for_each(|board| board.spooled_less(self.length));
+        self.file.read(offset, count, buffer).await
     }
 }
