@@ -26,13 +26,13 @@ def answer(text: bytes) -> Script:
 class Backend:
     """Listens on a port, its own if none is given; each connection has a thread."""
 
-    def __init__(self, script: Script | bytes = OK, port: int = 0) -> None:
+    def __init__(self, script: Script | bytes = OK, port: int = 0, host: str = "127.0.0.1") -> None:
         self.script = answer(script) if isinstance(script, bytes) else script
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._listener = socket.create_server((host, port), backlog=128)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -44,7 +44,7 @@ class Backend:
     @property
     def url(self) -> str:
         """As an upstream."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://{self.address.host}:{self.address.port}"
 
     def fields(self, index: int = -1) -> dict[str, str]:
         """Of one request; names in small letters, each once."""

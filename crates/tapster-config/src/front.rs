@@ -106,6 +106,9 @@ fn default_site(settings: &Settings) -> Option<HostSite> {
 fn group(settings: &Settings, table: GroupTable) -> Result<UpstreamGroup, ConfigError> {
     let GroupTable { name, place, options } = table;
     let mut own = Settings { upstreams: Vec::new(), ..settings.clone() };
+    if options.iter().any(|(given, _)| given.name == "resolver") {
+        own.passing.resolvers.clear();
+    }
     for option in OPTIONS.iter().filter(|option| options.iter().any(|(given, _)| given.name == option.name)) {
         apply(option, &winners(option, std::slice::from_ref(&options)), &mut own)?;
     }

@@ -166,6 +166,7 @@ pub(crate) fn blank() -> Settings {
         front_alone: false,
         upstreams: Vec::new(),
         passing: Passing {
+            resolvers: Vec::new(),
             balance: Balance::LeastRequest,
             key: BalanceKey::Client,
             sticky_cookie: String::new(),

@@ -24,6 +24,7 @@ mod upgrade;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -45,6 +46,8 @@ pub(crate) struct Upstreams {
     rules: Rules,
     began: Instant,
     state: RefCell<State>,
+    /// What the names of upstreams stood for when somebody could be asked.
+    resolved: RefCell<HashMap<String, Vec<IpAddr>>>,
     /// A host came, or came back.
     changed: Notify,
     log: Log,
@@ -92,6 +95,7 @@ impl Upstreams {
             rules,
             began: before.map_or_else(Instant::now, |before| before.began),
             state: RefCell::new(state),
+            resolved: RefCell::new(before.map(|before| before.resolved.borrow().clone()).unwrap_or_default()),
             changed: Notify::new(),
             log: log.clone(),
             board: account.own.clone(),

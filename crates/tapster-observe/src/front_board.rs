@@ -80,6 +80,8 @@ pub enum FrontCounter {
     Http2Connections = 18,
     /// Streams on them.
     Http2Streams = 19,
+    /// Names of upstreams that were looked up and not found.
+    NamesNotFound = 39,
     // Where there is a cache, each request counts in one of the five that follow.
     /// Requests that were answered with a kept answer that is fresh.
     CacheHits = 43,

@@ -1,5 +1,6 @@
 //! The options of one group: the servers that `tapster front` passes requests to.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{DAY, INSTANT, ROW, to_usize};
@@ -9,6 +10,9 @@ use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{Balance, BalanceKey, Upstream};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Where a name server listens that is given without a port (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
 
 /// What each of these rows has.
 const UPSTREAMS: OptionSpec = OptionSpec { group: Group::Upstreams, ..ROW };
@@ -30,8 +34,31 @@ pub(super) static ROWS: &[OptionSpec] = &[
         help: "With tapster front: pass requests to this server; may be given several times",
         details: "`unix:/path` is HTTP over a unix socket. A request is read whole before an upstream is asked, and goes to \
                   another upstream when one does not answer and nothing can happen twice. A host name may stand for several \
-                  servers; it is looked up again every 5 seconds. Behind the URL, separated by spaces: `weight=2` for twice \
+                  servers; it is looked up again when its records expire. Behind the URL, separated by spaces: `weight=2` for twice \
                   the share of others, `slots=16` for at most 16 requests at once.",
+        ..UPSTREAMS
+    },
+    OptionSpec {
+        name: "resolver",
+        metavar: "ADDR",
+        kind: Kind::Text {
+            allowed: "the address of a name server, such as 10.0.0.2 or [fd00::2]:5353",
+            set: |settings, text| {
+                let address = text.parse::<SocketAddr>();
+                let address = address.or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, DNS_PORT)));
+                settings
+                    .passing
+                    .resolvers
+                    .push(address.map_err(|_| Invalid::new(format!("{text:?} is no address")))?);
+                Ok(())
+            },
+        },
+        list: List::Many,
+        fallback: Fallback::Words("the name servers of `/etc/resolv.conf`, and what else the system asks"),
+        help: "Ask this name server for the names of upstreams; may be given several times",
+        details: "In the order given, the next when one does not answer. Names in `/etc/hosts` are not asked for. An answer \
+                  holds for its time to live, at least a second and at most 5 minutes. While nobody answers, the addresses \
+                  that were known last hold.",
         ..UPSTREAMS
     },
     OptionSpec {

@@ -66,6 +66,8 @@ pub enum BalanceKey {
 /// How requests are passed to upstreams.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Passing {
+    /// Name servers that are asked for the names of upstreams in this order; none means the system's.
+    pub resolvers: Vec<SocketAddr>,
     /// Which upstream gets a request.
     pub balance: Balance,
     /// What is hashed for it.

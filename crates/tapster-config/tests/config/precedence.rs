@@ -32,6 +32,7 @@ fn defaults_are_those_of_the_design() {
         groups: Vec::new(),
         sites: Vec::new(),
         passing: Passing {
+            resolvers: Vec::new(),
             balance: Balance::LeastRequest,
             key: BalanceKey::Client,
             sticky_cookie: "tapster-upstream".to_owned(),

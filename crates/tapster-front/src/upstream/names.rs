@@ -1,26 +1,22 @@
-//! From the places of upstreams to addresses. Names are looked up again and again: what they stand for changes when servers
-//! come and go.
-//!
-//! By the system's own resolver, every few seconds: it knows what every other program on the host knows (/etc/hosts, search
-//! domains, nsswitch), and it or its cache honours the time to live, of which it says nothing.
+//! From the places of upstreams to addresses. Names are looked up again when what was answered holds no more: what they stand
+//! for changes when servers come and go.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tapster_config::UpstreamPlace;
-use tokio::net::lookup_host;
+use tapster_observe::FrontCounter;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::Upstreams;
 use super::place::{Address, Place};
+use crate::resolve::{Found, UNTIMED, look_up};
 
-/// How often.
-const INTERVAL: Duration = Duration::from_secs(5);
-
-/// And as long as nothing is known.
-const FIRST: Duration = Duration::from_millis(500);
+/// How soon a name that nothing is known of is looked up again at first; each time after that it takes twice as long, up to
+/// [`UNTIMED`].
+const SOONEST: Duration = Duration::from_millis(500);
 
 /// Keeps the addresses of an upstream right.
 pub(super) fn follow(upstreams: &Rc<Upstreams>, index: usize) {
@@ -30,48 +26,92 @@ pub(super) fn follow(upstreams: &Rc<Upstreams>, index: usize) {
         UpstreamPlace::Inet(address) => upstreams.set_addresses(index, one(Address::Inet(*address))),
         UpstreamPlace::Unix(path) => upstreams.set_addresses(index, one(Address::Unix(path.clone()))),
         UpstreamPlace::Host(name, port) => {
-            spawn_local(look_up(Rc::downgrade(upstreams), index, name.clone(), *port));
+            let name = Name { index, name: name.clone(), port: *port };
+            // What a configuration before knew of it holds until it is looked up.
+            let known = upstreams.resolved.borrow().get(&name.name).cloned().unwrap_or_default();
+            if !known.is_empty() {
+                name.set(upstreams, &known);
+            }
+            spawn_local(name.keep_right(Rc::downgrade(upstreams), known));
         }
     }
 }
 
-async fn look_up(upstreams: Weak<Upstreams>, index: usize, name: String, port: u16) {
-    let (mut known, mut is_failing) = (Vec::new(), false);
-    loop {
-        let found = addresses(&name, port).await;
-        let Some(upstreams) = upstreams.upgrade().filter(|one| !one.is_retired.get()) else { return };
-        match found {
-            Ok(found) => {
-                is_failing = false;
-                if found != known {
-                    upstreams.log.info(format_args!("upstream {name} is {}", words(&found)));
-                    let upstream = &upstreams.rules.upstreams[index];
-                    let place = |address: &SocketAddr| Place::new(upstream, Address::Inet(*address));
-                    upstreams.set_addresses(index, found.iter().map(place).collect());
-                    known = found;
+/// An upstream that was given by name.
+struct Name {
+    index: usize,
+    name: String,
+    port: u16,
+}
+
+impl Name {
+    async fn keep_right(self, upstreams: Weak<Upstreams>, mut known: Vec<IpAddr>) {
+        let (mut is_failing, mut pause) = (false, SOONEST);
+        let mut servers = match upstreams.upgrade() {
+            Some(upstreams) => upstreams.rules.resolvers.clone(),
+            None => return,
+        };
+        servers.dedup();
+        loop {
+            let found = look_up(&self.name, &servers).await;
+            let Some(upstreams) = upstreams.upgrade().filter(|one| !one.is_retired.get()) else { return };
+            let again = match found {
+                Ok(found) => {
+                    if is_failing {
+                        upstreams.log.info(format_args!("upstream {}: the name is found again", self.name));
+                    }
+                    (is_failing, pause) = (false, SOONEST);
+                    let holds = found.holds;
+                    self.note(&upstreams, found, &mut known);
+                    holds
                 }
-            }
-            // What was known stays.
-            Err(error) if !is_failing => {
-                is_failing = true;
-                upstreams.log.warning(format_args!("upstream {name}: the name is not found: {error}"));
-            }
-            Err(_) => {}
+                // What was known stays.
+                Err(error) => {
+                    self.failed(&upstreams, &error, is_failing, !known.is_empty());
+                    is_failing = true;
+                    let now = pause;
+                    pause = UNTIMED.min(2 * pause);
+                    if known.is_empty() { now } else { UNTIMED }
+                }
+            };
+            drop(upstreams);
+            sleep(again).await;
         }
-        drop(upstreams);
-        sleep(if known.is_empty() { FIRST } else { INTERVAL }).await;
+    }
+
+    /// Takes what was found, and keeps what nobody answered for.
+    fn note(&self, upstreams: &Rc<Upstreams>, found: Found, known: &mut Vec<IpAddr>) {
+        let (v4, v6) = found.is_unknown;
+        let kept = known.iter().filter(|address| if address.is_ipv4() { v4 } else { v6 });
+        let mut addresses: Vec<_> = found.addresses.into_iter().chain(kept.copied()).collect();
+        addresses.sort_unstable();
+        if addresses != *known {
+            upstreams.log.info(format_args!("upstream {} is {}", self.name, words(&addresses)));
+            self.set(upstreams, &addresses);
+            upstreams.resolved.borrow_mut().insert(self.name.clone(), addresses.clone());
+            *known = addresses;
+        }
+    }
+
+    fn failed(&self, upstreams: &Upstreams, error: &std::io::Error, was_failing: bool, is_known: bool) {
+        upstreams.counters.count(FrontCounter::NamesNotFound);
+        if !was_failing {
+            let rest = if is_known { "; the addresses known so far hold" } else { "" };
+            upstreams
+                .log
+                .warning(format_args!("upstream {}: the name is not found: {error}{rest}", self.name));
+        }
+    }
+
+    fn set(&self, upstreams: &Rc<Upstreams>, addresses: &[IpAddr]) {
+        let upstream = &upstreams.rules.upstreams[self.index];
+        let address = |ip: &IpAddr| Address::Inet(SocketAddr::new(*ip, self.port));
+        let places = addresses.iter().map(|ip| Place::new(upstream, address(ip)));
+        upstreams.set_addresses(self.index, places.collect());
     }
 }
 
-/// What a name stands for now, at least one address.
-async fn addresses(name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
-    let mut found: Vec<SocketAddr> = lookup_host((name, port)).await?.collect();
-    found.sort_unstable();
-    found.dedup();
-    if found.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(found) }
-}
-
-fn words(addresses: &[SocketAddr]) -> String {
-    let words: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
+fn words(addresses: &[IpAddr]) -> String {
+    let words: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     words.join(", ")
 }

@@ -1,5 +1,6 @@
 //! What the options say of upstreams. Read for every request, never changed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -19,6 +20,8 @@ pub(crate) struct Rules {
     /// What the group is called.
     pub(super) name: String,
     pub(super) upstreams: Vec<Upstream>,
+    /// Who is asked for their names; none means whom the system asks.
+    pub(super) resolvers: Vec<SocketAddr>,
     pub(super) slots: Option<usize>,
     pub(super) algorithm: Algorithm,
     key: BalanceKey,
@@ -67,6 +70,7 @@ impl Rules {
         Rules {
             name: group.name.clone(),
             upstreams: group.upstreams.clone(),
+            resolvers: passing.resolvers.clone(),
             slots: (passing.slots > 0).then_some(passing.slots),
             algorithm: match passing.balance {
                 Balance::LeastRequest => Algorithm::LeastRequest,

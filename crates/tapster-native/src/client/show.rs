@@ -76,6 +76,7 @@ fn front_lines(text: &mut String, front: &FrontStatus) {
         ("holding", front.holding),
         ("held", front.held),
         ("sent once more", front.retries),
+        ("names not found", front.names_not_found),
         ("TLS handshakes", front.tls_handshakes),
         ("failed ones", front.tls_failures),
         ("HTTP/2 connections", front.http2_connections[0]),

@@ -32,6 +32,7 @@ fn add(all: &mut FrontStatus, front: &FrontBoard) {
     all.bytes += front.counted(FrontCounter::Bytes);
     all.held += front.counted(FrontCounter::Held);
     all.retries += front.counted(FrontCounter::Retries);
+    all.names_not_found += front.counted(FrontCounter::NamesNotFound);
     all.tls_handshakes += front.counted(FrontCounter::TlsHandshakes);
     all.tls_failures += front.counted(FrontCounter::TlsFailures);
     all.http2_connections[0] += front.now(FrontGauge::Http2Connections);

@@ -270,6 +270,8 @@ pub struct FrontStatus {
     pub held: u64,
     /// Requests that were sent once more, ever.
     pub retries: u64,
+    /// Times that the name of an upstream was looked up and not found.
+    pub names_not_found: u64,
     /// Clients that speak TLS by then.
     pub tls_handshakes: u64,
     /// Clients of a port for TLS that did not get that far.
