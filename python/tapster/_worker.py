@@ -104,6 +104,11 @@ def start_threads(serve: Callable[[int], None], count: int) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def pool_identities() -> set[int | None]:
+    """The identities of the threads that serve requests."""
+    return {thread.ident for thread in _threads}
+
+
 def join_threads(timeout: float) -> list[str]:
     """Wait at most `timeout` seconds in all for the threads; return the names of those still running."""
     deadline = time.monotonic() + timeout

@@ -1,5 +1,7 @@
 //! The commands for a server that runs: `tapster status` and its like, from their arguments.
 
+pub(crate) mod profile;
+
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::command_line::value;
@@ -11,6 +13,8 @@ use crate::options::find;
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{BindPlace, ControlSocket};
 use crate::{environment, help};
+
+pub use profile::{ProfileFormat, ProfileOptions};
 
 /// What an operator wants from a running server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +48,8 @@ pub enum Verb {
     Purge(String),
     /// Say what every thread does.
     Stacks,
+    /// Say what the threads do over some time.
+    Profile(ProfileOptions),
     /// Say by the exit status whether it lives.
     Health {
         /// Whether it must be ready for requests.
@@ -59,7 +65,7 @@ pub(crate) struct Word {
 }
 
 /// The commands, in the order of the help.
-pub(crate) static WORDS: [Word; 8] = [
+pub(crate) static WORDS: [Word; 9] = [
     Word { word: "status", value: "", help: "Print the workers, counters and the last reload" },
     Word { word: "reload", value: "", help: "Replace the workers; fails when the new ones do not start" },
     Word { word: "stop", value: "", help: "Finish requests and stop; a second time at once" },
@@ -71,6 +77,7 @@ pub(crate) static WORDS: [Word; 8] = [
         help: "Forget stored answers (--cache): of a URL, a /path, or all behind a prefix*",
     },
     Word { word: "stacks", value: "", help: "Print the stack of every thread, also of stuck ones" },
+    Word { word: "profile", value: "", help: "See what requests spend their time on, as a flame graph" },
     Word { word: "health", value: "", help: "Exit 0 if the server lives (--ready: serves), else 1" },
 ];
 
@@ -93,11 +100,13 @@ pub(crate) fn misplaced(word: &str) -> ConfigError {
 }
 
 /// Flags that only these commands have, and what was given.
+#[derive(Default)]
 struct Line {
     words: Vec<String>,
     json: bool,
     ready: bool,
     pid: Option<u32>,
+    profile: ProfileOptions,
     given: Layer,
 }
 
@@ -116,13 +125,14 @@ pub(crate) fn read(
     };
     let variables = environment::read(variables)?;
     let file = configuration_file(&line.given, &variables, files, Section::Server)?;
+    let verb = verb(word, &line)?;
     let mut layers = [file.given, variables, line.given];
     for layer in &mut layers {
         layer.retain(|(option, _)| matches!(option.name, "control-socket" | "admin-bind"));
     }
     let settings = resolve(&layers, file.path)?.settings;
     Ok(Asked::Do(ControlCommand {
-        verb: verb(word, &line.words, line.ready)?,
+        verb,
         json: line.json,
         pid: line.pid,
         socket: settings.control_socket,
@@ -132,13 +142,18 @@ pub(crate) fn read(
 
 /// None: the help is asked for.
 fn flags(word: &Word, arguments: &[String]) -> Result<Option<Line>, ConfigError> {
-    let mut line = Line { words: Vec::new(), json: false, ready: false, pid: None, given: Layer::new() };
+    let mut line = Line::default();
     let mut parser = Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| ConfigError::new(error.to_string()))? {
         match argument {
             Arg::Value(text) => line.words.push(text.to_string_lossy().into_owned()),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             Arg::Long("json") => line.json = true,
+            Arg::Long(name) if word.word == "profile" && profile::is_flag(name) => {
+                let name = name.to_owned();
+                line.profile.set(&name, &mut parser)?;
+            }
+            Arg::Short('o') if word.word == "profile" => line.profile.set("output", &mut parser)?,
             Arg::Long("ready") if word.word == "health" => line.ready = true,
             Arg::Long("pid") => {
                 let text = parser.value().and_then(|value| value.string()).unwrap_or_default();
@@ -171,8 +186,8 @@ fn unknown(word: &Word, flag: &str) -> ConfigError {
         .hint(format!("tapster {} --help lists what there is", word.word))
 }
 
-fn verb(word: &Word, words: &[String], ready: bool) -> Result<Verb, ConfigError> {
-    let only = match (words, word.value.is_empty()) {
+fn verb(word: &Word, line: &Line) -> Result<Verb, ConfigError> {
+    let only = match (&*line.words, word.value.is_empty()) {
         ([], true) => "",
         ([only], false) => only.as_str(),
         ([], false) => return Err(usage(word, format!("{} is missing", word.value))),
@@ -188,7 +203,8 @@ fn verb(word: &Word, words: &[String], ready: bool) -> Result<Verb, ConfigError>
         }
         "purge" => Verb::Purge(purged(only)?),
         "stacks" => Verb::Stacks,
-        _ => Verb::Health { ready },
+        "profile" => Verb::Profile(line.profile.clone()),
+        _ => Verb::Health { ready: line.ready },
     })
 }
 

@@ -1,6 +1,6 @@
 //! `tapster --help` and `--help-all`, from the table: at most 80 columns.
 
-use crate::control::{WORDS, Word};
+use crate::control::{WORDS, Word, profile};
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, OptionSpec};
 use crate::options::OPTIONS;
@@ -81,8 +81,12 @@ pub(crate) fn control(word: &Word) -> String {
         ("    --json", "Print the answer as JSON"),
         ("-h, --help", "Print this help"),
     ];
-    let extra = (*word == "health").then_some(ready);
-    extra.into_iter().chain(rows).for_each(|(spelling, help)| text.push_str(&row(spelling, help)));
+    let extra: &[_] = match *word {
+        "health" => &[ready],
+        "profile" => &profile::HELP,
+        _ => &[],
+    };
+    extra.iter().copied().chain(rows).for_each(|(spelling, help)| text.push_str(&row(spelling, help)));
     text
 }
 

@@ -38,7 +38,7 @@ pub mod values;
 pub use acme::{AcmeChallenge, AcmeSettings};
 pub use caching::{CachePath, Caching};
 pub use compression::{COMPRESSED_TYPES, Compression, ContentCoding};
-pub use control::{ControlCommand, Verb};
+pub use control::{ControlCommand, ProfileFormat, ProfileOptions, Verb};
 pub use error::{ConfigError, Invalid};
 pub use file::{Files, NoFiles};
 pub use load::{Command, Loaded, Value, defaults, load};

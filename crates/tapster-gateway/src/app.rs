@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use crate::{ResponseHead, Stacks, Vars};
+use crate::{Counted, ResponseHead, Sampler, Stacks, Vars};
 
 /// An application: one call answers one request on the calling thread.
 pub trait App: Send + Sync + 'static {
@@ -29,6 +29,13 @@ pub trait App: Send + Sync + 'static {
     /// thread of its own, without that lock; may take a second, and never longer.
     fn stacks(&self) -> Stacks {
         Stacks::default()
+    }
+
+    /// What counts from now on what the threads of the application do; none where there is nothing to see. Called on the
+    /// thread that is to use it, without the interpreter's lock.
+    fn sampler(&self, counted: Counted) -> Option<Box<dyn Sampler>> {
+        let _ = counted;
+        None
     }
 
     /// Ends what a thread does, named as in [`ThreadStack`](crate::ThreadStack), as far as that can be done: when the

@@ -18,6 +18,7 @@ mod lookup;
 pub mod percent;
 pub mod proxy_header;
 pub mod response;
+pub mod sampler;
 pub mod stacks;
 pub mod variable;
 pub mod vars;
@@ -28,6 +29,7 @@ pub use app::{
 pub use connection::Connection;
 pub use layout::Layout;
 pub use response::{HeadError, ResponseHead};
+pub use sampler::{Counted, Sampler};
 pub use stacks::{Stacks, ThreadStack};
 pub use variable::Variable;
 pub use vars::{Name, Vars};

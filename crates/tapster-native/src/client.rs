@@ -4,6 +4,7 @@
 mod connection;
 mod find;
 mod health;
+mod profile;
 mod show;
 
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tapster_config::{ControlCommand, Verb};
 use tapster_supervisor::control::protocol::{
-    Answer, Identity, Purging, Recycling, Reloaded, Request, Scaled, Stacks, Status,
+    Answer, Collected, Identity, Purging, Recycling, Reloaded, Request, Scaled, Status,
 };
 use tapster_sys::signal::{self, Signal};
 
@@ -101,7 +102,13 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
         }
         Verb::Stacks => {
             let line = ask_about(command, &mut server, &Request::Stacks, COLLECTING)?;
-            read(line, json, |stacks: Stacks| show::stacks(&stacks))
+            read(line, json, |stacks: Collected| show::stacks(&stacks))
+        }
+        Verb::Profile(ref options) => {
+            let patience = COLLECTING + Duration::from_secs(options.seconds.into());
+            let line = ask_about(command, &mut server, &profile::request(options), patience)?;
+            let said: Collected = parse(&line)?;
+            profile::write(options, &said)
         }
         Verb::Health { ready } => health::check(command, ready),
     }
@@ -136,11 +143,16 @@ fn has_moved(line: &str) -> bool {
 }
 
 fn read<T: DeserializeOwned>(line: String, json: bool, words: impl FnOnce(T) -> String) -> Said {
-    let answer: Answer<T> = serde_json::from_str(&line)
+    let body = parse(&line)?;
+    Ok(if json { line } else { words(body) })
+}
+
+/// What an answer says, or why there is none.
+fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
+    let answer: Answer<T> = serde_json::from_str(line)
         .map_err(|error| format!("the answer is not understood ({error}): {line}"))?;
     match (answer.ok, answer.body) {
-        (true, Some(_)) if json => Ok(line),
-        (true, Some(body)) => Ok(words(body)),
+        (true, Some(body)) => Ok(body),
         _ => Err(answer.error.unwrap_or_else(|| "the server says no and not why".to_owned())),
     }
 }

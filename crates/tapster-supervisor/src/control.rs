@@ -8,6 +8,7 @@ mod door;
 mod front;
 mod history;
 pub mod place;
+mod profile;
 pub mod protocol;
 mod socket;
 mod stacks;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::{ControlSocket, Settings};
 use tapster_observe::{Log, Scoreboard};
-use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::inbox::{Inbox, Message, Sampling};
 use tapster_sys::poll::Interest;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
@@ -81,6 +82,8 @@ pub struct Control {
     clients: Clients,
     waiting: Vec<(ClientId, Wish)>,
     stacks: Option<Collection>,
+    /// The profile that is being made, and for whom.
+    profile: Option<(ClientId, Collection)>,
     /// Whether [`Control::serve`] has work of its own: a client that was answered may have sent its next request already,
     /// and a reload that was ordered is to be followed.
     has_work: bool,
@@ -111,6 +114,7 @@ enum Source {
     Socket,
     Client(ClientId),
     Stacks(usize),
+    Profile(usize),
     Admin(admin::Source),
 }
 
@@ -133,6 +137,7 @@ impl Control {
             clients: Clients::new(MOST_CLIENTS, LONGEST_REQUEST),
             waiting: Vec::new(),
             stacks: None,
+            profile: None,
             has_work: false,
             admin: Admin::new(admin),
             history: History::default(),
@@ -170,7 +175,9 @@ impl Control {
         let admin = self.admin.sources().map(|(which, source)| (Source::Admin(which), source));
         let stacks = self.stacks.iter().flat_map(Collection::sources);
         let stacks = stacks.map(|(place, source)| (Source::Stacks(place), source));
-        doors.chain(clients).chain(stacks).chain(admin)
+        let profile = self.profile.iter().flat_map(|(_, profile)| profile.sources());
+        let profile = profile.map(|(place, source)| (Source::Profile(place), source));
+        doors.chain(clients).chain(stacks).chain(profile).chain(admin)
     }
 
     /// When [`Control::serve`] is to be called at the latest, if ever.
@@ -178,7 +185,8 @@ impl Control {
         let door = self.socket.as_ref().and_then(|(_, door)| door.deadline());
         let now = self.has_work.then_some(Time::ZERO);
         let stacks = self.stacks.as_ref().map(Collection::deadline);
-        [self.clients.deadline(), self.admin.deadline(), self.retry, door, stacks, now]
+        let profile = self.profile.as_ref().map(|(_, profile)| profile.deadline());
+        [self.clients.deadline(), self.admin.deadline(), self.retry, door, stacks, profile, now]
             .into_iter()
             .flatten()
             .min()
@@ -193,11 +201,13 @@ impl Control {
                 Source::Socket => self.accept(scene.now),
                 Source::Client(id) => self.clients.attend(id, scene.now),
                 Source::Stacks(place) => self.stacks.iter_mut().for_each(|stacks| stacks.attend(place)),
+                Source::Profile(place) => self.profile.iter_mut().for_each(|(_, all)| all.attend(place)),
                 Source::Admin(which) => self.admin.attend(which, scene.now),
             }
         }
         self.pass_time(scene.now);
         self.tell_stacks(scene.now);
+        self.tell_profile(scene.now);
         let health = status::health(scene, &self.history, self.heir.is_some());
         self.admin.answer(health, scene.now);
         self.answer_requests(scene)
@@ -306,6 +316,9 @@ impl Control {
                 self.stacks.get_or_insert_with(|| Collection::begin(scene));
                 self.waiting.push((id, Wish::Stacks));
                 None
+            }
+            Request::Profile { seconds, rate, cpu, all_threads } => {
+                self.begin_profile(id, Sampling { seconds, rate, cpu, all_threads }, scene)
             }
             _ if self.history.stopping => self.refuse(id, "the server is stopping", scene.now),
             Request::Reload => {

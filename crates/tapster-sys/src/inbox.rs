@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 use crate::message::SIZE;
-pub use crate::message::{Message, Retire};
+pub use crate::message::{Message, Retire, Sampling};
 
 /// Linux keeps message boundaries and tells of a closed peer with one socket type; elsewhere only the first.
 #[cfg(target_os = "linux")]

@@ -46,6 +46,9 @@ pub enum Message {
     /// Supervisor to worker: write what all threads do, as text, to the descriptor that comes beside the message, and
     /// close it. Done also while every thread is stuck.
     Stacks,
+    /// Supervisor to worker: see for some time what the threads do, and write it to the descriptor that comes beside the
+    /// message.
+    Profile(Sampling),
     /// Worker to supervisor: it serves on, and should be replaced.
     Retire(Retire),
     /// Supervisor to template: fork the worker of this slot.
@@ -95,6 +98,47 @@ pub enum Message {
     },
 }
 
+/// How often and for how long a worker looks at what its threads do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sampling {
+    /// Seconds, at most [`Sampling::MOST_SECONDS`].
+    pub seconds: u16,
+    /// Looks a second, at most [`Sampling::MOST_RATE`].
+    pub rate: u16,
+    /// Whether the time on a CPU counts, and not all that passes.
+    pub cpu: bool,
+    /// Whether the application's own threads count too, and not only those in requests.
+    pub all_threads: bool,
+}
+
+impl Sampling {
+    /// An hour.
+    pub const MOST_SECONDS: u16 = 3600;
+    /// More would be nothing but looking.
+    pub const MOST_RATE: u16 = 1000;
+    /// Bits of the number of seconds, and of the rate.
+    const SECONDS_BITS: u32 = 12;
+    const RATE_BITS: u32 = 10;
+
+    fn encode(self) -> u32 {
+        let flags = u32::from(self.cpu) | u32::from(self.all_threads) << 1;
+        let seconds = u32::from(self.seconds.min(Sampling::MOST_SECONDS));
+        let rate = u32::from(self.rate.min(Sampling::MOST_RATE));
+        seconds | rate << Sampling::SECONDS_BITS | flags << (Sampling::SECONDS_BITS + Sampling::RATE_BITS)
+    }
+
+    fn decode(value: u32) -> Sampling {
+        let field = |shift: u32, bits: u32| (value >> shift & ((1 << bits) - 1)) as u16;
+        let flags = field(Sampling::SECONDS_BITS + Sampling::RATE_BITS, 2);
+        Sampling {
+            seconds: field(0, Sampling::SECONDS_BITS),
+            rate: field(Sampling::SECONDS_BITS, Sampling::RATE_BITS),
+            cpu: flags & 1 != 0,
+            all_threads: flags & 2 != 0,
+        }
+    }
+}
+
 /// Why a worker asks for a successor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retire {
@@ -133,6 +177,7 @@ impl Message {
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
             Message::Stacks => (20, 0),
+            Message::Profile(sampling) => (21, sampling.encode()),
             Message::Hop => (70, 0),
             Message::Certificates => (71, 0),
             Message::Lists => (72, 0),
@@ -170,6 +215,7 @@ impl Message {
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             20 => Some(Message::Stacks),
+            21 => Some(Message::Profile(Sampling::decode(value))),
             70 => Some(Message::Hop),
             71 => Some(Message::Certificates),
             72 => Some(Message::Lists),
@@ -209,6 +255,8 @@ mod tests {
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),
             Message::Stacks,
+            Message::Profile(Sampling { seconds: 3600, rate: 1000, cpu: false, all_threads: true }),
+            Message::Profile(Sampling { seconds: 10, rate: 99, cpu: true, all_threads: false }),
             Message::Hop,
             Message::Certificates,
             Message::Lists,

@@ -55,6 +55,13 @@ pub enum Interest {
     Writable,
 }
 
+/// Whether nobody will read what is written to this pipe.
+pub fn is_abandoned(writer: BorrowedFd<'_>) -> bool {
+    let mut entry = [PollFd::from_borrowed_fd(writer, PollFlags::empty())];
+    let now = timespec(Duration::ZERO);
+    rustix::event::poll(&mut entry, Some(&now)).is_ok_and(|count| count > 0)
+}
+
 /// Waits until a descriptor is as wished, or `timeout` is over (none: for ever), or a signal comes. Says for each
 /// descriptor whether it is to be looked at: as wished, closed by the other end, or broken.
 pub fn wait(descriptors: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -> io::Result<Vec<bool>> {

@@ -72,6 +72,11 @@ impl Shared<'_> {
                     self.write_stacks(to);
                 }
             }
+            Message::Profile(sampling) => {
+                if let Some(to) = descriptor {
+                    self.write_profile(sampling, to);
+                }
+            }
             Message::Reopen => self.change_log(descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
             Message::Promoted

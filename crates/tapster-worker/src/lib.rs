@@ -49,6 +49,7 @@ mod packed;
 mod parker;
 mod peers;
 mod policy;
+mod profile;
 mod queue;
 mod quota;
 mod receive;

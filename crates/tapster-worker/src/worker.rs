@@ -99,7 +99,7 @@ pub(crate) struct Engine {
     pub(crate) is_wedged: AtomicBool,
     /// Runs first on every native thread.
     on_start: OnceLock<fn()>,
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: Arc<AtomicBool>,
     pub(crate) drain: Mutex<Option<Drain>>,
     /// How long a drain leaves idle connections open that no peer takes.
     pub(crate) idle_grace_ms: AtomicU32,
@@ -178,7 +178,7 @@ impl Worker {
             is_stuck: AtomicBool::new(false),
             is_wedged: AtomicBool::new(false),
             on_start: OnceLock::new(),
-            draining: AtomicBool::new(false),
+            draining: Arc::new(AtomicBool::new(false)),
             drain: Mutex::new(None),
             idle_grace_ms: AtomicU32::new(IDLE_GRACE_MS),
             takes_last: AtomicBool::new(false),

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
-use tapster_gateway::{App, Request, Respond, Stacks};
+use tapster_gateway::{App, Counted, Request, Respond, Sampler, Stacks};
 use tapster_observe::{Level, Log, Scoreboard, WorkerBoard};
 
 use crate::environ::Template;
 use crate::interrupt::Interrupter;
+use crate::sampler::PythonSampler;
 use crate::stacks::StackReader;
 use crate::{call, failure, ffi};
 
@@ -92,5 +93,9 @@ impl App for Application {
 
     fn stacks(&self) -> Stacks {
         self.stacks.read()
+    }
+
+    fn sampler(&self, counted: Counted) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(PythonSampler::new(counted)))
     }
 }

@@ -24,6 +24,7 @@ mod interrupt;
 mod previous;
 mod recent;
 mod response;
+mod sampler;
 mod stacks;
 mod start_response;
 

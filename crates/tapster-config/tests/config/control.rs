@@ -1,6 +1,6 @@
 //! The commands for a running server.
 
-use tapster_config::{BindPlace, Command, ControlCommand, ControlSocket, Verb};
+use tapster_config::{BindPlace, Command, ControlCommand, ControlSocket, ProfileOptions, Verb};
 
 use crate::sources::run;
 
@@ -26,6 +26,16 @@ fn each_command_is_told_from_the_others_and_from_an_application() {
         ("tapster purge HTTPS://A.test/Path", Verb::Purge("https://a.test/Path".to_owned())),
         ("tapster purge /css/*", Verb::Purge("/css/*".to_owned())),
         ("tapster stacks", Verb::Stacks),
+        ("tapster profile", Verb::Profile(ProfileOptions::default())),
+        (
+            "tapster profile --seconds 5 --clock cpu -o a.json",
+            Verb::Profile(ProfileOptions {
+                seconds: 5,
+                cpu: true,
+                output: Some("a.json".into()),
+                ..ProfileOptions::default()
+            }),
+        ),
         ("tapster health", Verb::Health { ready: false }),
         ("tapster health --ready", Verb::Health { ready: true }),
     ] {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use tapster_supervisor::control::protocol::{
-    CacheStatus, FrontStatus, HostStatus, LastReload, Stacks, Status, WorkerStacks, WorkerStatus,
+    CacheStatus, Collected, FrontStatus, HostStatus, LastReload, Status, WorkerStatus, WorkerText,
 };
 
 /// Everything about a server.
@@ -206,9 +206,9 @@ fn row(worker: &WorkerStatus, threads: usize) -> [String; 9] {
 }
 
 /// The stacks of all workers.
-pub(super) fn stacks(stacks: &Stacks) -> String {
+pub(super) fn stacks(stacks: &Collected) -> String {
     let mut text = String::new();
-    for WorkerStacks { worker, pid, text: stacks, complete } in &stacks.workers {
+    for WorkerText { worker, pid, text: stacks, complete } in &stacks.workers {
         let rest = if *complete { "" } else { " (it did not write everything in its time)" };
         let _ = writeln!(text, "worker {worker} (pid {pid}){rest}:\n{}\n", indented(stacks.trim_end()));
     }

@@ -160,6 +160,11 @@ impl Clients {
         self.list.iter().map(|client| client.id).collect()
     }
 
+    /// Whether nobody is there any more, or sends nothing more.
+    pub fn has_left(&self, id: ClientId) -> bool {
+        self.list.iter().find(|client| client.id == id).is_none_or(|client| client.ended)
+    }
+
     fn find(&mut self, id: ClientId) -> Option<&mut Client> {
         self.list.iter_mut().find(|client| client.id == id)
     }

@@ -41,15 +41,29 @@ pub enum Request {
         /// A URL, a target beginning with `/` on every host, either with a `*` at its end for all that begin so, or `*` alone.
         what: String,
     },
-    /// Say what every thread does. Answered with [`Stacks`].
+    /// Say what every thread does. Answered with [`Collected`] texts for people.
     Stacks,
+    /// Say what the threads do over some time. Answered with [`Collected`] texts in JSON when that is over.
+    Profile {
+        /// How long: at least 1, at most an hour.
+        seconds: u16,
+        /// How often a second every thread is looked at: 1 to 1000.
+        rate: u16,
+        /// Whether the time on a CPU counts, and not all that passes.
+        #[serde(default)]
+        cpu: bool,
+        /// Whether the application's own threads count too, and not only those in requests.
+        #[serde(default)]
+        all_threads: bool,
+    },
 }
 
 impl Request {
     /// Whether the server is to do something that changes it.
     pub const fn is_an_order(&self) -> bool {
         match self {
-            Request::Version | Request::Status | Request::Health | Request::Stacks => false,
+            Request::Version | Request::Status | Request::Health => false,
+            Request::Stacks | Request::Profile { .. } => false,
             Request::Reload | Request::Stop | Request::Scale { .. } | Request::Recycle { .. } => true,
             Request::Purge { .. } => true,
         }
@@ -130,23 +144,23 @@ pub struct Purging {
     pub fronts: usize,
 }
 
-/// What every thread does.
+/// What every worker was asked for.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Stacks {
+pub struct Collected {
     /// Each worker with its text.
-    pub workers: Vec<WorkerStacks>,
+    pub workers: Vec<WorkerText>,
 }
 
-/// What the threads of one worker do.
+/// What one worker says.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct WorkerStacks {
+pub struct WorkerText {
     /// Its number.
     pub worker: usize,
     /// Its process id.
     pub pid: u32,
-    /// The stacks, of all its threads.
+    /// The stacks of all its threads, or its profile.
     pub text: String,
     /// Whether it wrote everything in its time.
     pub complete: bool,

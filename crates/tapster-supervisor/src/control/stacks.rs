@@ -1,19 +1,19 @@
-//! What every thread of every worker does: asked of all workers at once, each of which writes into a pipe of its own.
-//! Who does not write in time is reported as incomplete.
+//! What every thread of every worker does, now or over some time: asked of all workers at once, each of which writes into a
+//! pipe of its own. Who does not write in time is reported as incomplete.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use tapster_sys::inbox::Message;
+use tapster_sys::inbox::{Message, Sampling};
 use tapster_sys::poll::Interest;
 use tapster_sys::process;
 
 use crate::member::State;
 
 use super::Scene;
-use super::protocol::{Stacks, WorkerStacks};
+use super::protocol::{Collected, WorkerText};
 
 /// Time since the supervisor started.
 type Time = Duration;
@@ -21,7 +21,7 @@ type Time = Duration;
 /// How long the workers may take: they wait for the interpreter's lock for a part of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that are kept of each worker.
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 8 << 20;
 /// Bytes read at once.
 const PIECE: usize = 16 * 1024;
 
@@ -43,15 +43,25 @@ struct Asked {
 }
 
 impl Collection {
-    /// Asks every worker that listens.
+    /// Asks every worker that listens for its stacks.
     pub fn begin(scene: &Scene<'_>) -> Collection {
+        Collection::ask(scene, Message::Stacks, PATIENCE)
+    }
+
+    /// Asks every worker that listens for a profile.
+    pub fn begin_profile(scene: &Scene<'_>, sampling: Sampling) -> Collection {
+        let time = Duration::from_secs(sampling.seconds.into());
+        Collection::ask(scene, Message::Profile(sampling), time + PATIENCE)
+    }
+
+    fn ask(scene: &Scene<'_>, question: Message, patience: Duration) -> Collection {
         let slots = 0..scene.board.workers();
         let listens = |slot: &usize| {
             let state = scene.fleet.member(*slot).map(|member| &member.state);
             matches!(state, Some(State::Ready { .. } | State::Draining { .. }))
         };
-        let workers = slots.filter(listens).filter_map(|slot| Asked::new(slot, scene)).collect();
-        Collection { workers, until: scene.now + PATIENCE }
+        let workers = slots.filter(listens).filter_map(|slot| Asked::new(slot, question, scene)).collect();
+        Collection { workers, until: scene.now + patience }
     }
 
     /// What is to be waited for, by the place in the collection.
@@ -77,19 +87,19 @@ impl Collection {
     }
 
     /// The answer, when there is nothing more to wait for.
-    pub fn result(&self, now: Time) -> Option<Stacks> {
+    pub fn result(&self, now: Time) -> Option<Collected> {
         let is_done = now >= self.until || self.is_complete();
-        is_done.then(|| Stacks { workers: self.workers.iter().map(Asked::result).collect() })
+        is_done.then(|| Collected { workers: self.workers.iter().map(Asked::result).collect() })
     }
 }
 
 impl Asked {
     /// None for a worker that has just ended.
-    fn new(slot: usize, scene: &Scene<'_>) -> Option<Asked> {
+    fn new(slot: usize, question: Message, scene: &Scene<'_>) -> Option<Asked> {
         let pid = scene.children.pid(slot)?.as_raw().cast_unsigned();
         let asked = process::pipe().and_then(|(reader, writer)| {
             process::set_nonblocking(reader.as_fd())?;
-            scene.channels.send(slot, Message::Stacks, Some(writer.as_fd()))?;
+            scene.channels.send(slot, question, Some(writer.as_fd()))?;
             Ok(reader)
         });
         let (pipe, text) = match asked {
@@ -118,9 +128,9 @@ impl Asked {
         }
     }
 
-    fn result(&self) -> WorkerStacks {
+    fn result(&self) -> WorkerText {
         let Asked { slot, pid, text, complete, .. } = self;
         let text = String::from_utf8_lossy(text).into_owned();
-        WorkerStacks { worker: slot + 1, pid: *pid, text, complete: *complete }
+        WorkerText { worker: slot + 1, pid: *pid, text, complete: *complete }
     }
 }
