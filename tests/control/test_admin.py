@@ -48,7 +48,7 @@ def test_a_server_that_serves_is_live_started_and_ready(serve: Serve) -> None:
     assert probe(admin, "live") == (200, b"live\n")
     assert probe(admin, "startup") == (200, b"started\n")
     assert probe(admin, "ready") == (200, b"ready\n")
-    assert probe(admin, "metrics")[0] == 404
+    assert probe(admin, "nothing")[0] == 404
     assert probe(admin, "ready", "POST")[0] == 405
     with Connection(admin) as connection:
         connection.send(b"HEAD /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")

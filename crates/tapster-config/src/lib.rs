@@ -19,6 +19,7 @@ mod front;
 mod help;
 pub mod kind;
 mod load;
+mod monitoring;
 pub mod option;
 pub mod options;
 mod origin;

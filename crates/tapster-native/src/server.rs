@@ -9,7 +9,9 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tapster_config::{AccessLog, LogLevel, Settings};
 use tapster_front::acme::Prepared;
-use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, front_words, words_needed};
+use tapster_observe::{
+    AccessMode, Level, Log, LogOptions, Output, Scoreboard, front_words, meter_words, words_needed,
+};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
@@ -160,9 +162,7 @@ fn supervise(
     let before_workers = settings.has_front() && !settings.front_alone;
     // Alone each process is one.
     let fronts = if settings.front_alone { slots } else { usize::from(before_workers) };
-    let words = words_needed(slots, settings.threads) + front_words(fronts);
-    let words = SharedWords::create("tapster-scoreboard", words)?;
-    let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?.with_fronts(fronts)?;
+    let board = scoreboard(settings, slots, fronts)?;
     if workers.most > 1 {
         board.note_many_workers();
     }
@@ -195,6 +195,19 @@ fn supervise(
     };
     Ok(supervision
         .run(&mut Forks { py, hooks }, &mut Children { py, renewal, workers: workers.most, log, own })?)
+}
+
+/// The counters of all processes. What costs a little with each request is there only if something is to read it.
+fn scoreboard(
+    settings: &Settings,
+    slots: usize,
+    fronts: usize,
+) -> Result<Scoreboard, Box<dyn std::error::Error>> {
+    let meters = if settings.is_measured() { meter_words(slots, settings.threads) } else { 0 };
+    let words = words_needed(slots, settings.threads) + front_words(fronts) + meters;
+    let words = SharedWords::create("tapster-scoreboard", words)?;
+    let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?.with_fronts(fronts)?;
+    Ok(if meters > 0 { board.with_meters()? } else { board })
 }
 
 /// How the supervisor forks.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::refusals::{REASONS, place_of};
 use crate::scoreboard::Words;
 
 use hosts::{HOST_WORDS, HOSTS};
@@ -25,10 +26,6 @@ pub(crate) const FRONT_WORDS: usize = (OWN_WORDS + HOSTS * HOST_WORDS).next_mult
 
 /// Status classes 1xx to 5xx.
 const CLASSES: usize = 5;
-
-/// The statuses of refusals that are counted apart, each in its word; others share the last word.
-const REASONS: [u16; 17] =
-    [400, 403, 404, 408, 413, 414, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505, 0];
 
 /// How many there are now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,8 +164,7 @@ impl FrontBoard {
 
     /// Counts a refusal by its reason, besides [`FrontBoard::answered`].
     pub fn refused(&self, status: u16) {
-        let place = REASONS.iter().position(|known| *known == status).unwrap_or(REASONS.len() - 1);
-        add(&self.own()[REFUSED + place], 1);
+        add(&self.own()[REFUSED + place_of(status)], 1);
     }
 
     /// Counts one more.

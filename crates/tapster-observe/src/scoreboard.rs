@@ -19,12 +19,13 @@
 //!    10  fronts                                   14  requests that waited too long for a thread
 //!    11  first word of the fronts                 15  requests not run: their client was gone
 //!    12  words of a front                         16  requests that wait for a thread
-//! 13…15 reserved                                 17  log lines that were dropped
-//!                                              18  panics of the server that were caught
+//!    13  first word of the meters, 0: none        17  log lines that were dropped
+//! 14…15 reserved                                 18  panics of the server that were caught
 //!                                            19…23  reserved
 //! ```
 //!
-//! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`.
+//! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`. Behind those come the
+//! meters, if anybody is to read them: see `meter.rs`.
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.
 
@@ -36,6 +37,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::WorkerBoard;
 use crate::front_board::{FRONT_WORDS, FrontBoard};
+use crate::meter::Reading;
+use crate::meters::{self, WorkerMeters};
 
 /// First word of the memory: `TAPSTER` and a zero byte, read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
@@ -46,6 +49,7 @@ pub const VERSION: u64 = 1;
 const BOOT_FAILURE: usize = 8;
 const MANY_WORKERS: usize = 9;
 const FRONTS: usize = 10;
+const METERS: usize = 13;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
@@ -69,6 +73,11 @@ pub const fn front_words(fronts: usize) -> usize {
     fronts * FRONT_WORDS
 }
 
+/// How many words more it takes with meters.
+pub const fn meter_words(workers: usize, threads: usize) -> usize {
+    meters::words_of(workers, threads)
+}
+
 /// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
 const fn worker_stride(threads: usize) -> usize {
     (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(PAIR_WORDS)
@@ -81,6 +90,8 @@ pub struct Scoreboard {
     workers: usize,
     threads: usize,
     fronts: usize,
+    /// Where the meters begin, if there are any.
+    meters: Option<usize>,
 }
 
 impl Scoreboard {
@@ -93,7 +104,7 @@ impl Scoreboard {
         }
         words[1].store(VERSION, Relaxed);
         words[0].store(MAGIC, Relaxed);
-        Ok(Scoreboard { words, workers, threads, fronts: 0 })
+        Ok(Scoreboard { words, workers, threads, fronts: 0, meters: None })
     }
 
     /// The same with room for fronts, which takes [`front_words`] more.
@@ -104,6 +115,14 @@ impl Scoreboard {
             self.words[FRONTS + place].store(size as u64, Relaxed);
         }
         Ok(Scoreboard { fronts, ..self })
+    }
+
+    /// The same with room for meters, which takes [`meter_words`] more. They lie behind the fronts, so those come first.
+    pub fn with_meters(self) -> Result<Scoreboard, ScoreboardError> {
+        let first = words_needed(self.workers, self.threads) + front_words(self.fronts);
+        check_meters(&self.words, first, self.workers, self.threads)?;
+        self.words[METERS].store(first as u64, Relaxed);
+        Ok(Scoreboard { meters: Some(first), ..self })
     }
 
     /// Opens a scoreboard that [`Scoreboard::new`] made, in this process or another.
@@ -119,7 +138,9 @@ impl Scoreboard {
         check_size(&words, workers, threads)?;
         let fronts = head(FRONTS) as usize;
         check_fronts(&words, words_needed(workers, threads), fronts)?;
-        Ok(Scoreboard { words, workers, threads, fronts })
+        let meters = Some(head(METERS) as usize).filter(|first| *first > 0);
+        meters.map_or(Ok(()), |first| check_meters(&words, first, workers, threads))?;
+        Ok(Scoreboard { words, workers, threads, fronts, meters })
     }
 
     /// How many workers it has room for.
@@ -139,7 +160,21 @@ impl Scoreboard {
     pub fn worker(&self, slot: usize) -> WorkerBoard {
         assert!(slot < self.workers, "worker slot {slot} of a scoreboard for {}", self.workers);
         let first = HEAD_WORDS + slot * worker_stride(self.threads);
-        WorkerBoard::new(Arc::clone(&self.words), first, self.threads)
+        WorkerBoard::new(Arc::clone(&self.words), first, self.threads, self.meters(slot))
+    }
+
+    /// The meters of one worker; none where there are no meters, or no such worker.
+    pub fn meters(&self, slot: usize) -> Option<WorkerMeters> {
+        let start = self.meters.filter(|_| slot < self.workers)?;
+        Some(WorkerMeters::new(Arc::clone(&self.words), start, slot, self.threads))
+    }
+
+    /// What all meters say together; none where there are none. It costs some microseconds a thread.
+    pub fn read_meters(&self) -> Option<Reading> {
+        self.meters?;
+        let mut all = Reading::default();
+        (0..self.workers).filter_map(|slot| self.meters(slot)).for_each(|meters| meters.add_to(&mut all));
+        Some(all)
     }
 
     /// The counters of one front; none where there is no such front.
@@ -201,6 +236,19 @@ fn check_size(words: &[AtomicU64], workers: usize, threads: usize) -> Result<(),
 fn check_fronts(words: &[AtomicU64], first: usize, fronts: usize) -> Result<(), ScoreboardError> {
     let needed =
         fronts.checked_mul(FRONT_WORDS).and_then(|more| more.checked_add(first)).unwrap_or(usize::MAX);
+    match words.len() >= needed {
+        true => Ok(()),
+        false => Err(ScoreboardError::TooSmall { words: words.len(), needed }),
+    }
+}
+
+fn check_meters(
+    words: &[AtomicU64],
+    first: usize,
+    workers: usize,
+    threads: usize,
+) -> Result<(), ScoreboardError> {
+    let needed = meters::words_of(workers, threads).saturating_add(first);
     match words.len() >= needed {
         true => Ok(()),
         false => Err(ScoreboardError::TooSmall { words: words.len(), needed }),

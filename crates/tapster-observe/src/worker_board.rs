@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use crate::meter::Meter;
+use crate::meters::WorkerMeters;
 use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words};
 
 const PID: usize = 0;
@@ -76,11 +78,27 @@ pub struct WorkerBoard {
     words: Words,
     first: usize,
     threads: usize,
+    meters: Option<WorkerMeters>,
 }
 
 impl WorkerBoard {
-    pub(crate) fn new(words: Words, first: usize, threads: usize) -> WorkerBoard {
-        WorkerBoard { words, first, threads }
+    pub(crate) fn new(
+        words: Words,
+        first: usize,
+        threads: usize,
+        meters: Option<WorkerMeters>,
+    ) -> WorkerBoard {
+        WorkerBoard { words, first, threads, meters }
+    }
+
+    /// What is measured of the worker besides, if anybody is to read it.
+    pub fn meters(&self) -> Option<&WorkerMeters> {
+        self.meters.as_ref()
+    }
+
+    /// What is measured of one thread, if anybody is to read it.
+    pub fn meter(&self, thread: usize) -> Option<Meter> {
+        self.meters.as_ref()?.thread(thread)
     }
 
     /// Gives the slot to a new process, which is booting. What belongs to a process (connections, running requests)
@@ -143,6 +161,9 @@ impl WorkerBoard {
         let worker = self.worker();
         worker[REFUSALS].fetch_add(1, Relaxed);
         worker[REFUSALS + class(status)].fetch_add(1, Relaxed);
+        if let Some(meters) = &self.meters {
+            meters.refused(status);
+        }
     }
 
     /// Counts a request that was lost. Any thread may call it.

@@ -1,5 +1,5 @@
 //! How a running server is watched and told what to do: the control socket for operators, and the admin listeners for
-//! health checks. Served by the supervisor's own loop between its other work, so that both answer whatever the
+//! health checks and metrics. Served by the supervisor's own loop between its other work, so that both answer whatever the
 //! application does; nothing here waits for a client.
 
 pub mod admin;
@@ -7,6 +7,7 @@ pub mod clients;
 mod door;
 mod front;
 mod history;
+mod metrics;
 pub mod place;
 mod profile;
 pub mod protocol;
@@ -17,10 +18,10 @@ mod status;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tapster_config::{ControlSocket, Settings};
-use tapster_observe::{Log, Scoreboard};
+use tapster_observe::{Log, Scoreboard, exposition};
 use tapster_sys::inbox::{Inbox, Message, Sampling};
 use tapster_sys::poll::Interest;
 use tapster_sys::process::Pid;
@@ -31,10 +32,11 @@ use crate::channels::Channels;
 use crate::children::Children;
 use crate::{Command, Fleet, Report};
 
-use admin::Admin;
+use admin::{Admin, Sources};
 use clients::{After, ClientId, Clients};
 use door::Door;
 use history::{History, ReloadEnd};
+use metrics::Subject;
 use protocol::{
     Health, Identity, LONGEST_REQUEST, Purging, Recycling, Reloaded, Request, Scaled, failure, success,
 };
@@ -93,6 +95,7 @@ pub struct Control {
     has_cache: bool,
     /// The workers are fronts.
     is_front: bool,
+    started: SystemTime,
 }
 
 /// What a client waits for.
@@ -144,6 +147,7 @@ impl Control {
             identity,
             has_cache: settings.caching.size > 0,
             is_front: settings.front_alone,
+            started: SystemTime::now(),
         }
     }
 
@@ -208,9 +212,15 @@ impl Control {
         self.pass_time(scene.now);
         self.tell_stacks(scene.now);
         self.tell_profile(scene.now);
-        let health = status::health(scene, &self.history, self.heir.is_some());
-        self.admin.answer(health, scene.now);
+        self.answer_admin(scene);
         self.answer_requests(scene)
+    }
+
+    fn answer_admin(&mut self, scene: &Scene<'_>) {
+        let health = status::health(scene, &self.history, self.heir.is_some());
+        let subject = Subject { scene, history: &self.history, health, started: self.started };
+        let metrics = |format| Some(exposition::text(&metrics::families(&subject), format));
+        self.admin.answer(&Sources { health, metrics: &metrics }, scene.now);
     }
 
     /// The fleet knows of every order by now. One that it folded into a reload before was not reported.
@@ -489,7 +499,8 @@ impl Control {
     /// ends; takes a second at most.
     pub fn part_from_probes(&mut self, began: Instant) {
         if self.heir.is_some() {
-            self.admin.serve_to_end(Health { ready: true, started: true }, || began.elapsed());
+            let health = Health { ready: true, started: true };
+            self.admin.serve_to_end(&Sources { health, metrics: &|_| None }, || began.elapsed());
         }
     }
 

@@ -5,6 +5,7 @@
 //! and said so.
 
 pub mod accept;
+pub mod accept_queue;
 pub mod beneath;
 pub mod clock;
 pub mod connected;

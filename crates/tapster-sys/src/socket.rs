@@ -263,6 +263,14 @@ impl Listener {
         }
     }
 
+    /// How many connections wait to be accepted; none where the system does not tell.
+    pub fn queued(&self) -> Option<u32> {
+        match self.address {
+            Address::Inet(_) => crate::accept_queue::of_inet(self.as_fd()).ok(),
+            Address::Unix(_) => crate::accept_queue::of_unix(self.as_fd()).ok(),
+        }
+    }
+
     /// Takes one connection: non-blocking, close-on-exec.
     ///
     /// # Errors

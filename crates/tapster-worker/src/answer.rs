@@ -13,18 +13,21 @@ use crate::burst;
 use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
 use crate::incoming::Incoming;
+use crate::measure;
 use crate::respond::{Answer, Responder};
 use crate::routes::Route;
 use crate::serve::Context;
 use crate::token::View;
 use crate::worker::Shared;
 
-/// Calls the application for the request in the scratch. Gives the connection back if it goes on here.
+/// Calls the application for the request in the scratch, which waited so long for a thread. Gives the connection back if it
+/// goes on here.
 pub(crate) fn answer(
     shared: &Shared,
     context: &mut Context,
     mut connection: Box<Connection>,
     mut exchange: Exchange,
+    queued: Duration,
 ) -> Option<Box<Connection>> {
     if shared.draining.load(Ordering::Relaxed) {
         exchange.keep_alive = false;
@@ -48,6 +51,7 @@ pub(crate) fn answer(
         running.begin(&context.scratch.request.vars);
     }
     shared.board.begin(thread, shared.micros(start));
+    let received = measure::begin(context);
     if inside.is_none() {
         wake_overseer(shared);
     }
@@ -55,6 +59,7 @@ pub(crate) fn answer(
     shared.board.end(thread, answer.status);
     context.now = Instant::now();
     let wall = context.now.saturating_duration_since(start);
+    measure::end(context, &answer, queued, wall, received);
     if measured {
         blocking.end(wall);
     }

@@ -2,7 +2,7 @@
 //! that lost the token in the application, and by the monitor (which calls nothing).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tapster_gateway::Body;
 use tapster_http1::encode::RefusalFields;
@@ -52,8 +52,10 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
             }
             Step::Dispatch(exchange) if context.may_call() => {
                 answered += 1;
-                connection.since = None;
-                answer::answer(shared, context, connection, exchange)
+                let since = connection.since.take();
+                let queued =
+                    since.map_or(Duration::ZERO, |since| context.now.saturating_duration_since(since));
+                answer::answer(shared, context, connection, exchange, queued)
             }
             Step::Dispatch(exchange) => {
                 let request = std::mem::take(&mut context.scratch.request);

@@ -38,6 +38,7 @@ mod incoming;
 mod introduction;
 mod lane;
 mod listen;
+mod measure;
 mod meter;
 mod monitor;
 mod neighbours;

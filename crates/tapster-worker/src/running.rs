@@ -79,7 +79,7 @@ impl Running {
 }
 
 /// The path as the client wrote it.
-fn path(vars: &Vars) -> &[u8] {
+pub(crate) fn path(vars: &Vars) -> &[u8] {
     let target = vars.get(Variable::RequestUri).or_else(|| vars.get(Variable::PathInfo)).unwrap_or(b"/");
     target.split(|&byte| byte == b'?').next().unwrap_or(target)
 }

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use tapster_observe::Meter;
+
 use crate::burst::{self, Pace};
 use crate::connection::{Connection, Scratch};
 use crate::date::DateClock;
@@ -28,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) at_hand: Option<(usize, usize)>,
     /// The monitor's knowledge of slow requests.
     pub(crate) overseer: Option<Overseer>,
+    /// Where the thread counts what is measured, if anybody is to read it.
+    pub(crate) meter: Option<Meter>,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -43,6 +47,7 @@ impl Context {
             burst: Pace::of(holder),
             at_hand: None,
             overseer: (holder == MONITOR).then(|| Overseer::new(shared)),
+            meter: shared.board.meter(usize::from(holder)),
             now: Instant::now(),
         }
     }
@@ -154,14 +159,19 @@ fn wait_for_events(shared: &Shared, context: &mut Context) {
     let sleep = shared.sleep(context.now);
     if context.may_call() {
         let token = &shared.lane.token;
+        let mut asked = None;
         shared.app.unlocked(&mut || {
             crate::events::poll(shared, context, sleep);
             token.await_lock(context.holder);
             shared.lane.wake_monitor();
+            asked = context.meter.as_ref().map(|_| Instant::now());
         });
         context.leads = token.accept_grant(context.holder);
         // The lock may have been long in coming.
         context.now = Instant::now();
+        if let (Some(meter), Some(asked)) = (&context.meter, asked) {
+            meter.waited_for_lock(context.now.saturating_duration_since(asked));
+        }
     } else {
         let sleep = sleep.into_iter().chain(overdue::wait(context)).chain(shared.patience()).min();
         crate::events::poll(shared, context, sleep);

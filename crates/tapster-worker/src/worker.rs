@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token as PollToken};
@@ -194,6 +194,9 @@ impl Worker {
             orphan: Orphan::default(),
         };
         engine.register()?;
+        if let (Some(meters), Ok(now)) = (engine.board.meters(), SystemTime::UNIX_EPOCH.elapsed()) {
+            meters.set_began(now.as_micros() as u64);
+        }
         Ok(Worker { engine: Arc::new(engine) })
     }
 

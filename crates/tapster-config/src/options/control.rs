@@ -29,11 +29,12 @@ pub(super) static ROWS: &[OptionSpec] = &[
         list: List::Separated(','),
         fallback: Fallback::Words("none"),
         group: Group::Control,
-        help: "Answer /-/live, /-/ready and /-/startup here, whatever the application does",
+        help: "Answer /-/live, /-/ready, /-/startup and /-/metrics here, whatever the application does",
         details: "HTTP for probes and balancers, answered by the supervisor: 200 or 503, also while every thread of \
                   the application is stuck. `/-/live`: the supervisor runs. `/-/startup`: a worker has served since \
-                  the start. `/-/ready`: a worker serves and nobody has asked the server to stop. There is no access \
-                  control: bind an address that only probes reach. Addresses are written as for `--bind`.",
+                  the start. `/-/ready`: a worker serves and nobody has asked the server to stop. `/-/metrics` is for \
+                  Prometheus, and measures what it tells. There is no access control: bind an address that only \
+                  probes reach. Addresses are written as for `--bind`.",
         ..ROW
     },
 ];

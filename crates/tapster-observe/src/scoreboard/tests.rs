@@ -4,12 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Lost, WorkerState};
+use crate::{Answered, Lost, Method, WorkerState};
 
 struct Memory(Vec<AtomicU64>);
 
@@ -123,6 +123,50 @@ fn a_thread_outside_the_table_touches_nothing() {
     board.worker(0).begin(1, 5);
     board.worker(0).end(1, 200);
     assert_eq!((board.worker(1).requests_total(), board.worker(1).busy_threads()), (0, 0));
+}
+
+#[test]
+fn meters_count_on_when_a_worker_is_another_process() {
+    let words = memory(words_needed(2, 2) + front_words(1) + meter_words(2, 2));
+    let board = Scoreboard::new(words.clone(), 2, 2).unwrap().with_fronts(1).unwrap();
+    assert!(board.read_meters().is_none() && board.meters(0).is_none());
+    let board = board.with_meters().unwrap();
+    let answered = Answered {
+        method: Method::Post,
+        status: 201,
+        queued: Duration::from_millis(1),
+        app: Duration::from_millis(3),
+        received: 5,
+        sent: 7,
+    };
+    for slot in 0..2 {
+        board.worker(slot).reset(1);
+        let meters = board.meters(slot).unwrap();
+        let meter = meters.thread(1).unwrap();
+        meter.begin(b"POST", b"/here");
+        meter.count(&answered);
+        meter.waited_for_lock(Duration::from_micros(300));
+        board.worker(slot).refused(408);
+        board.worker(slot).refused(418);
+        board.worker(slot).set_state(WorkerState::Gone);
+        board.worker(slot).reset(2);
+        assert_eq!(meter.subject().unwrap(), b"POST /here");
+    }
+    let opened = Scoreboard::open(words.clone()).unwrap();
+    let all = opened.read_meters().unwrap();
+    let unknown = |status, count| ((status, Method::Unknown), count);
+    assert_eq!(all.answers, [unknown(5, 2), ((201, Method::Post), 2), unknown(408, 2)]);
+    assert_eq!((all.received, all.sent, all.requests()), (10, 14, 6));
+    assert_eq!((all.durations[1].count(), all.durations[1].seconds()), (2, 0.008));
+    assert_eq!((all.queued.seconds(), all.app.seconds(), all.lock.count()), (0.002, 0.006, 2));
+    assert!(opened.meters(2).is_none() && opened.meters(0).unwrap().thread(2).is_none());
+    words[13].store(1 << 40, Relaxed);
+    assert!(matches!(Scoreboard::open(words), Err(ScoreboardError::TooSmall { .. })));
+    assert!(board_without_room().with_meters().is_err());
+}
+
+fn board_without_room() -> Scoreboard {
+    board(1, 1)
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! The admin listeners: health checks over HTTP/1.1, answered without the application. One request a connection, no
-//! bodies, few and small heads.
+//! The admin listeners: health checks and metrics over HTTP/1.1, answered without the application. One request a connection,
+//! no bodies, few and small heads.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tapster_http1::encode::{BodyField, Connection, DateCache, ServerFields, reason_phrase, response_head};
 use tapster_http1::{BodyLength, Head, Limits, framing};
+use tapster_observe::exposition::Format;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::socket::Listener;
 
@@ -20,6 +21,8 @@ type Time = Duration;
 const MOST_CLIENTS: usize = 64;
 /// How long those who have been accepted may take when this server ends and another one goes on.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// What most answers are.
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// Probes send a few hundred bytes.
 const LIMITS: Limits = Limits { request_line: 1024, head: 8 * 1024, fields: 50 };
 
@@ -32,6 +35,14 @@ pub struct Admin {
     door: Door,
     clients: Clients,
     date: DateCache,
+}
+
+/// Where answers come from; looked at for those who ask.
+pub struct Sources<'a> {
+    /// How the server is.
+    pub health: Health,
+    /// Its metrics; none when it ends and another one goes on.
+    pub metrics: &'a dyn Fn(Format) -> Option<String>,
 }
 
 /// What a descriptor belongs to.
@@ -95,11 +106,11 @@ impl Admin {
     }
 
     /// Answers every request that is there.
-    pub fn answer(&mut self, health: Health, now: Time) {
+    pub fn answer(&mut self, sources: &Sources<'_>, now: Time) {
         for id in self.clients.ids() {
             if let Some(head) = self.clients.take_request(id, length_of_head) {
                 let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-                let answer = respond(&head, health, self.date.at(seconds));
+                let answer = respond(&head, sources, self.date.at(seconds));
                 self.clients.answer(id, &answer, After::Close, now);
             }
         }
@@ -107,11 +118,11 @@ impl Admin {
 
     /// Answers those who have been accepted, for at most [`FAREWELL`]: this server ends and another one goes on, of which they
     /// know nothing. `clock` gives the time since the start.
-    pub fn serve_to_end(&mut self, health: Health, clock: impl Fn() -> Time) {
+    pub fn serve_to_end(&mut self, sources: &Sources<'_>, clock: impl Fn() -> Time) {
         let end = clock() + FAREWELL;
         loop {
             let now = clock();
-            self.answer(health, now);
+            self.answer(sources, now);
             self.clients.expire(now);
             let (ids, sources): (Vec<_>, Vec<_>) = self.clients.sources().unzip();
             if ids.is_empty() || now >= end {
@@ -143,6 +154,7 @@ fn length_of_head(bytes: &[u8]) -> Option<usize> {
 /// What is said to a request.
 struct Reply {
     status: u16,
+    content_type: &'static str,
     text: String,
     /// Fields besides the usual ones, each with its line end.
     fields: &'static str,
@@ -150,12 +162,12 @@ struct Reply {
 
 impl Reply {
     fn new(status: u16, text: &str) -> Reply {
-        Reply { status, text: format!("{text}\n"), fields: "" }
+        Reply { status, content_type: PLAIN, text: format!("{text}\n"), fields: "" }
     }
 }
 
 /// The whole answer to a head.
-fn respond(bytes: &[u8], health: Health, date: &[u8]) -> Vec<u8> {
+fn respond(bytes: &[u8], sources: &Sources<'_>, date: &[u8]) -> Vec<u8> {
     let mut head = Head::default();
     let parsed = head.parse(bytes, &LIMITS).and_then(|_| framing(&head, bytes));
     let method = head.method.of(bytes);
@@ -167,13 +179,17 @@ fn respond(bytes: &[u8], health: Health, date: &[u8]) -> Vec<u8> {
         Ok(_) if method != b"GET" && method != b"HEAD" => {
             Reply { fields: "Allow: GET, HEAD\r\n", ..Reply::new(405, "only GET and HEAD") }
         }
-        Ok(_) => route(head.parts.path.of(bytes), health),
+        Ok(_) => {
+            let format = Format::accepted(head.field(bytes, "accept"));
+            route(head.parts.path.of(bytes), format, sources)
+        }
     };
     encode(&reply, parsed.is_ok() && method == b"HEAD", date)
 }
 
 /// The resource at a path.
-fn route(path: &[u8], health: Health) -> Reply {
+fn route(path: &[u8], format: Format, sources: &Sources<'_>) -> Reply {
+    let health = sources.health;
     let probe = |good: bool, yes: &str, no: &str| match good {
         true => Reply::new(200, yes),
         false => Reply::new(503, no),
@@ -182,15 +198,21 @@ fn route(path: &[u8], health: Health) -> Reply {
         b"/-/live" => Reply::new(200, "live"),
         b"/-/ready" => probe(health.ready, "ready", "not ready"),
         b"/-/startup" => probe(health.started, "started", "starting"),
-        _ => Reply::new(404, "there are /-/live, /-/ready and /-/startup"),
+        b"/-/metrics" => match (sources.metrics)(format) {
+            Some(text) => {
+                Reply { status: 200, content_type: format.content_type(), text, fields: "Vary: Accept\r\n" }
+            }
+            None => Reply::new(503, "another server has taken over: ask again"),
+        },
+        _ => Reply::new(404, "there are /-/live, /-/ready, /-/startup and /-/metrics"),
     }
 }
 
 fn encode(reply: &Reply, without_body: bool, date: &[u8]) -> Vec<u8> {
     let phrase = if reply.status == 200 { "OK" } else { reason_phrase(reply.status) };
     let text = format!(
-        "{} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n{}",
-        reply.status, reply.fields
+        "{} {phrase}\r\nContent-Type: {}\r\nCache-Control: no-store\r\n{}",
+        reply.status, reply.content_type, reply.fields
     );
     let body = BodyField::Length(reply.text.len() as u64);
     let fields = ServerFields { date: Some(date), server: false, body, connection: Connection::Close };
@@ -214,8 +236,11 @@ mod tests {
     const DATE: &[u8] = b"Thu, 01 Jan 1970 00:00:00 GMT";
     const SERVES: Health = Health { ready: true, started: true };
 
+    const FAREWELLS: Sources<'static> = Sources { health: SERVES, metrics: &|_| None };
+
     fn ask(text: &str, health: Health) -> String {
-        String::from_utf8(respond(text.as_bytes(), health, DATE)).unwrap()
+        let metrics = |format: Format| Some(format!("{format:?}"));
+        String::from_utf8(respond(text.as_bytes(), &Sources { health, metrics: &metrics }, DATE)).unwrap()
     }
 
     fn status(path: &str, health: Health) -> u16 {
@@ -259,7 +284,7 @@ mod tests {
             client.read_to_string(&mut answer).unwrap();
             answer
         });
-        admin.serve_to_end(SERVES, || began.elapsed());
+        admin.serve_to_end(&FAREWELLS, || began.elapsed());
         assert!(asks.join().unwrap().ends_with("\r\n\r\nready\n"));
         assert!(admin.clients.ids().is_empty());
     }
@@ -271,8 +296,24 @@ mod tests {
         server.set_nonblocking(true).unwrap();
         admin.clients.add(server.into(), Time::ZERO);
         let calls = Cell::new(0);
-        admin.serve_to_end(SERVES, || FAREWELL * calls.replace(calls.get() + 1));
+        admin.serve_to_end(&FAREWELLS, || FAREWELL * calls.replace(calls.get() + 1));
         drop(silent);
+    }
+
+    #[test]
+    fn metrics_come_in_the_format_that_is_asked_for() {
+        let scrape = |accept: &str| {
+            let accept = if accept.is_empty() { String::new() } else { format!("Accept: {accept}\r\n") };
+            ask(&format!("GET /-/metrics HTTP/1.1\r\nHost: a\r\n{accept}\r\n"), SERVES)
+        };
+        let plain = scrape("");
+        assert!(plain.contains("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{plain}");
+        assert!(plain.ends_with("\r\n\r\nPrometheus") && plain.contains("Vary: Accept\r\n"), "{plain}");
+        let open = scrape("application/openmetrics-text");
+        assert!(
+            open.contains("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"),
+            "{open}"
+        );
     }
 
     #[test]

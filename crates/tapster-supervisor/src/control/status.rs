@@ -79,7 +79,8 @@ fn worker(scene: &Scene<'_>, slot: usize, member: &Member) -> WorkerStatus {
     }
 }
 
-fn member_state(member: &Member) -> &'static str {
+/// What a worker does, in a word or two.
+pub(super) fn member_state(member: &Member) -> &'static str {
     match member.state {
         State::Waiting { .. } => "waiting",
         State::Booting { .. } => "booting",

@@ -1,0 +1,29 @@
+//! What is measured of a request, where anybody is to read it. Run by the thread that answers it, right before and after the
+//! call.
+
+use std::time::Duration;
+
+use tapster_gateway::Variable;
+use tapster_observe::{Answered, Method};
+
+use crate::respond::Answer;
+use crate::running;
+use crate::serve::Context;
+
+/// Says what the thread serves. Gives the bytes of the request's body, which the application is about to take; 0 where only
+/// its end will tell.
+pub(crate) fn begin(context: &Context) -> u64 {
+    let Some(meter) = &context.meter else { return 0 };
+    let request = &context.scratch.request;
+    let method = request.vars.get(Variable::RequestMethod).unwrap_or(b"?");
+    meter.begin(method, running::path(&request.vars));
+    request.body.len().unwrap_or(0)
+}
+
+/// Counts the request.
+pub(crate) fn end(context: &Context, answer: &Answer, queued: Duration, app: Duration, received: u64) {
+    let Some(meter) = &context.meter else { return };
+    let method = context.scratch.request.vars.get(Variable::RequestMethod).unwrap_or_default();
+    let method = Method::of(method);
+    meter.count(&Answered { method, status: answer.status, queued, app, received, sent: answer.bytes });
+}
