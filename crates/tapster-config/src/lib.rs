@@ -26,6 +26,7 @@ mod origin;
 mod peers;
 mod protection;
 mod renewal;
+mod request_id;
 pub mod settings;
 mod show;
 mod site;

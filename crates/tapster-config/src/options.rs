@@ -127,6 +127,7 @@ pub(crate) fn blank() -> Settings {
         log_level: LogLevel::Error,
         log_file: None,
         access_log: AccessLog::Auto,
+        request_id: None,
         graceful_timeout: Duration::ZERO,
         drain_delay: Duration::ZERO,
         boot_timeout: Duration::ZERO,

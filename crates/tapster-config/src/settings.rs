@@ -87,6 +87,8 @@ pub struct Settings {
     pub log_file: Option<PathBuf>,
     /// Which requests are logged.
     pub access_log: AccessLog,
+    /// The field that names requests; none means that they have no names.
+    pub request_id: Option<String>,
     /// How long a worker that is told to stop may finish its requests.
     pub graceful_timeout: Duration,
     /// How long workers go on accepting after the order to stop, as part of the graceful time-out.

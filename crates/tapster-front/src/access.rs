@@ -9,6 +9,7 @@ use tapster_observe::AccessEvent;
 use crate::client::Client;
 use crate::front::Front;
 use crate::receive::{Request, took};
+use crate::request_id;
 
 /// Counts an answer, and writes a line about it if one is wanted.
 pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u16, bytes: u64) {
@@ -25,6 +26,7 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
         status,
         bytes,
         duration,
+        request_id: request_id::named(front, client, request).map(str::as_bytes),
         referer: request.field("referer"),
         user_agent: request.field("user-agent"),
     });
@@ -53,6 +55,7 @@ pub(crate) fn note_refusal(
             status,
             bytes,
             duration: Duration::ZERO,
+            request_id: None,
             referer: None,
             user_agent: None,
         });

@@ -1,15 +1,17 @@
 //! The front's process from its start to its end: one thread, one event loop, what all connections share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tapster_config::{Settings, UpstreamGroup};
+use tapster_gateway::RequestIds;
 use tapster_http1::encode::DateCache;
 use tapster_observe::{FrontBoard, Log, Scoreboard, WorkerBoard};
 use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::jitter;
 use tapster_sys::socket::Listener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
@@ -75,6 +77,8 @@ pub(crate) struct Front {
     pub(crate) board: FrontBoard,
     pub(crate) log: Log,
     date: RefCell<DateCache>,
+    /// Names for requests.
+    pub(crate) ids: Cell<RequestIds>,
     /// What was read last of a connection that rested: one large buffer for all of them.
     pub(crate) incoming: RefCell<Vec<u8>>,
     /// What is in temporary files.
@@ -136,6 +140,7 @@ impl Front {
             board: old.board.clone(),
             log: old.log.clone(),
             date: RefCell::default(),
+            ids: Cell::new(old.ids.get()),
             incoming: RefCell::default(),
             account: old.account.clone(),
             newest: old.newest.clone(),
@@ -195,6 +200,7 @@ pub fn run(settings: &Settings, ends: Ends, log: &Log) -> io::Result<()> {
         board: counters.clone(),
         log: log.clone(),
         date: RefCell::default(),
+        ids: Cell::new(RequestIds::new(jitter::seed())),
         incoming: RefCell::default(),
         account,
         newest: Rc::default(),

@@ -29,6 +29,7 @@ mod receive;
 mod redirect;
 mod refuse;
 mod reply;
+mod request_id;
 mod resolve;
 mod respond;
 mod rest;

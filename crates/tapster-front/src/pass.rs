@@ -113,7 +113,7 @@ async fn flowing(
 fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
     match &request.packet {
         Some(packet) => packet.0.clone(),
-        None => request::head(&front.policy, client, request, body),
+        None => request::head(front, client, request, body),
     }
 }
 

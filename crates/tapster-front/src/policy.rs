@@ -6,7 +6,7 @@ use std::time::Duration;
 use tapster_config::{BindProtocol, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::hop::Client;
 use tapster_gateway::proxy_header::ProxyVersions;
-use tapster_gateway::{Endpoint, forwarded};
+use tapster_gateway::{Endpoint, RequestIdField, forwarded};
 use tapster_http1::Limits;
 use tapster_sys::socket::{Address, Listener};
 
@@ -34,6 +34,8 @@ pub(crate) struct Policy {
     pub(crate) proxy_versions: ProxyVersions,
     /// A field with an underscore in its name is refused, not dropped.
     pub(crate) refuses_underscores: bool,
+    /// The field that names requests, if they have names.
+    pub(crate) request_id: Option<RequestIdField>,
     proxy_allow_from: Peers,
     forwarded_allow_ips: Peers,
     uwsgi_allow_from: Peers,
@@ -65,6 +67,7 @@ impl Policy {
                 ProxyProtocol::V2 => ProxyVersions::Two,
             },
             refuses_underscores: settings.header_map == HeaderMap::Refuse,
+            request_id: settings.request_id.as_deref().map(RequestIdField::new),
             proxy_allow_from: settings.proxy_allow_from.clone(),
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
             uwsgi_allow_from: settings.uwsgi_allow_from.clone(),

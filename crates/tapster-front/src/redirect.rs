@@ -18,7 +18,7 @@ use crate::respond::respond;
 use crate::route::without_port;
 use crate::variables::{fill, uri};
 use crate::write::write;
-use crate::{access, body};
+use crate::{access, body, request_id};
 
 /// Sends a request on to HTTPS.
 pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request) -> After {
@@ -35,6 +35,8 @@ pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request
     };
     let text = [line.as_bytes(), &target, b"\r\n"].concat();
     let date = front.date();
+    let mut lines = Vec::new();
+    request_id::write(&mut lines, front, client, request);
     let fields = ServerFields {
         date: Some(&date),
         server: front.policy.server_header,
@@ -44,6 +46,7 @@ pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request
             (true, true) => Connection::KeepAlive,
             (false, _) => Connection::Close,
         },
+        lines: &lines,
     };
     let mut out = Vec::new();
     encode::response_head(&mut out, &text, &fields);
@@ -58,7 +61,7 @@ pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request
 
 /// Sends a request on to where its route says.
 pub(crate) async fn to(front: &Front, client: &mut Client, request: &Request, redirect: &Redirect) -> After {
-    let mut target = fill(&redirect.to, client, request);
+    let mut target = fill(&redirect.to, front, client, request);
     if redirect.to_https && front.policy.https_port != 443 {
         target.extend_from_slice(format!(":{}", front.policy.https_port).as_bytes());
     }

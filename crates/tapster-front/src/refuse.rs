@@ -3,12 +3,14 @@
 use std::fmt;
 
 use tapster_http1::encode::{self, RefusalFields};
+use tapster_observe::about_request;
 
 use crate::access;
 use crate::client::Client;
 use crate::front::Front;
 use crate::pace::{Pace, PaceLimits, Slow};
 use crate::receive::Request;
+use crate::request_id;
 use crate::write::write;
 
 /// Why a request is not served.
@@ -61,12 +63,19 @@ pub(crate) async fn refuse(front: &Front, client: Client, request: Option<&Reque
     if is_silent {
         return;
     }
+    let id = request.and_then(|request| request_id::named(front, &client, request));
+    let about = id.map(|id| about_request(id.as_bytes()));
     front.log.warning(format_args!("{}: refused with {status}: {reason}", client.peer()));
+    drop(about);
     let mut out = Vec::new();
     // What is the server's own trouble is for the log only: it may name paths.
     let told = if status < 500 { reason.as_str() } else { "" };
     let date = front.date();
-    let fields = RefusalFields { date: Some(&date), server: front.policy.server_header };
+    let mut lines = Vec::new();
+    if let Some(request) = request {
+        request_id::write(&mut lines, front, &client, request);
+    }
+    let fields = RefusalFields { date: Some(&date), server: front.policy.server_header, lines: &lines };
     encode::refusal_response(&mut out, status, told, &fields);
     if head_only && let Some(end) = memchr::memmem::find(&out, b"\r\n\r\n") {
         out.truncate(end + 4);

@@ -16,6 +16,7 @@ use crate::compress::{Encoder, PIECE};
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
+use crate::request_id;
 use crate::write::write_all;
 
 pub(crate) use body::Body;
@@ -74,6 +75,7 @@ impl<'a> Reply<'a> {
                 (true, true) => Connection::KeepAlive,
                 (false, _) => Connection::Close,
             },
+            lines: b"",
         };
         let mut out = Vec::with_capacity(head.text().len() + 256);
         encode::response_head(&mut out, head.text(), &fields);
@@ -186,6 +188,14 @@ fn change(
 ) -> Option<Encoder> {
     if let Some(cache) = &front.cache {
         cache.passed(client, request, head);
+    }
+    if let Some(field) = &front.policy.request_id {
+        if client.stream.is_captured() {
+            // Whoever gets it from the cache has another.
+            head.remove(field.small_name());
+        } else if !head.has(field.small_name()) {
+            head.add(field.name(), request_id::of(front, client, request).as_bytes());
+        }
     }
     if client.stream.is_captured() {
         return None;

@@ -9,7 +9,7 @@ use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::write::write;
-use crate::{access, body};
+use crate::{access, body, request_id};
 
 /// Answers a request whose body is of no interest. `fields` are lines with their ends; the text of a status that has a body is
 /// its name where `text` is empty.
@@ -38,6 +38,7 @@ pub(crate) async fn respond(
     }
     lines.extend_from_slice(fields);
     lines.extend_from_slice(client.hsts(front));
+    request_id::write(&mut lines, front, client, request);
     let server = ServerFields {
         date: Some(&front.date()),
         server: front.policy.server_header,
@@ -47,6 +48,7 @@ pub(crate) async fn respond(
             (true, true) => Connection::KeepAlive,
             (false, _) => Connection::Close,
         },
+        lines: b"",
     };
     let mut head = Vec::new();
     encode::response_head(&mut head, &lines, &server);

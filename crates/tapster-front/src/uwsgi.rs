@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::time::Instant;
 
-use tapster_gateway::{Connection, Endpoint, Scheme, Variable, Vars, from_uwsgi, percent};
+use tapster_gateway::{Connection, Endpoint, RequestIdField, Scheme, Variable, Vars, from_uwsgi, percent};
 use tapster_http1::{Head, Limits, framing, syntax};
 use tapster_uwsgi::{Decoded, PONG, Packet};
 
@@ -64,8 +64,17 @@ pub(crate) fn take(front: &Front, client: &mut Client) -> Result<Taken, Refused>
     let connection = Connection::new(ends.local.clone(), ends.peer.clone());
     let mut vars = Vars::default();
     from_uwsgi::fill(&mut vars, &packet, &connection).map_err(refuse)?;
-    let whole = complete(&packet, &vars, &client.input);
+    let field = front.policy.request_id.as_ref();
+    if let Some(field) = field {
+        let mut ids = front.ids.get();
+        field.set(&mut vars, true, &mut ids);
+        front.ids.set(ids);
+    }
+    let whole = complete(&packet, &vars, field, &client.input);
     let request = request(&vars, whole)?;
+    if let Some(id) = vars.get(Variable::TapsterRequestId).filter(|_| field.is_some()) {
+        let _unset = request.id.set(String::from_utf8_lossy(id).into_owned());
+    }
     let length = packet.length;
     let peer = peer(&vars).map(|peer| (client.local().clone(), peer));
     client.input.drain(..length);
@@ -81,8 +90,8 @@ pub(crate) async fn pong(front: &Front, mut client: Client) {
     }
 }
 
-/// The packet with what it does not say of its connection, which the worker cannot see.
-fn complete(packet: &Packet<'_>, vars: &Vars, input: &[u8]) -> Vec<u8> {
+/// The packet with what it does not say of its connection, which the worker cannot see, and the request's name in its `field`.
+fn complete(packet: &Packet<'_>, vars: &Vars, field: Option<&RequestIdField>, input: &[u8]) -> Vec<u8> {
     const OURS: [Variable; 4] =
         [Variable::ServerName, Variable::ServerPort, Variable::RemoteAddr, Variable::RemotePort];
     let is_missing = |variable: &Variable| {
@@ -92,9 +101,12 @@ fn complete(packet: &Packet<'_>, vars: &Vars, input: &[u8]) -> Vec<u8> {
     let missing = OURS.into_iter().filter(is_missing);
     let missing: Vec<_> =
         missing.filter_map(|variable| Some((variable.name().as_bytes(), vars.get(variable)?))).collect();
-    let mut whole = Vec::with_capacity(packet.length + 128);
-    let variables = packet.vars().chain(missing.iter().copied());
-    if missing.is_empty()
+    let mut whole = Vec::with_capacity(packet.length + 256);
+    let name = field.map(|field| field.variable().as_bytes());
+    let named = name.and_then(|name| Some((name, vars.get(Variable::TapsterRequestId)?)));
+    let others = packet.vars().filter(|(known, _)| Some(*known) != name);
+    let variables = others.chain(missing.iter().copied()).chain(named);
+    if missing.is_empty() && named.is_none()
         || tapster_uwsgi::encode(&mut whole, packet.modifier1, packet.modifier2, variables).is_err()
     {
         // As it came; also where it has no room for more.

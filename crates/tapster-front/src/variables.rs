@@ -5,25 +5,23 @@ use tapster_gateway::Endpoint;
 use tapster_http1::Form;
 
 use crate::client::Client;
+use crate::front::Front;
 use crate::receive::Request;
-use crate::route;
-
-/// The longest X-Request-ID of a client that is taken over.
-const LONGEST_ID: usize = 128;
+use crate::{request_id, route};
 
 /// A text with its variables filled in.
-pub(crate) fn fill(template: &Template, client: &Client, request: &Request) -> Vec<u8> {
+pub(crate) fn fill(template: &Template, front: &Front, client: &Client, request: &Request) -> Vec<u8> {
     let mut text = Vec::new();
     for piece in &template.0 {
         match piece {
             TemplatePiece::Text(part) => text.extend_from_slice(part.as_bytes()),
-            TemplatePiece::Variable(variable) => add(&mut text, *variable, client, request),
+            TemplatePiece::Variable(variable) => add(&mut text, *variable, front, client, request),
         }
     }
     text
 }
 
-fn add(text: &mut Vec<u8>, variable: RequestVariable, client: &Client, request: &Request) {
+fn add(text: &mut Vec<u8>, variable: RequestVariable, front: &Front, client: &Client, request: &Request) {
     match variable {
         RequestVariable::Client => match client.peer() {
             Endpoint::Inet(address, _) => text.extend_from_slice(address.to_string().as_bytes()),
@@ -40,7 +38,9 @@ fn add(text: &mut Vec<u8>, variable: RequestVariable, client: &Client, request: 
         RequestVariable::Method => text.extend_from_slice(request.method()),
         RequestVariable::Path => text.extend_from_slice(path(request)),
         RequestVariable::Uri => text.extend_from_slice(uri(request)),
-        RequestVariable::RequestId => text.extend_from_slice(request_id(request).as_bytes()),
+        RequestVariable::RequestId => {
+            text.extend_from_slice(request_id::of(front, client, request).as_bytes());
+        }
     }
 }
 
@@ -66,20 +66,4 @@ pub(crate) fn uri(request: &Request) -> &[u8] {
     }
     let end = if parts.query.start > parts.path.end { parts.query.end } else { parts.path.end };
     request.bytes.get(parts.path.start..end).unwrap_or_default()
-}
-
-/// The client's own X-Request-ID where that is a short word, else one of 128 random bits for this request.
-fn request_id(request: &Request) -> String {
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
-    let said = request.field("x-request-id");
-    let said = said.filter(|id| (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(is_word));
-    match said {
-        Some(id) => String::from_utf8_lossy(id).into_owned(),
-        None => request.id.get_or_init(new_id).clone(),
-    }
-}
-
-fn new_id() -> String {
-    let half = || tapster_sys::jitter::up_to(u64::MAX);
-    format!("{:016x}{:016x}", half(), half())
 }

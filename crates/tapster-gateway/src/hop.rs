@@ -8,12 +8,13 @@ use crate::{Endpoint, percent};
 /// The name of the field.
 pub const FIELD: &str = "Tapster-Client";
 
-/// What a head may be longer by than the client's own: this field, and Content-Length for a body that came in chunks.
+/// What a head may be longer by than the client's own: this field, the one that names the request, and Content-Length for a
+/// body that came in chunks.
 /// The certificate of a client is the most that it has to say.
 pub const LONGEST: usize = 16 * 1024;
 
-/// Of that, what is for the other field.
-const SPARE: usize = 64;
+/// Of that, what is for the other fields.
+const SPARE: usize = 320;
 
 /// What the names of [`Client::variables`] begin with.
 const PREFIX: &[u8] = b"SSL_";

@@ -17,6 +17,7 @@ pub mod layout;
 mod lookup;
 pub mod percent;
 pub mod proxy_header;
+pub mod request_id;
 pub mod response;
 pub mod sampler;
 pub mod stacks;
@@ -28,6 +29,7 @@ pub use app::{
 };
 pub use connection::Connection;
 pub use layout::Layout;
+pub use request_id::{RequestIdField, RequestIds};
 pub use response::{HeadError, ResponseHead};
 pub use sampler::{Counted, Sampler};
 pub use stacks::{Stacks, ThreadStack};

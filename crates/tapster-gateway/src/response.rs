@@ -140,6 +140,14 @@ impl ResponseHead {
         self.has_server
     }
 
+    /// Whether the application set a field, whose name is given in small letters.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.text.split(|&byte| byte == b'\n').skip(1).any(|line| {
+            line.get(..name.len()).is_some_and(|start| syntax::is_lower_case_of(name, start))
+                && line.get(name.len()) == Some(&b':')
+        })
+    }
+
     fn clear(&mut self) {
         *self = ResponseHead { text: std::mem::take(&mut self.text), ..ResponseHead::default() };
         self.text.clear();

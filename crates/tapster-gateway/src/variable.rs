@@ -87,6 +87,7 @@ variables! {
     HttpXRequestId = "HTTP_X_REQUEST_ID" <- "x-request-id",
     HttpXRequestStart = "HTTP_X_REQUEST_START" <- "x-request-start",
     HttpXRequestedWith = "HTTP_X_REQUESTED_WITH" <- "x-requested-with",
+    TapsterRequestId = "tapster.request_id",
 }
 
 impl Variable {

@@ -101,6 +101,11 @@ impl Vars {
         self.values.get(usize::from(place)).map(|&value| self.slice(value))
     }
 
+    /// The value of a variable.
+    pub fn value(&self, name: Name<'_>) -> Option<&[u8]> {
+        self.place(name).and_then(|place| self.values.get(place)).map(|&value| self.slice(value))
+    }
+
     /// The value of a variable by its CGI name.
     pub fn get_named(&self, name: &[u8]) -> Option<&[u8]> {
         self.iter().find(|(found, _)| found.as_bytes() == name).map(|(_, value)| value)

@@ -48,6 +48,8 @@ pub struct ServerFields<'a> {
     pub body: BodyField,
     /// Whether the connection stays.
     pub connection: Connection,
+    /// Whole lines besides; mostly none.
+    pub lines: &'a [u8],
 }
 
 /// Appends the whole head of an answer. `text` is the status line after `HTTP/1.1 ` and the application's fields,
@@ -74,7 +76,8 @@ pub fn begin_head(out: &mut Vec<u8>, text: &[u8], server: bool, length: Option<u
 
 /// Appends what [`begin_head`] left out; `date` is a value from [`DateCache`].
 pub fn end_head(out: &mut Vec<u8>, date: &[u8], connection: Connection) {
-    let fields = ServerFields { date: Some(date), server: false, body: BodyField::None, connection };
+    let fields =
+        ServerFields { date: Some(date), server: false, body: BodyField::None, connection, lines: b"" };
     server_fields(out, &fields);
 }
 
@@ -88,6 +91,7 @@ pub fn interim_head(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends the server's own fields and the blank line that ends the head.
 fn server_fields(out: &mut Vec<u8>, fields: &ServerFields<'_>) {
+    out.extend_from_slice(fields.lines);
     if fields.server {
         out.extend_from_slice(SERVER);
     }
@@ -157,6 +161,8 @@ pub struct RefusalFields<'a> {
     pub date: Option<&'a [u8]>,
     /// Whether to add `Server: tapster`.
     pub server: bool,
+    /// Whole lines besides; mostly none.
+    pub lines: &'a [u8],
 }
 
 /// Appends a whole answer of the server's own, which ends the connection: to a request it refused, or that the
@@ -172,9 +178,9 @@ pub fn refusal_response(out: &mut Vec<u8>, status: u16, reason: &str, fields: &R
         decimal(out, RETRY_AFTER);
         out.extend_from_slice(b"\r\n");
     }
-    let RefusalFields { date, server } = *fields;
+    let RefusalFields { date, server, lines } = *fields;
     let body = BodyField::Length(text.len() as u64);
-    server_fields(out, &ServerFields { date, server, body, connection: Connection::Close });
+    server_fields(out, &ServerFields { date, server, body, connection: Connection::Close, lines });
     out.extend_from_slice(text.as_bytes());
 }
 

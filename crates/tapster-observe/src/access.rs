@@ -76,6 +76,8 @@ pub struct AccessEvent<'a> {
     pub bytes: u64,
     /// From the complete request to the answer.
     pub duration: Duration,
+    /// What names the request, where requests have names.
+    pub request_id: Option<&'a [u8]>,
     /// The `Referer` field.
     pub referer: Option<&'a [u8]>,
     /// The `User-Agent` field.
@@ -159,6 +161,7 @@ mod tests {
             status: 200,
             bytes: 12,
             duration: Duration::from_micros(812),
+            request_id: None,
             referer: None,
             user_agent,
         }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod about;
 pub mod access;
 mod direct;
 mod drain;
@@ -23,6 +24,7 @@ pub mod scoreboard;
 mod timestamp;
 mod worker_board;
 
+pub use about::{AboutRequest, about_request};
 pub use access::{AccessEvent, AccessMode, AccessPolicy};
 pub use front_board::{FrontBoard, FrontCounter, FrontGauge, HostBoard, HostState, HostView, Present};
 pub use histogram::{BOUNDS_MICROS, BUCKETS, Histogram};

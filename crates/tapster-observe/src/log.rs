@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::about;
 use crate::direct::Direct;
 use crate::drain::Queue;
 use crate::line::{Record, Style};
@@ -137,6 +138,7 @@ impl Log {
         with_record(|record| {
             record.begin(self.shared.styles[Stream::Messages as usize], level);
             record.message(message);
+            about::with_id(|id| record.message(format_args!(" (request {})", id.escape_ascii())));
             if !text.trim_ascii().is_empty() {
                 record.block(text);
             }

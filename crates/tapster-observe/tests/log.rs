@@ -42,6 +42,7 @@ fn board() -> WorkerBoard {
 
 fn request(target: &[u8]) -> AccessEvent<'_> {
     AccessEvent {
+        request_id: None,
         peer: b"127.0.0.1",
         method: b"GET",
         target,

@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Variable};
-use tapster_observe::AccessEvent;
+use tapster_observe::{AccessEvent, about_request};
 use tapster_sys::thread::Usage;
 
 use crate::burst;
@@ -14,7 +14,7 @@ use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
 use crate::incoming::Incoming;
 use crate::measure;
-use crate::respond::{Answer, Responder};
+use crate::respond::{Answer, Lines, Responder};
 use crate::routes::Route;
 use crate::serve::Context;
 use crate::token::View;
@@ -55,6 +55,8 @@ pub(crate) fn answer(
     if inside.is_none() {
         wake_overseer(shared);
     }
+    let id = context.scratch.request.vars.get(Variable::TapsterRequestId);
+    let _about = id.map(about_request);
     let answer = call(shared, context, &mut connection, exchange);
     shared.board.end(thread, answer.status);
     context.now = Instant::now();
@@ -122,10 +124,13 @@ fn before_call(shared: &Shared, context: &mut Context, route: Option<Route>) -> 
 fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exchange: Exchange) -> Answer {
     let keeps = burst::may_keep(shared, context);
     let Context { scratch, date, now, burst, .. } = context;
+    scratch.id_field.clear();
+    shared.policy.write_id(&mut scratch.id_field, &scratch.request.vars);
     let date = date.at(*now);
     let burst = keeps.then_some(burst);
     let running = shared.running.get(usize::from(context.holder));
-    let mut responder = Responder::new(connection, &mut scratch.out, date, shared, exchange, burst, running);
+    let lines = Lines { date, id: &scratch.id_field };
+    let mut responder = Responder::new(connection, &mut scratch.out, lines, shared, exchange, burst, running);
     let request = &mut scratch.request;
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
     if called.is_err() {
@@ -168,6 +173,7 @@ fn note(shared: &Shared, context: &Context, answer: &Answer, wall: Duration) {
         status: answer.status,
         bytes: answer.bytes,
         duration: wall,
+        request_id: vars.get(Variable::TapsterRequestId),
         referer: vars.get(Variable::HttpReferer),
         user_agent: vars.get(Variable::HttpUserAgent),
     });

@@ -215,7 +215,7 @@ impl Shared<'_> {
     /// the answer; what it still sends is not waited for.
     fn tell_no_room(&self, stream: &Stream) {
         let mut answer = Vec::with_capacity(256);
-        refusal_response(&mut answer, 503, "", &RefusalFields { date: None, server: true });
+        refusal_response(&mut answer, 503, "", &RefusalFields { date: None, server: true, lines: b"" });
         let _unread = stream.read(&mut [0; 16 * 1024]);
         let _gone = stream.write(&answer);
         stream.shutdown(Shutdown::Write);

@@ -7,7 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tapster_gateway::{Protocol, Request};
+use tapster_gateway::{Protocol, Request, RequestIds, Variable};
+use tapster_sys::jitter;
 
 use crate::backing::Backing;
 use crate::body::Writing;
@@ -30,6 +31,10 @@ pub(crate) struct Scratch {
     /// The head and small body of an answer.
     pub(crate) out: Vec<u8>,
     pub(crate) head: tapster_http1::Head,
+    /// Names for requests.
+    pub(crate) ids: RequestIds,
+    /// The line of an answer's head that names the request; empty where requests have no names.
+    pub(crate) id_field: Vec<u8>,
     /// The request that is complete.
     pub(crate) request: Request,
 }
@@ -42,6 +47,8 @@ impl Scratch {
             read: vec![0; largest + 64 * 1024],
             out: Vec::with_capacity(32 * 1024),
             head: tapster_http1::Head::default(),
+            ids: RequestIds::new(jitter::seed()),
+            id_field: Vec::new(),
             request: Request::default(),
         }
     }
@@ -177,6 +184,16 @@ impl Connection {
             served: 0,
             since: None,
         }
+    }
+
+    /// What names the request that has begun and is not with the application, where requests have names.
+    pub(crate) fn request_id(&self) -> Option<&[u8]> {
+        let request = match &self.state {
+            State::Body(receiving) | State::Spooling(receiving, _) => &receiving.request,
+            State::Waiting(waiting) => &waiting.0,
+            State::Head | State::Discarding(_) | State::Flushing { .. } | State::Lingering => return None,
+        };
+        request.vars.get(Variable::TapsterRequestId)
     }
 
     /// Between requests, with nothing of the next one there: may be closed or given away without loss.

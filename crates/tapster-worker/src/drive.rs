@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tapster_gateway::Body;
 use tapster_http1::encode::RefusalFields;
+use tapster_observe::about_request;
 
 use crate::answer;
 use crate::backing::Backing;
@@ -257,19 +258,25 @@ fn refuse_and_close(
     mut connection: Box<Connection>,
     refused: &Refused,
 ) -> Option<Box<Connection>> {
+    let about = connection.request_id().map(about_request);
     shared.log.warning(format_args!(
         "{}: refused with {}: {}",
         connection.facts.connection.peer(),
         refused.status,
         refused.reason
     ));
+    drop(about);
     shared.board.refused(refused.status);
+    let mut lines = Vec::new();
+    if let (Some(field), Some(id)) = (&shared.policy.request_id, connection.request_id()) {
+        field.write(&mut lines, id);
+    }
     let date = context.date.at(context.now);
     let out = &mut context.scratch.out;
     out.clear();
     // What is the server's own trouble is for the log only: it may name paths.
     let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
-    let fields = RefusalFields { date: Some(date), server: shared.policy.server_header };
+    let fields = RefusalFields { date: Some(date), server: shared.policy.server_header, lines: &lines };
     refuse(out, refused.status, reason, &fields, refused.head_only);
     if !connection.send(out, shared) {
         close(shared, connection, "the client went away before it was refused");

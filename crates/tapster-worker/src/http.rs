@@ -38,7 +38,7 @@ fn whole_head(
     filled: usize,
     policy: &Policy,
 ) -> Result<Option<(usize, Parsed)>, Refusal> {
-    let Scratch { read, head, request, .. } = scratch;
+    let Scratch { read, head, request, ids, .. } = scratch;
     let buffer = &read[..filled];
     let is_hop = facts.introduction == Introduction::Each;
     let limits = if is_hop { &policy.hop_limits() } else { &policy.http };
@@ -56,6 +56,9 @@ fn whole_head(
     request.protocol = Protocol::Http;
     request.body = Body::Empty;
     policy.forwarded(facts, request);
+    if let Some(field) = &policy.request_id {
+        field.set(&mut request.vars, is_hop || facts.is_trusted_proxy, ids);
+    }
     let exchange = Exchange {
         protocol: Protocol::Http,
         http10: head.version == Version::Http10,

@@ -156,6 +156,11 @@ impl Shared<'_> {
         subject.unwrap_or_else(|| "a request".to_owned())
     }
 
+    /// What names the request of a thread, if anything does.
+    fn id_of(&self, thread: usize) -> Vec<u8> {
+        self.running.get(thread).and_then(|running| running.id()).unwrap_or_default()
+    }
+
     /// How long the request of a thread has run, in words.
     fn age(&self, thread: usize, now: Instant) -> String {
         let began = self.board.started_micros(thread).unwrap_or_default();
@@ -172,6 +177,7 @@ impl Shared<'_> {
                 self.subject_of(thread),
                 self.age(thread, now)
             ),
+            request_id: self.id_of(thread),
             subject: Subject::Thread(watched.ident),
             holds: Box::new(move || board.started_micros(thread) == Some(began)),
             then: None,
@@ -183,7 +189,7 @@ impl Shared<'_> {
         let watched = self.watched[thread].get()?;
         let (claim, consequence) = self.running[thread].owner.take(seen, |claim, reply| {
             self.board.count_lost(Lost::TimedOut);
-            self.answer_in_place(claim, reply, date.at(now))
+            self.answer_in_place(claim, reply, date.at(now), &self.id_of(thread))
         })?;
         let (running, app, ident) = (self.running.clone(), self.app.clone(), watched.ident);
         let interrupt = self.later("tapster-timeout", move || {
@@ -197,6 +203,7 @@ impl Shared<'_> {
                 self.age(thread, now),
                 thread + 1
             ),
+            request_id: self.id_of(thread),
             subject: Subject::Thread(ident),
             holds: Box::new(|| true),
             then: Some(Box::new(interrupt)),
@@ -205,7 +212,7 @@ impl Shared<'_> {
     }
 
     /// Says what became of the answer.
-    fn answer_in_place(&self, claim: Claim, reply: &Reply, date: &[u8]) -> &'static str {
+    fn answer_in_place(&self, claim: Claim, reply: &Reply, date: &[u8], id: &[u8]) -> &'static str {
         match claim.stage() {
             Stage::Finished => "it was answered before",
             Stage::Started => {
@@ -215,7 +222,12 @@ impl Shared<'_> {
             }
             Stage::Nothing => {
                 let mut out = Vec::with_capacity(256);
-                let fields = RefusalFields { date: Some(date), server: self.policy.server_header };
+                let mut lines = Vec::new();
+                if let Some(field) = self.policy.request_id.as_ref().filter(|_| !id.is_empty()) {
+                    field.write(&mut lines, id);
+                }
+                let fields =
+                    RefusalFields { date: Some(date), server: self.policy.server_header, lines: &lines };
                 refuse(&mut out, 504, "", &fields, reply.head_only);
                 let is_out = reply.stream.write(&out).is_ok_and(|count| count == out.len());
                 reply.stream.shutdown(if is_out { Shutdown::Write } else { Shutdown::Both });
@@ -250,6 +262,7 @@ impl Shared<'_> {
         self.report(Report {
             level: Level::Error,
             line: line(),
+            request_id: Vec::new(),
             subject: Subject::All(self.pool()),
             holds: Box::new(|| true),
             then: None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::proxy_header::{Ends, ProxyVersions};
-use tapster_gateway::{Endpoint, Name, Request, Scheme, forwarded, hop};
+use tapster_gateway::{Endpoint, Name, Request, RequestIdField, Scheme, Variable, Vars, forwarded, hop};
 
 use crate::connection::Facts;
 use crate::introduction::Introduction;
@@ -82,6 +82,8 @@ pub(crate) struct Policy {
     pub(crate) refuses_underscores: bool,
     pub(crate) server_header: bool,
     pub(crate) early_hints: EarlyHints,
+    /// The field that names requests, if they have names.
+    pub(crate) request_id: Option<RequestIdField>,
     keep_alive: Duration,
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
@@ -109,6 +111,7 @@ impl Policy {
             refuses_underscores: settings.header_map == HeaderMap::Refuse,
             server_header: settings.server_header,
             early_hints: settings.early_hints,
+            request_id: settings.request_id.as_deref().map(RequestIdField::new),
             keep_alive: settings.keep_alive,
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
@@ -134,7 +137,14 @@ impl Policy {
     /// The bounds on a head of the front's, which has a field more than its client sent.
     pub(crate) fn hop_limits(&self) -> tapster_http1::Limits {
         let tapster_http1::Limits { request_line, head, fields } = self.http;
-        tapster_http1::Limits { request_line, head: head + hop::LONGEST, fields: fields + 2 }
+        tapster_http1::Limits { request_line, head: head + hop::LONGEST, fields: fields + 3 }
+    }
+
+    /// Writes the line of an answer's head that names the request; none where requests have no names.
+    pub(crate) fn write_id(&self, out: &mut Vec<u8>, vars: &Vars) {
+        if let (Some(field), Some(id)) = (&self.request_id, vars.get(Variable::TapsterRequestId)) {
+            field.write(out, id);
+        }
     }
 
     /// Whether a connection may serve a second request.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tapster_gateway::{App, Stacks};
-use tapster_observe::{Level, Log};
+use tapster_observe::{Level, Log, about_request};
 
 use crate::stacks::{Pool, describe};
 use crate::worker::Engine;
@@ -14,6 +14,8 @@ use crate::worker::Engine;
 pub(crate) struct Report {
     pub(crate) level: Level,
     pub(crate) line: String,
+    /// What names the request that it is about, if there is one.
+    pub(crate) request_id: Vec<u8>,
     pub(crate) subject: Subject,
     /// Asked when the stacks are there: a line that is not true any more is not written.
     pub(crate) holds: Box<dyn Fn() -> bool + Send>,
@@ -107,6 +109,7 @@ impl Report {
                     note + own.map_or("(its stack cannot be seen)", |thread| &thread.frames)
                 }
             };
+            let _about = about_request(&self.request_id);
             log.block(self.level, format_args!("{}", self.line), text.as_bytes());
         }
         if let Some(then) = self.then {

@@ -61,11 +61,20 @@ pub(crate) fn refuse(
     }
 }
 
+/// What the server itself says in the head of an answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'a> {
+    /// The value of Date.
+    pub(crate) date: &'a [u8],
+    /// The line that names the request, or nothing.
+    pub(crate) id: &'a [u8],
+}
+
 /// One answer being written.
 pub(crate) struct Responder<'a> {
     connection: &'a mut Connection,
     out: &'a mut Vec<u8>,
-    date: &'a [u8],
+    lines: Lines<'a>,
     app: &'a dyn App,
     shared: &'a Shared<'a>,
     policy: &'a Policy,
@@ -89,7 +98,7 @@ impl<'a> Responder<'a> {
     pub(crate) fn new(
         connection: &'a mut Connection,
         out: &'a mut Vec<u8>,
-        date: &'a [u8],
+        lines: Lines<'a>,
         shared: &'a Shared<'a>,
         exchange: Exchange,
         burst: Option<&'a mut Pace>,
@@ -105,7 +114,7 @@ impl<'a> Responder<'a> {
         Responder {
             connection,
             out,
-            date,
+            lines,
             app: &*shared.app,
             shared,
             policy: &shared.policy,
@@ -187,6 +196,14 @@ impl<'a> Responder<'a> {
         Some(done)
     }
 
+    /// The line that names the request, unless the application has said it.
+    fn id_line(&self, head: &ResponseHead) -> &'a [u8] {
+        match &self.policy.request_id {
+            Some(field) if head.has(field.small_name()) => b"",
+            _ => self.lines.id,
+        }
+    }
+
     fn put_chunk(&mut self, chunk: &dyn Chunk, flush: Flush) -> Result<(), WriteError> {
         let wanted = chunk.bytes().len();
         let count = self.admit(wanted as u64) as usize;
@@ -247,7 +264,11 @@ impl<'a> Responder<'a> {
             (self.status, self.bytes) = (status, 0);
             (self.framing, self.exchange.keep_alive) = (Framing::NoBody, false);
             self.out.clear();
-            let fields = RefusalFields { date: Some(self.date), server: self.policy.server_header };
+            let fields = RefusalFields {
+                date: Some(self.lines.date),
+                server: self.policy.server_header,
+                lines: self.lines.id,
+            };
             refuse(self.out, status, &reason, &fields, self.exchange.head_only);
         }
         self.progress = Progress::Aborted;
@@ -278,10 +299,11 @@ impl Respond for Responder<'_> {
         }
         let body = self.choose_framing(head, size);
         let fields = ServerFields {
-            date: (!head.has_date()).then_some(self.date),
+            date: (!head.has_date()).then_some(self.lines.date),
             server: self.policy.server_header && !head.has_server(),
             body,
             connection: self.connection_field(),
+            lines: self.id_line(head),
         };
         encode::response_head(self.out, head.text(), &fields);
     }

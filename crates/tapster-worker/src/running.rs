@@ -10,18 +10,24 @@ use crate::ownership::Owner;
 /// Words of text: with what stands before it, two cache lines.
 const WORDS: usize = 13;
 
+/// Words of the request's id.
+const ID_WORDS: usize = 16;
+
 /// One thread's entry. Only the thread itself writes it.
 #[repr(align(128))]
 #[derive(Default)]
 pub(crate) struct Running {
     /// Odd while the text is being written; another for each request.
     sequence: AtomicU64,
+    /// Of the text, and above 32 bits of the id.
     length: AtomicU64,
     /// How many parts of its answer have left.
     parts: AtomicU64,
     text: [AtomicU64; WORDS],
     /// Whose the request is, where its time is limited.
     pub(crate) owner: Owner,
+    /// What names the request; not touched where requests have no names.
+    id: [AtomicU64; ID_WORDS],
 }
 
 impl Running {
@@ -38,12 +44,12 @@ impl Running {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        self.length.store(length as u64, Ordering::Relaxed);
         self.parts.store(0, Ordering::Relaxed);
-        let (words, _) = text.as_chunks();
-        for (place, word) in self.text.iter().zip(&words[..length.div_ceil(8)]) {
-            place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
-        }
+        store(&self.text, &text[..length]);
+        let id = vars.get(Variable::TapsterRequestId).unwrap_or_default();
+        let id = &id[..id.len().min(ID_WORDS * 8)];
+        store(&self.id, id);
+        self.length.store(length as u64 | (id.len() as u64) << 32, Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
@@ -66,15 +72,32 @@ impl Running {
     /// The thread's present request, or its last one: `GET /path`, without the query (it may hold secrets), cut where it is
     /// long. None while it changes.
     pub(crate) fn subject(&self) -> Option<String> {
+        let length = |lengths: u64| lengths as u32 as usize;
+        Some(self.read(&self.text, length)?.escape_ascii().to_string())
+    }
+
+    /// What names that request; empty where requests have no names. None while it changes.
+    pub(crate) fn id(&self) -> Option<Vec<u8>> {
+        self.read(&self.id, |lengths| (lengths >> 32) as usize)
+    }
+
+    fn read(&self, words: &[AtomicU64], length: impl Fn(u64) -> usize) -> Option<Vec<u8>> {
         let before = self.sequence.load(Ordering::Acquire);
-        let length = usize::try_from(self.length.load(Ordering::Relaxed)).ok()?.min(WORDS * 8);
-        let mut text = [0; WORDS * 8];
-        for (bytes, word) in text.chunks_exact_mut(8).zip(&self.text) {
-            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
+        let length = length(self.length.load(Ordering::Relaxed));
+        let bytes = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let bytes = bytes.take(length).collect();
         fence(Ordering::Acquire);
         let is_whole = before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before;
-        is_whole.then(|| text[..length].escape_ascii().to_string())
+        is_whole.then_some(bytes)
+    }
+}
+
+/// Puts bytes, for which there is room, into words.
+fn store(words: &[AtomicU64], bytes: &[u8]) {
+    for (place, part) in words.iter().zip(bytes.chunks(8)) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        place.store(u64::from_ne_bytes(word), Ordering::Relaxed);
     }
 }
 
@@ -104,7 +127,14 @@ mod tests {
         running.begin(&vars(b"/some/where\x7f?secret=1"));
         assert_eq!(running.subject().unwrap(), "GET /some/where\\x7f");
         running.begin(&vars(b"/"));
-        assert_eq!(running.subject().unwrap(), "GET /");
+        assert_eq!((running.subject().unwrap().as_str(), running.id().unwrap()), ("GET /", vec![]));
+        let mut named = vars(b"/");
+        named.set(Name::Known(Variable::TapsterRequestId), b"0123456789");
+        running.begin(&named);
+        assert_eq!(
+            (running.subject().unwrap().as_str(), running.id().unwrap()),
+            ("GET /", b"0123456789".to_vec())
+        );
         running.begin(&vars(&[b'a'; 1000]));
         assert_eq!(running.subject().unwrap(), format!("GET {}", "a".repeat(WORDS * 8 - 4)));
     }

@@ -14,7 +14,7 @@ const PING: u8 = 100;
 
 /// Decodes the packet at the front of the read buffer, and the body if all of it is there.
 pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: &Policy) -> (usize, Parsed) {
-    let Scratch { read, request, .. } = scratch;
+    let Scratch { read, request, ids, .. } = scratch;
     let buffer = &read[..filled];
     let packet = match tapster_uwsgi::decode(buffer, &policy.uwsgi) {
         Ok(Decoded::NeedMore(_)) => return (0, Parsed::More),
@@ -29,6 +29,9 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         Ok(length) => length,
         Err(refusal) => return (filled, Parsed::Refused(Refused::new(refusal.status(), refusal))),
     };
+    if let Some(field) = &policy.request_id {
+        field.set(&mut request.vars, true, ids);
+    }
     request.protocol = Protocol::Uwsgi;
     request.scheme = from_uwsgi::scheme(&request.vars);
     request.body = Body::Empty;

@@ -3,6 +3,7 @@
 use super::ROW;
 use crate::kind::{Choice, Kind};
 use crate::option::{Fallback, Group, OptionSpec};
+use crate::request_id;
 use crate::settings::{AccessLog, LogLevel};
 
 pub(super) static ROWS: &[OptionSpec] = &[
@@ -66,6 +67,25 @@ pub(super) static ROWS: &[OptionSpec] = &[
         group: Group::Logging,
         common: true,
         help: "Which requests are logged",
+        ..ROW
+    },
+    OptionSpec {
+        name: "request-id",
+        metavar: "HEADER",
+        kind: Kind::Text {
+            allowed: "on, off, or the name of a header",
+            set: |settings, text| {
+                settings.request_id = request_id::parse(text)?;
+                Ok(())
+            },
+        },
+        fallback: Fallback::Value("off"),
+        group: Group::Logging,
+        help: "Name each request, in its answer, for the application and in the log",
+        details: "`on` is X-Request-ID. The name that a proxy of --forwarded-allow-ips or a uwsgi peer sends is kept if it is \
+                  visible ASCII of at most 128 bytes; other requests get 32 hexadecimal digits. The application finds it in \
+                  the header's variable (`HTTP_X_REQUEST_ID`) and in `tapster.request_id`; a front hands it on to \
+                  workers and upstreams.",
         ..ROW
     },
 ];

@@ -89,6 +89,7 @@ fn defaults_are_those_of_the_design() {
         log_level: LogLevel::Info,
         log_file: None,
         access_log: AccessLog::Auto,
+        request_id: None,
         graceful_timeout: Duration::from_secs(25),
         request_timeout: Duration::ZERO,
         timeout_grace: Duration::from_secs(5),

@@ -40,6 +40,7 @@ pub(crate) async fn answer(
             (true, true) => Connection::KeepAlive,
             (false, _) => Connection::Close,
         },
+        lines: b"",
     };
     let mut out = Vec::new();
     encode::response_head(&mut out, b"200 OK\r\nContent-Type: application/octet-stream\r\n", &fields);

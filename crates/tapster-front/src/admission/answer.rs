@@ -11,6 +11,7 @@ use crate::connection::After;
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
+use crate::request_id;
 use crate::write::write;
 
 /// Why a request is not served.
@@ -65,6 +66,8 @@ impl Refusal {
             lines.push_str(&format!("Retry-After: {seconds}\r\n"));
         }
         lines.push_str("Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n");
+        let mut named = Vec::new();
+        request_id::write(&mut named, front, client, request);
         let fields = ServerFields {
             date: Some(&front.date()),
             server: front.policy.server_header,
@@ -74,6 +77,7 @@ impl Refusal {
                 (true, true) => Connection::KeepAlive,
                 (false, _) => Connection::Close,
             },
+            lines: &named,
         };
         let mut head = Vec::new();
         encode::response_head(&mut head, lines.as_bytes(), &fields);

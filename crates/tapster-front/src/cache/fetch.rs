@@ -15,6 +15,7 @@ use crate::connection::{After, pass_on};
 use crate::front::Front;
 use crate::receive::{self, Request};
 use crate::refuse::Refused;
+use crate::request_id;
 use crate::stream::Stream;
 
 /// Fields that ask for less than the whole answer, and one that is told anew.
@@ -39,6 +40,9 @@ pub(super) fn start(
     has_reader: bool,
 ) -> Option<Rc<Flight>> {
     let sent = receive::whole(front, head(request, old.as_deref())).ok()?;
+    if let Some(id) = request_id::named(front, client, request) {
+        let _unset = sent.id.set(id.to_owned());
+    }
     let key = cache.store.borrow().flight_key(&ask, request);
     let flight = Flight::new(cache, ask, sent, old, has_reader);
     cache.flights.borrow_mut().insert(key.clone(), flight.clone());

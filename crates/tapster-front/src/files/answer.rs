@@ -15,7 +15,7 @@ use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::write::{send_file, write};
-use crate::{access, body};
+use crate::{access, body, request_id};
 
 /// An answer.
 pub(super) struct Answer<'a> {
@@ -221,6 +221,7 @@ fn head(front: &Front, client: &Client, request: &Request, head: &Head<'_>, keep
         (false, _) => Connection::Close,
     };
     out.extend_from_slice(client.hsts(front));
+    request_id::write(&mut out, front, client, request);
     encode::end_head(&mut out, &front.date(), connection);
     out
 }

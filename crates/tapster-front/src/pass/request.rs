@@ -5,19 +5,15 @@ use tapster_gateway::hop;
 use tapster_http1::{encode, syntax};
 
 use crate::client::Client;
-use crate::forwarding;
-use crate::policy::{Belief, Policy};
+use crate::front::Front;
+use crate::policy::Belief;
 use crate::receive::Request;
+use crate::{forwarding, request_id};
 
 /// The head. `body` is none for a request without one; its length is none where that is not known.
-pub(crate) fn head(
-    policy: &Policy,
-    client: &Client,
-    request: &Request,
-    body: Option<Option<u64>>,
-) -> Vec<u8> {
+pub(crate) fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
     let Request { bytes, head, .. } = request;
-    let is_stranger = policy.belief(client.ends()) == Belief::Nothing;
+    let is_stranger = front.policy.belief(client.ends()) == Belief::Nothing;
     let mut out = Vec::with_capacity(head.length + client.said().len() + 64);
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
@@ -28,13 +24,15 @@ pub(crate) fn head(
     out.extend_from_slice(client.said());
     for field in &head.fields {
         let name = field.name.of(bytes);
-        if !(is_replaced(name) || is_stranger && forwarding::is_name(name)) {
+        let is_replaced = is_replaced(name) || request_id::is_name(front, name);
+        if !(is_replaced || is_stranger && forwarding::is_name(name)) {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
             out.extend_from_slice(field.value.of(bytes));
             out.extend_from_slice(b"\r\n");
         }
     }
+    request_id::write(&mut out, front, client, request);
     match body {
         None => {}
         Some(Some(length)) => {

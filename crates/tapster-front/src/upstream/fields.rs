@@ -9,9 +9,11 @@ use tapster_http1::{Form, Refusal, encode, syntax};
 use super::upgrade;
 use crate::client::Client;
 use crate::forwarding::{self, is_one_of};
-use crate::policy::{Belief, Policy};
+use crate::front::Front;
+use crate::policy::Belief;
 use crate::receive::Request;
 use crate::refuse::Refused;
+use crate::request_id;
 use crate::route::Stripped;
 use crate::stream::Stream;
 
@@ -48,12 +50,13 @@ struct Said {
 /// # Errors
 /// For what no application could be given, and for underscores where they are refused.
 pub(super) fn head(
-    policy: &Policy,
+    front: &Front,
     client: &Client,
     request: &Request,
     stripped: Option<&Stripped>,
     length: Option<u64>,
 ) -> Result<Vec<u8>, Refused> {
+    let policy = &front.policy;
     let Request { bytes, head, .. } = request;
     check(request)?;
     let nominated: Vec<&[u8]> = values(request, b"connection").flat_map(syntax::list).collect();
@@ -73,6 +76,7 @@ pub(super) fn head(
         let is_its_own = is_one_of(HOP_BY_HOP, name)
             || name.eq_ignore_ascii_case(b"host")
             || hop::is_name(name)
+            || request_id::is_name(front, name)
             || stripped.is_some() && is_one_of(&[b"x-forwarded-prefix"], name)
             || nominated.iter().any(|option| option.eq_ignore_ascii_case(name));
         if is_its_own || said.takes(name, value, belief) {
@@ -81,6 +85,7 @@ pub(super) fn head(
         line(&mut out, name, value);
     }
     add_forwarding(&mut out, client, request, belief, said, &host);
+    request_id::write(&mut out, front, client, request);
     if let Some(Stripped { prefix, .. }) = stripped {
         line(&mut out, b"X-Forwarded-Prefix", prefix);
     }

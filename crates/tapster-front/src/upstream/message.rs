@@ -42,7 +42,7 @@ impl Message {
         body: Held,
         is_idempotent: bool,
     ) -> Result<Message, Refused> {
-        let http = fields::head(&front.policy, client, request, stripped, body.length())?;
+        let http = fields::head(front, client, request, stripped, body.length())?;
         Ok(Message { http, uwsgi: OnceCell::new(), body, is_idempotent })
     }
 

@@ -19,16 +19,24 @@ fn the_servers_fields_follow_the_applications() {
         server: true,
         body: BodyField::Length(13),
         connection: Connection::Close,
+        lines: b"",
     };
     assert_eq!(
         head(&all),
         "before HTTP/1.1 200 OK\r\nA: b\r\nServer: tapster\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
          Content-Length: 13\r\nConnection: close\r\n\r\n"
     );
-    let none =
-        ServerFields { date: None, server: false, body: BodyField::None, connection: Connection::Default };
+    let none = ServerFields {
+        date: None,
+        server: false,
+        body: BodyField::None,
+        connection: Connection::Default,
+        lines: b"",
+    };
     assert_eq!(head(&none), "before HTTP/1.1 200 OK\r\nA: b\r\n\r\n");
     let chunked = ServerFields { body: BodyField::Chunked, connection: Connection::KeepAlive, ..none };
+    let more = ServerFields { lines: b"X-A: 1\r\nX-B: 2\r\n", ..none };
+    assert_eq!(head(&more), "before HTTP/1.1 200 OK\r\nA: b\r\nX-A: 1\r\nX-B: 2\r\n\r\n");
     assert!(head(&chunked).ends_with("Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"));
     let largest = ServerFields { body: BodyField::Length(u64::MAX), ..none };
     assert!(head(&largest).ends_with("Content-Length: 18446744073709551615\r\n\r\n"));
@@ -64,7 +72,7 @@ fn dates_are_made_once_a_second() {
 fn every_refusal_has_a_whole_answer() {
     for &refusal in Refusal::ALL {
         let mut out = Vec::new();
-        let fields = RefusalFields { date: Some(b"Sun, 06 Nov 1994 08:49:37 GMT"), server: true };
+        let fields = RefusalFields { date: Some(b"Sun, 06 Nov 1994 08:49:37 GMT"), server: true, lines: b"" };
         refusal_response(&mut out, refusal.status(), refusal.reason(), &fields);
         let text = String::from_utf8(out).expect("all is ASCII");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
@@ -82,7 +90,7 @@ fn every_refusal_has_a_whole_answer() {
 #[test]
 fn an_answer_needs_no_reason() {
     let mut out = Vec::new();
-    refusal_response(&mut out, 503, "", &RefusalFields { date: None, server: false });
+    refusal_response(&mut out, 503, "", &RefusalFields { date: None, server: false, lines: b"" });
     assert_eq!(
         out,
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\nContent-Length: 24\r\n\

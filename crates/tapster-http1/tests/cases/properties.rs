@@ -146,7 +146,7 @@ proptest! {
         let mut out = Vec::new();
         let body = length.map_or(BodyField::Chunked, BodyField::Length);
         let connection = if close { Connection::Close } else { Connection::Default };
-        response_head(&mut out, format!("200 OK\r\n{lines}").as_bytes(), &ServerFields { date: None, server, body, connection });
+        response_head(&mut out, format!("200 OK\r\n{lines}").as_bytes(), &ServerFields { date: None, server, body, connection, lines: b"" });
         let mut expected: Vec<(String, String)> = fields;
         let mut add = |name: &str, value: String| expected.push((name.to_owned(), value));
         if server {
@@ -170,7 +170,7 @@ proptest! {
     #[test]
     fn an_answer_of_the_servers_own_is_whole(status in 400_u16..600, reason in "[ -~]{0,40}", server in any::<bool>()) {
         let mut out = Vec::new();
-        refusal_response(&mut out, status, &reason, &RefusalFields { date: None, server });
+        refusal_response(&mut out, status, &reason, &RefusalFields { date: None, server, lines: b"" });
         let mut fields = [httparse::EMPTY_HEADER; 8];
         let mut response = httparse::Response::new(&mut fields);
         let Ok(httparse::Status::Complete(head)) = response.parse(&out) else {

@@ -215,7 +215,8 @@ fn encode(reply: &Reply, without_body: bool, date: &[u8]) -> Vec<u8> {
         reply.status, reply.content_type, reply.fields
     );
     let body = BodyField::Length(reply.text.len() as u64);
-    let fields = ServerFields { date: Some(date), server: false, body, connection: Connection::Close };
+    let fields =
+        ServerFields { date: Some(date), server: false, body, connection: Connection::Close, lines: b"" };
     let mut out = Vec::new();
     response_head(&mut out, text.as_bytes(), &fields);
     if !without_body {
