@@ -7,10 +7,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+// Its date is the start's: a cache in front must not take the answer for an old one.
 static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n"
-                             "Date: Sun, 22 Nov 2026 00:00:00 GMT\r\nServer: floor\r\n\r\nHello, World!";
+                             "Date: %a, %d %b %Y %H:%M:%S GMT\r\nServer: floor\r\n\r\nHello, World!";
+static char answer[256];
+static size_t answer_length;
 static const int ON = 1;
 
 static int listening(int port) {
@@ -40,11 +44,13 @@ static void serve(int client) {
   if (length <= 0)
     close(client);
   else if (length >= 4 && memcmp(head + length - 4, "\r\n\r\n", 4) == 0)
-    send(client, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL);
+    send(client, answer, answer_length, MSG_NOSIGNAL);
 }
 
 int main(int count, char **arguments) {
   if (count != 2) return 2;
+  time_t now = time(NULL);
+  answer_length = strftime(answer, sizeof answer, ANSWER, gmtime(&now));
   int listener = listening(atoi(arguments[1])), poller = epoll_create1(0);
   struct epoll_event ready[256];
   watch(poller, listener, EPOLLIN);

@@ -89,6 +89,13 @@ SCENARIOS: dict[str, Scenario] = {
     "proxy": Scenario(
         "passed to two backends by HTTP/1.1", "", 1, Throughput(Wrk(64), as_front=True), FRONTS
     ),
+    "cache": Scenario(
+        "an answer from the front's cache",
+        "",
+        1,
+        Throughput(Wrk(64), as_front=True, cached=True),
+        FRONTS,
+    ),
     "memory": Scenario("one worker, idle after one request", "hello", 1, Idle(), most_rounds=3),
     "connections": Scenario(
         "10,000 idle keep-alive connections", "hello", 1, Connections(10_000), most_rounds=2

@@ -82,6 +82,7 @@ TARGETS = (
     Target("static16k", "cpu_us", 1.0, "nginx"),
     Target("static10m", "cpu_us", 1.2, "nginx"),
     Target("proxy", "cpu_us", 1.15, "nginx"),
+    Target("cache", "cpu_us", 1.2, "nginx"),
     Target("memory", "pss_mib", 0.6, "granian"),
     Target("connections", "connection_kib", 1.0),
     Target("start", "added_ms", 60),

@@ -12,7 +12,9 @@ from bench.results import Round
 from bench.serving import serving, serving_behind_nginx
 
 if TYPE_CHECKING:
-    from bench.serving import Job
+    from contextlib import AbstractContextManager
+
+    from bench.serving import Job, Serving
     from bench.wrk import Wrk
 
 
@@ -25,11 +27,12 @@ class Throughput:
     behind_nginx: bool = False
     #: What is measured is a front: Tapster's own or nginx.
     as_front: bool = False
+    #: All that it answers with is in its cache.
+    cached: bool = False
 
     def __call__(self, job: Job) -> Round:
         """Warms the server up for a second, then takes the figures."""
-        start = front if self.as_front else serving_behind_nginx if self.behind_nginx else serving
-        with start(job) as server:
+        with self._started(job) as server:
             self.load.load(server.port, 1, job.folder)
             others = (
                 self.beside.beside(server.port, job.seconds + 30, job.folder)
@@ -51,3 +54,8 @@ class Throughput:
             },
             seen.trouble,
         )
+
+    def _started(self, job: Job) -> AbstractContextManager[Serving]:
+        if self.as_front:
+            return front(job, self.cached)
+        return serving_behind_nginx(job) if self.behind_nginx else serving(job)

@@ -149,6 +149,26 @@ def test_8_1_1_a_body_of_another_length(server: Server, length: str, pieces: lis
         assert client.answer(3).status == 200
 
 
+@pytest.mark.parametrize(("length", "piece"), [("0", b""), ("4", b"data")])
+def test_8_1_1_nobody_begins_with_a_body_that_may_be_longer(
+    server: Server, length: str, piece: bytes
+) -> None:
+    """All that was announced is there, but not the word that it was all; then more comes, or that word."""
+    with Http2(server.address) as client:
+        for stream in (1, 3):
+            client.request(stream, [*POST, ("content-length", length)], flags=0)
+            if piece:
+                client.send(frame(DATA, 0, stream, piece))
+        # Had somebody begun, the answer would be there before this one.
+        client.request(5)
+        assert client.answer(5).body == b"hello"
+        client.send(frame(DATA, END_STREAM, 1, b"x") + frame(DATA, END_STREAM, 3))
+        answer = client.answer(1)
+        assert (answer.heads, answer.body, answer.reset) == ([], b"", PROTOCOL)
+        answer = client.answer(3)
+        assert (answer.status, answer.body) == (200, piece)
+
+
 TRAILERS = [("x-sum", "1"), ("x-other", "2")]
 
 

@@ -9,6 +9,8 @@ mod entry;
 mod fetch;
 mod flight;
 mod freshness;
+#[cfg(test)]
+mod properties;
 mod rules;
 mod serve;
 mod store;

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use tapster_gateway::hop;
+use tapster_http1::syntax;
 use tapster_observe::{FrontCounter, FrontGauge};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -217,10 +218,12 @@ fn begin(
         let _present = present;
         let (parts, body) = request.into_parts();
         let head = request::head(&parts, !body.is_end_stream(), front.policy.http.fields);
-        let is_chunked = !parts.headers.contains_key(http::header::CONTENT_LENGTH);
+        let length = parts.headers.get(http::header::CONTENT_LENGTH);
+        // What is no number is refused with the head.
+        let length = length.map(|length| syntax::decimal(length.as_bytes()).unwrap_or(u64::MAX));
         let is_head = parts.method == http::Method::HEAD;
         drop(parts);
-        let exchange = Exchange::new(body, respond, is_chunked, is_head, shared.is_encrypted);
+        let exchange = Exchange::new(body, respond, length, is_head, shared.is_encrypted);
         let client = Client::on(Stream::Http2(Box::new(exchange)), shared.ends.clone());
         if !answer(&front, client, head, is_head).await {
             shared.resets.spend();
@@ -244,6 +247,15 @@ async fn answer(
             return true;
         }
     };
+    match is_over(front, &client).await {
+        Some(true) => {}
+        Some(false) => return false,
+        None => {
+            let reason = "the end of a request without a body did not arrive in time (--head-timeout)";
+            refuse(front, client, Some(&request), Refused::new(408, reason).for_head(is_head)).await;
+            return true;
+        }
+    }
     let after = connection::handle(front, &mut client, &request).await;
     let Stream::Http2(exchange) = &client.stream else { return true };
     if exchange.is_taken_back() {
@@ -255,4 +267,15 @@ async fn answer(
         After::Refused(refused) => refuse(front, client, Some(&request), refused).await,
     }
     true
+}
+
+/// Whether a request that announced an empty body has none, which its head need not say: false if more came than that. None if
+/// nothing came for too long.
+async fn is_over(front: &Front, client: &Client) -> Option<bool> {
+    match &client.stream {
+        Stream::Http2(exchange) if exchange.may_be_too_long() => {
+            timeout(front.policy.head_timeout, exchange.readable()).await.ok().map(|ended| ended.is_ok())
+        }
+        _ => Some(true),
+    }
 }

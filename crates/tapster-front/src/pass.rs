@@ -35,7 +35,7 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
     let length = data.as_ref().map(|data| Some(data.len() as u64));
     let mut message = head(front, client, request, length);
     message.extend_from_slice(&data.unwrap_or_default());
-    for _ in 0..TRIES {
+    for tried in 0..TRIES {
         let permit = tokio::select! {
             biased;
             permit = front.workers.permit(front.policy.queue_timeout) => permit,
@@ -45,7 +45,7 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
             Ok(permit) => permit,
             Err(why) => return no_worker(why, request),
         };
-        let mut hop = match hop_for(request, &permit) {
+        let mut hop = match hop_for(request, &permit, tried > 0) {
             Ok(hop) => hop,
             Err(error) => {
                 let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
@@ -80,7 +80,7 @@ async fn flowing(
         Ok(permit) => permit,
         Err(why) => return no_worker(why, request),
     };
-    let mut hop = match hop_for(request, &permit) {
+    let mut hop = match hop_for(request, &permit, true) {
         Ok(hop) => hop,
         Err(error) => {
             let reason = format_args!("worker {} cannot be reached: {error}", permit.number());
@@ -118,8 +118,8 @@ fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u
 }
 
 /// A connection to the worker. One that brings a packet brings nothing else.
-fn hop_for(request: &Request, permit: &Permit) -> std::io::Result<Hop> {
-    if request.packet.is_some() { permit.new_hop() } else { permit.hop() }
+fn hop_for(request: &Request, permit: &Permit, is_last_chance: bool) -> std::io::Result<Hop> {
+    if request.packet.is_some() { permit.new_hop() } else { permit.hop(is_last_chance) }
 }
 
 /// Sends head and body to the worker. False if the worker reads no more.

@@ -74,6 +74,13 @@ impl Stream {
         poll::wait(&[(fd, poll::Interest::Readable)], Some(Duration::ZERO)).is_ok_and(|ready| !ready[0])
     }
 
+    /// The same, but the system is asked only where the event loop has had word of something: what came since it last looked is
+    /// not seen. For who can be wrong about it.
+    pub(crate) fn seems_silent(&self) -> bool {
+        let asked = || if self.is_silent() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
+        either!(self, socket => socket.try_io(Interest::READABLE, asked).is_err(), _exchange => false)
+    }
+
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         either!(self, socket => socket.readable().await, exchange => exchange.readable().await)

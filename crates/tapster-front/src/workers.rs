@@ -258,15 +258,17 @@ impl Workers {
 }
 
 impl Permit {
-    /// A connection to the worker: one that is idle, or a new one.
+    /// A connection to the worker: one that is idle, or a new one. Before a request that cannot be sent again, `is_last_chance`,
+    /// the system is asked whether the idle one is still the worker's.
     ///
     /// # Errors
     /// When there is no descriptor for it, or the worker takes no messages.
-    pub(crate) fn hop(&self) -> io::Result<Hop> {
+    pub(crate) fn hop(&self, is_last_chance: bool) -> io::Result<Hop> {
+        let is_alive = if is_last_chance { Hop::is_alive } else { Hop::seems_alive };
         loop {
             let idle = self.workers.state.borrow_mut().places[self.slot].idle.pop();
             match idle {
-                Some(hop) if hop.pid == self.pid && hop.is_alive() => return Ok(hop),
+                Some(hop) if hop.pid == self.pid && is_alive(&hop) => return Ok(hop),
                 Some(_) => {}
                 None => return self.new_hop(),
             }

@@ -75,7 +75,7 @@ impl Drop for Landing {
 }
 
 /// The request without what is the client's alone to ask; with `old`, whether that is right still.
-fn head(request: &Request, old: Option<&Entry>) -> Vec<u8> {
+pub(super) fn head(request: &Request, old: Option<&Entry>) -> Vec<u8> {
     let Request { bytes, head, .. } = request;
     let mut out = Vec::with_capacity(head.length + 128);
     out.extend_from_slice(b"GET ");

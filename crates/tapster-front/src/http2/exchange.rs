@@ -33,8 +33,8 @@ pub(crate) struct Exchange {
 /// The body that comes.
 struct Request {
     body: RecvStream,
-    /// Its length was not announced.
-    is_chunked: bool,
+    /// What is missing of the length that was announced; none where none was.
+    missing: Option<u64>,
     /// What came and was not read.
     input: Vec<u8>,
     is_over: bool,
@@ -72,14 +72,14 @@ impl Exchange {
     pub(super) fn new(
         body: RecvStream,
         respond: SendResponse<Bytes>,
-        is_chunked: bool,
+        length: Option<u64>,
         is_head: bool,
         is_encrypted: bool,
     ) -> Exchange {
         let is_over = body.is_end_stream();
         Exchange {
             is_encrypted,
-            request: RefCell::new(Request { body, is_chunked, input: Vec::new(), is_over }),
+            request: RefCell::new(Request { body, missing: length, input: Vec::new(), is_over }),
             answer: RefCell::new(Answer { is_head, respond, head: Vec::new(), body: None, is_over: false }),
         }
     }
@@ -94,7 +94,7 @@ impl Exchange {
         let request = &mut *self.request.borrow_mut();
         match request.input.len() {
             0 if request.is_over => Ok(0),
-            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count if count == 0 || request.may_be_too_long() => Err(io::ErrorKind::WouldBlock.into()),
             count => {
                 into.append(&mut request.input);
                 Ok(count)
@@ -102,7 +102,14 @@ impl Exchange {
         }
     }
 
-    /// Waits for more of the body.
+    /// Whether all of the body that was announced is there, and not the word that it was all: of a request without a body
+    /// already at its head.
+    pub(super) fn may_be_too_long(&self) -> bool {
+        self.request.borrow().may_be_too_long()
+    }
+
+    /// Waits for more of the body. Its last bytes are there when the client has said that they are the last: a request whose body
+    /// is longer than it announced is malformed (RFC 9113 §8.1.1), and nobody is to have begun with it.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         poll_fn(|context| self.request.borrow_mut().poll(context)).await
     }
@@ -181,7 +188,7 @@ impl Exchange {
 impl Request {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reset = |_| io::Error::from(io::ErrorKind::ConnectionReset);
-        while self.input.is_empty() && !self.is_over {
+        while !self.is_over && (self.input.is_empty() || self.may_be_too_long()) {
             match ready!(self.body.poll_data(context)) {
                 Some(data) => {
                     let data = data.map_err(reset)?;
@@ -190,7 +197,7 @@ impl Request {
                 }
                 None => {
                     self.is_over = true;
-                    if self.is_chunked {
+                    if self.missing.is_none() {
                         self.input.extend_from_slice(encode::LAST_CHUNK);
                     }
                 }
@@ -199,8 +206,16 @@ impl Request {
         Poll::Ready(Ok(()))
     }
 
+    fn may_be_too_long(&self) -> bool {
+        self.missing == Some(0) && !self.is_over
+    }
+
     fn put(&mut self, data: &[u8]) {
-        if self.is_chunked && !data.is_empty() {
+        if let Some(missing) = &mut self.missing {
+            // More than was announced is none of it: `h2` has reset the stream.
+            *missing = missing.saturating_sub(data.len() as u64);
+        }
+        if self.missing.is_none() && !data.is_empty() {
             encode::chunk_header(&mut self.input, data.len());
             self.input.extend_from_slice(data);
             self.input.extend_from_slice(encode::CHUNK_END);

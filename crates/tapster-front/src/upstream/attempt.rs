@@ -83,7 +83,7 @@ impl Ticket {
     /// Sends a request, and reads the head of the answer.
     pub(super) async fn ask(&self, message: &Message) -> Result<Link, Failure> {
         let rules = &self.upstreams.rules;
-        let idle = self.upstreams.state.borrow_mut().pool.take(self.host);
+        let idle = self.upstreams.state.borrow_mut().pool.take(self.host, message.is_idempotent);
         if let Some(mut link) = idle {
             match link.ask(message, rules.answer_timeout).await {
                 Ok(()) => return Ok(link),

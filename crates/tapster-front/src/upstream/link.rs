@@ -51,6 +51,11 @@ impl Link {
         self.stream.is_silent()
     }
 
+    /// The same as far as the event loop knows, without a system call.
+    pub(super) fn seems_alive(&self) -> bool {
+        self.stream.seems_silent()
+    }
+
     /// Whether its protocol has more than one request on a connection.
     pub(super) fn may_stay(&self) -> bool {
         self.protocol == UpstreamProtocol::Http

@@ -24,12 +24,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// One that is alive, as far as is known.
-    pub(super) fn take(&mut self, host: HostId) -> Option<Link> {
+    /// One that is alive, as far as is known. For a request that may be sent again the event loop's word is enough; before any
+    /// other the system is asked.
+    pub(super) fn take(&mut self, host: HostId, may_be_sent_again: bool) -> Option<Link> {
         let idle = self.idle.get_mut(&host)?;
         let now = Instant::now();
         while let Some((link, until)) = idle.pop() {
-            if until > now && link.is_alive() {
+            let is_alive = if may_be_sent_again { Link::seems_alive } else { Link::is_alive };
+            if until > now && is_alive(&link) {
                 return Some(link);
             }
         }

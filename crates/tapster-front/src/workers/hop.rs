@@ -4,9 +4,12 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as Pair;
+use std::time::Duration;
 
 use tapster_http1::{Limits, ResponseHead};
 use tapster_sys::inbox::{Inbox, Message};
+use tapster_sys::poll;
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 /// The largest head of an answer: what a worker takes from an application is bounded too.
@@ -48,10 +51,16 @@ impl Hop {
         Ok(Hop { stream, input: Vec::new(), head: ResponseHead::default(), slot, pid })
     }
 
-    /// Whether the worker still has it, as far as is known.
-    pub(crate) fn is_alive(&self) -> bool {
+    /// Whether the worker still has it, as far as the event loop knows.
+    pub(crate) fn seems_alive(&self) -> bool {
         let mut nothing = [0];
         self.stream.try_read(&mut nothing).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The same by the system's own word.
+    pub(crate) fn is_alive(&self) -> bool {
+        let socket = (self.stream.as_fd(), poll::Interest::Readable);
+        poll::wait(&[socket], Some(Duration::ZERO)).is_ok_and(|ready| !ready[0])
     }
 
     /// Sends a request, and reads the head of the answer.
@@ -85,8 +94,15 @@ pub(crate) async fn write(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<(
 pub(crate) async fn read(stream: &UnixStream, input: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         input.reserve(READ);
+        let room = input.capacity() - input.len();
         match stream.try_read_buf(input) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
+            Ok(count) if (1..room).contains(&count) => {
+                // It has no more: the event loop says when it does, and nobody need ask in vain before that.
+                let _empty =
+                    stream.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+                return Ok(count);
+            }
             result => return result,
         }
     }
