@@ -5,13 +5,16 @@ TAPSTER is the command of an installation (`make test-free-threaded` leaves .bui
 worker with two threads. First the whole system, the server and wrk with 64 connections, has the first core; then both
 have the first two; then both have them, and the server has two workers with one thread each: what two processes that
 share nothing come to, which is what the kernel and the processor make of a second core. Rounds alternate, and medians are
-shown: requests a second, the server's CPU time (user and system) per request, and each rate over the first.
+shown: requests a second, the server's CPU time (user and system) per request, and what the cores would answer if nobody
+else had them: requests over the time that server and load had of the cores or left idle, which other processes on the
+machine do not change. The last column is that over the first line's.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,6 +22,9 @@ import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench.procfs import cpu_seconds
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "4"))
@@ -48,6 +54,7 @@ class Round(NamedTuple):
 
     rate: float
     cpu_micros: float
+    undisturbed: float
 
 
 def main() -> None:
@@ -63,11 +70,14 @@ def main() -> None:
         for name, measured in rounds.items():
             measured.append(measure(tapster, SETTINGS[name]))
             print(f"{name}: {measured[-1].rate:.0f} requests/s", file=sys.stderr)
-    rates = {name: statistics.median(one.rate for one in measured) for name, measured in rounds.items()}
+    alone = {
+        name: statistics.median(one.undisturbed for one in measured) for name, measured in rounds.items()
+    }
     for name, measured in rounds.items():
-        cpu = statistics.median(one.cpu_micros for one in measured)
-        worth = rates[name] / rates["one core"]
-        print(f"{name:22} {rates[name]:8.0f} requests/s, {worth:.2f} of one core; {cpu:5.2f} µs of CPU each")
+        rate, cpu, _ = map(statistics.median, zip(*measured))
+        worth = alone[name] / alone["one core"]
+        shown = f"{rate:8.0f} requests/s, {cpu:5.2f} µs of CPU each"
+        print(f"{name:22} {shown}; undisturbed {alone[name]:8.0f} requests/s, {worth:.2f} of one core")
     print(f"{ROUNDS} rounds of {SECONDS} s")
 
 
@@ -81,9 +91,11 @@ def measure(tapster: str, setting: Setting) -> Round:
     try:
         url = address(server, setting.lanes)
         load(pinned, url, setting.cores, 1)
-        before = cpu_seconds(server.pid)
+        idle, before, of_load = idle_seconds(cores), cpu_seconds(server.pid), load_seconds()
         answered, rate = load(pinned, url, setting.cores, SECONDS)
-        return Round(rate, (cpu_seconds(server.pid) - before) / answered * 1e6)
+        idle, used = idle_seconds(cores) - idle, cpu_seconds(server.pid) - before
+        ours = used + load_seconds() - of_load + idle
+        return Round(rate, used / answered * 1e6, setting.cores * answered / ours)
     finally:
         server.terminate()
         server.communicate(timeout=40)
@@ -129,12 +141,17 @@ def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all that come from it."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS + sum(
-        cpu_seconds(int(child)) for child in children(pid)
-    )
+def load_seconds() -> float:
+    """User and system time of the runs of wrk so far, and of nothing else: servers have ended before, or run still."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def idle_seconds(cores: list[int]) -> float:
+    """How long cores have had nothing to do."""
+    lines = Path("/proc/stat").read_text("utf-8").splitlines()
+    fields = {line.split()[0]: line.split() for line in lines}
+    return sum(int(fields[f"cpu{core}"][4]) + int(fields[f"cpu{core}"][5]) for core in cores) / TICKS
 
 
 if __name__ == "__main__":

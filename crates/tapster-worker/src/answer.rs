@@ -41,9 +41,9 @@ pub(crate) fn answer(
     let route = blocking.routes.suspect(&context.scratch.request.vars);
     let inside = before_call(shared, context, route);
     let start = context.now;
-    let measured = blocking.wants_usage(route);
-    let usage = if measured { Usage::current() } else { None };
-    if measured {
+    let look = blocking.look(route);
+    let usage = if look.measures { Usage::current() } else { None };
+    if look.counts {
         blocking.begin();
     }
     let thread = usize::from(context.holder);
@@ -62,7 +62,7 @@ pub(crate) fn answer(
     context.now = Instant::now();
     let wall = context.now.saturating_duration_since(start);
     measure::end(context, &answer, queued, wall, received);
-    if measured {
+    if look.counts {
         blocking.end(wall);
     }
     blocking.note(&context.scratch.request.vars, route, wall, usage);

@@ -18,8 +18,11 @@ const EAGER: u32 = 512;
 /// Score after one slow call of unknown kind: the next calls are measured.
 const SUSPECT: u32 = 64;
 
-/// How many calls there are to one that is measured, where a slow one was seen.
+/// How many calls there are to one that is measured, where a slow one was seen or it is known that they block.
 const SAMPLE: u32 = 4;
+
+/// Score above which it is known that calls block, and only some are measured: a few that do not change nothing.
+const KNOWN: u32 = 768;
 
 /// A leader that may block goes into the application with the token if some other thread comes back within this
 /// time, most likely, and takes it: that costs no wake-up.
@@ -38,12 +41,21 @@ pub(crate) struct Blocking {
     score: Score,
     /// The same, route by route.
     pub(crate) routes: Routes,
-    /// Microseconds, a moving mean over measured calls.
+    /// Microseconds, a moving mean over counted calls.
     mean: AtomicU32,
     /// Calls while only some are measured.
     calls: AtomicU32,
-    /// Measured calls that run now.
+    /// Counted calls that run now.
     running: AtomicU32,
+}
+
+/// What is looked at in a call.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Look {
+    /// That it runs, and for how long.
+    pub(crate) counts: bool,
+    /// Its use of time, for two system calls.
+    pub(crate) measures: bool,
 }
 
 impl Blocking {
@@ -52,19 +64,25 @@ impl Blocking {
         self.score.is_usual()
     }
 
-    /// Whether the next call's use of time should be read too (two system calls): of each where calls seem to block, or
-    /// those of its route; of some where a slow one was seen.
-    pub(crate) fn wants_usage(&self, route: Option<Route>) -> bool {
+    /// What to learn of the next call: nothing where no slow one was seen, little where one was or where it is known that
+    /// they block, all where that is still to be found out, of them all or of its route.
+    pub(crate) fn look(&self, route: Option<Route>) -> Look {
         let score = route.map_or(0, |route| self.routes.get(route)).max(self.score.get());
         match score {
-            0 => false,
+            0 => Look::default(),
             1..=SUSPECT => {
-                let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
-                self.calls.store(calls, Ordering::Relaxed);
-                calls.is_multiple_of(SAMPLE)
+                let is_sample = self.is_sample();
+                Look { counts: is_sample, measures: is_sample }
             }
-            _ => true,
+            KNOWN.. => Look { counts: true, measures: self.is_sample() },
+            _ => Look { counts: true, measures: true },
         }
+    }
+
+    fn is_sample(&self) -> bool {
+        let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+        self.calls.store(calls, Ordering::Relaxed);
+        calls.is_multiple_of(SAMPLE)
     }
 
     /// Whether a slow call was seen lately.
@@ -86,12 +104,12 @@ impl Blocking {
         !self.returns_soon() || queued * QUEUED_OF_RUNNING > running
     }
 
-    /// A measured call begins.
+    /// A counted call begins.
     pub(crate) fn begin(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A measured call that took `wall` ended.
+    /// A counted call that took `wall` ended.
     pub(crate) fn end(&self, wall: Duration) {
         self.running.fetch_sub(1, Ordering::Relaxed);
         let mean = self.mean.load(Ordering::Relaxed);
@@ -175,6 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn where_calls_are_known_to_block_all_count_and_some_are_measured() {
+        let looks = |blocking: &Blocking| -> Vec<Look> { (0..SAMPLE).map(|_| blocking.look(None)).collect() };
+        let finding_out = after([SLEPT; 4]);
+        assert!(looks(&finding_out).iter().all(|look| look.counts && look.measures));
+        let known = after([SLEPT; 20]);
+        assert!(looks(&known).iter().all(|look| look.counts));
+        assert_eq!(looks(&known).iter().filter(|look| look.measures).count(), 1);
+    }
+
+    #[test]
+    fn calls_that_begin_to_compute_are_found_out_although_few_are_measured() {
+        let blocking = after([SLEPT; 50]);
+        let calls = (0..100).take_while(|_| {
+            let measures = blocking.look(None).measures;
+            blocking.score.add(true, measures.then_some(false));
+            blocking.is_usual()
+        });
+        assert!(calls.count() < 20);
+    }
+
+    #[test]
     fn many_running_calls_return_soon_and_few_do_not() {
         let blocking = Blocking::default();
         for _ in 0..100 {
@@ -191,7 +230,7 @@ mod tests {
     #[test]
     fn one_slow_call_asks_for_measurement_until_it_is_forgotten() {
         let blocking = after([(Duration::from_millis(1), None)]);
-        assert_eq!((0..SAMPLE).filter(|_| blocking.wants_usage(None)).count(), 1);
+        assert_eq!((0..SAMPLE).filter(|_| blocking.look(None).measures).count(), 1);
         for _ in 0..80 {
             blocking.score.add(false, Some(false));
         }
