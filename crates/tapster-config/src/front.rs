@@ -99,7 +99,12 @@ fn default_site(settings: &Settings) -> Option<HostSite> {
         false => RouteTarget::Upstream(String::new()),
     };
     let routes = vec![Route { prefix: String::new(), files: None, target, strip_prefix: false }];
-    Some(HostSite { hosts: Vec::new(), static_files: settings.static_files.clone(), routes })
+    Some(HostSite {
+        hosts: Vec::new(),
+        static_files: settings.static_files.clone(),
+        internal: settings.static_options.internal.clone(),
+        routes,
+    })
 }
 
 /// A group has the options at the top where it says nothing else.

@@ -31,6 +31,8 @@ pub struct HostSite {
     pub hosts: Vec<HostPattern>,
     /// Files that are looked for before the routes.
     pub static_files: Vec<StaticFiles>,
+    /// Files that its upstreams may have sent, and no client can ask for.
+    pub internal: Vec<StaticFiles>,
     /// The routes: the longest prefix that fits decides.
     pub routes: Vec<Route>,
 }

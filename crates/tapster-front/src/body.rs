@@ -6,10 +6,12 @@ use tapster_http1::encode::CONTINUE;
 use tapster_http1::{BodyLength, ChunkedDecoder};
 
 use crate::client::Client;
+use crate::flow::Flow;
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::refuse::{Refused, too_large, too_slow};
+use crate::stream::Stream;
 use crate::write::write;
 
 /// The most of a body that is dropped for the sake of keeping the connection.
@@ -37,8 +39,8 @@ enum Progress {
 pub(crate) enum Body {
     /// All of it, decoded; none where the request has none.
     Whole(Option<Vec<u8>>),
-    /// Some, and the rest as it comes; its length where it is known.
-    Flowing(Vec<u8>, Incoming, Option<u64>),
+    /// Some, and the rest as it comes.
+    Flowing(Flow),
 }
 
 impl Incoming {
@@ -68,7 +70,7 @@ impl Incoming {
         }
     }
 
-    /// Appends the data that is there, waiting for some if there is none. Nothing is appended at the end, and when
+    /// Appends the data that is there, in `input` or else in the client's `stream`, waiting for some if there is none. Nothing is appended at the end, and when
     /// chunks had no data.
     ///
     /// # Errors
@@ -76,47 +78,48 @@ impl Incoming {
     pub(crate) async fn read(
         &mut self,
         front: &Front,
-        client: &mut Client,
+        stream: &Stream,
+        input: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
         if self.is_over() {
             return Ok(());
         }
-        if client.input.is_empty() {
-            self.fill(front, client).await?;
+        if input.is_empty() {
+            self.fill(front, stream, input).await?;
         }
         let before = out.len();
         let used = match &mut self.progress {
             Progress::Length(missing) => {
-                let count = client.input.len().min(usize::try_from(*missing).unwrap_or(usize::MAX));
-                out.extend_from_slice(&client.input[..count]);
+                let count = input.len().min(usize::try_from(*missing).unwrap_or(usize::MAX));
+                out.extend_from_slice(&input[..count]);
                 *missing -= count as u64;
                 count
             }
             Progress::Chunked(decoder) => {
-                let decoded = decoder.decode(&client.input, out);
+                let decoded = decoder.decode(input, out);
                 decoded.map_err(|refusal| Refused::new(refusal.status(), refusal))?.0
             }
         };
-        if used == client.input.len() {
-            client.input.clear();
+        if used == input.len() {
+            input.clear();
         } else {
-            client.input.drain(..used);
+            input.drain(..used);
         }
         let count = (out.len() - before) as u64;
         self.left = self.left.checked_sub(count).ok_or_else(|| too_large(self.limit))?;
         Ok(())
     }
 
-    async fn fill(&mut self, front: &Front, client: &mut Client) -> Result<(), Refused> {
+    async fn fill(&mut self, front: &Front, stream: &Stream, input: &mut Vec<u8>) -> Result<(), Refused> {
         let limits = &front.policy.pace;
         if std::mem::take(&mut self.wants_continue) {
             // One that is gone is noticed below.
-            let _gone = write(&client.stream, &mut self.pace, limits, CONTINUE, &[]).await;
+            let _gone = write(stream, &mut self.pace, limits, CONTINUE, &[]).await;
         }
-        let read = match client.stream.try_read(&mut client.input) {
+        let read = match stream.try_read(input) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let waited = self.pace.wait(limits, client.fill()).await;
+                let waited = self.pace.wait(limits, stream.read(input)).await;
                 waited.map_err(|slow| too_slow(slow, limits))?
             }
             read => read,
@@ -131,7 +134,8 @@ impl Incoming {
     }
 }
 
-/// Reads the body of a request: all of it where it is small enough, else what is there when that is known.
+/// Reads the body of a request: all of it where it is small enough, else what is there when that is known. With
+/// `--stream-body` nothing is waited for.
 ///
 /// # Errors
 /// As [`Incoming::read`].
@@ -145,15 +149,18 @@ pub(crate) async fn read(front: &Front, client: &mut Client, request: &Request) 
     let held = front.policy.body_memory;
     let mut data = Vec::new();
     if length.is_some_and(|length| length > held as u64) {
-        return Ok(Body::Flowing(data, incoming, length));
+        return Ok(Body::Flowing(Flow { data, incoming, length }));
     }
     while !incoming.is_over() {
+        if front.policy.stream_body && client.input.is_empty() {
+            return Ok(Body::Flowing(Flow { data, incoming, length }));
+        }
         incoming
-            .read(front, client, &mut data)
+            .read(front, &client.stream, &mut client.input, &mut data)
             .await
             .map_err(|refused| refused.for_head(request.is_head()))?;
         if data.len() > held {
-            return Ok(Body::Flowing(data, incoming, length));
+            return Ok(Body::Flowing(Flow { data, incoming, length }));
         }
     }
     Ok(Body::Whole(Some(data)))
@@ -172,7 +179,7 @@ pub(crate) async fn discard(front: &Front, client: &mut Client, request: &Reques
     let (mut dropped, mut data) = (0, Vec::new());
     while !incoming.is_over() && dropped <= DISCARD {
         data.clear();
-        if incoming.read(front, client, &mut data).await.is_err() {
+        if incoming.read(front, &client.stream, &mut client.input, &mut data).await.is_err() {
             return false;
         }
         dropped += data.len() as u64;

@@ -17,6 +17,7 @@ mod compress;
 mod connection;
 mod drain;
 mod files;
+mod flow;
 mod forwarding;
 mod front;
 mod http2;

@@ -3,18 +3,22 @@
 mod answer;
 mod request;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use tapster_observe::FrontCounter;
 
-use crate::body::{self, Body, Incoming};
+use crate::body::{self, Body};
 use crate::client::Client;
 use crate::connection::After;
+use crate::flow::{Flow, Sent, both};
 use crate::front::Front;
 use crate::receive::Request;
 use crate::refuse::Refused;
 use crate::workers::hop::{self, Hop, Lost};
 use crate::workers::{NoWorker, Permit};
+
+pub(crate) use request::piece;
 
 /// How many workers are asked at most for one request that none of them began.
 const TRIES: usize = 5;
@@ -23,9 +27,7 @@ const TRIES: usize = 5;
 pub(crate) async fn pass(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
     match body::read(front, client, request).await {
         Ok(Body::Whole(data)) => whole(front, client, request, data).await,
-        Ok(Body::Flowing(data, incoming, length)) => {
-            flowing(front, client, request, data, incoming, length).await
-        }
+        Ok(Body::Flowing(flow)) => flowing(front, client, request, flow).await,
         Err(refused) => After::Refused(refused),
     }
 }
@@ -59,7 +61,10 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
             () = client.stream.gone() => return After::Close,
         };
         match asked {
-            Ok(()) => return answer::forward(front, client, request, hop, permit, true).await,
+            Ok(()) => {
+                let sent = Cell::new(Sent::Whole);
+                return answer::forward(front, client, request, hop, permit, &sent).await;
+            }
             Err(Lost::Unread) => front.board.count(FrontCounter::Retries),
             Err(lost) => return lost_in(&permit, lost, request),
         }
@@ -67,16 +72,21 @@ async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: 
     refused(503, "no worker took it", request)
 }
 
-/// A request whose body is still to come, and goes to its worker as it does.
-async fn flowing(
-    front: &Rc<Front>,
-    client: &mut Client,
-    request: &Request,
-    data: Vec<u8>,
-    mut incoming: Incoming,
-    length: Option<u64>,
-) -> After {
-    let permit = match front.workers.permit_to_receive().await {
+/// A request whose body is still to come, and goes to its worker as it does. The worker waits for all of it before it has a thread
+/// answer, but with `--stream-body`.
+async fn flowing(front: &Rc<Front>, client: &mut Client, request: &Request, flow: Flow) -> After {
+    let permit = async {
+        match front.policy.stream_body {
+            true => front.workers.permit(front.policy.queue_timeout).await,
+            false => front.workers.permit_to_receive().await,
+        }
+    };
+    let permit = tokio::select! {
+        biased;
+        permit = permit => permit,
+        () = client.stream.gone() => return After::Close,
+    };
+    let permit = match permit {
         Ok(permit) => permit,
         Err(why) => return no_worker(why, request),
     };
@@ -87,26 +97,26 @@ async fn flowing(
             return refused(503, reason, request);
         }
     };
-    let message = head(front, client, request, Some(length));
-    let Hop { stream, input, head, .. } = &mut hop;
-    let sent = {
-        let answered = hop::read_head(stream, input, head);
-        let pumped = pump(front, client, &mut incoming, message, data, stream, length.is_none());
-        tokio::pin!(answered);
-        tokio::select! {
-            biased;
-            answered = &mut answered => answered.map(|()| false),
-            pumped = pumped => match pumped {
-                Err(refused) => return After::Refused(refused.for_head(request.is_head())),
-                // All is sent, or the worker reads no more and has said why.
-                Ok(is_whole) => answered.await.map(|()| is_whole),
-            },
-        }
+    let message = head(front, client, request, Some(flow.length));
+    let mut input = std::mem::take(&mut client.input);
+    let (sent, is_answered) = (Cell::new(Sent::Partly), Cell::new(false));
+    let after = {
+        let (client, stream) = (&*client, hop.stream.clone());
+        let write = async |bytes: &[u8]| hop::write(&stream, bytes).await;
+        let passed = flow.pump(front, client, &mut input, message, &sent, write);
+        let answered = async {
+            match hop.first_head().await {
+                Ok(()) => {
+                    is_answered.set(true);
+                    answer::forward(front, client, request, hop, permit, &sent).await
+                }
+                Err(lost) => lost_in(&permit, lost, request),
+            }
+        };
+        both(passed, answered, &is_answered, request.is_head()).await
     };
-    match sent {
-        Ok(is_whole) => answer::forward(front, client, request, hop, permit, is_whole).await,
-        Err(lost) => lost_in(&permit, lost, request),
-    }
+    client.input = input;
+    after
 }
 
 /// What a worker gets before the body: the head, or the packet as it came.
@@ -120,31 +130,6 @@ fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u
 /// A connection to the worker. One that brings a packet brings nothing else.
 fn hop_for(request: &Request, permit: &Permit, is_last_chance: bool) -> std::io::Result<Hop> {
     if request.packet.is_some() { permit.new_hop() } else { permit.hop(is_last_chance) }
-}
-
-/// Sends head and body to the worker. False if the worker reads no more.
-async fn pump(
-    front: &Front,
-    client: &mut Client,
-    incoming: &mut Incoming,
-    message: Vec<u8>,
-    data: Vec<u8>,
-    stream: &tokio::net::UnixStream,
-    is_chunked: bool,
-) -> Result<bool, Refused> {
-    let (mut out, mut data) = (message, data);
-    loop {
-        request::piece(&mut out, &data, is_chunked, incoming.is_over());
-        if hop::write(stream, &out).await.is_err() {
-            return Ok(false);
-        }
-        if incoming.is_over() {
-            return Ok(true);
-        }
-        out.clear();
-        data.clear();
-        incoming.read(front, client, &mut data).await?;
-    }
 }
 
 fn refused(status: u16, reason: impl std::fmt::Display, request: &Request) -> After {

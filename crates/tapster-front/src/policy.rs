@@ -19,6 +19,8 @@ pub(crate) struct Policy {
     pub(crate) max_body: u64,
     /// A body up to this size is held until it is whole; a larger one flows to its worker as it comes, which holds it.
     pub(crate) body_memory: usize,
+    /// A body goes on as it comes, however small it is.
+    pub(crate) stream_body: bool,
     pub(crate) bind_protocol: BindProtocol,
     pub(crate) pace: PaceLimits,
     pub(crate) keep_alive: Duration,
@@ -48,6 +50,7 @@ impl Policy {
             http: Limits { request_line: limits.request_line, head: limits.head, fields: limits.fields },
             max_body: limits.body,
             body_memory: limits.body_memory,
+            stream_body: settings.stream_body,
             bind_protocol: settings.bind_protocol,
             pace: PaceLimits {
                 silence: settings.io_timeout,

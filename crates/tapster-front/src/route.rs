@@ -26,14 +26,14 @@ pub(crate) struct Routes {
     below: HashMap<Vec<u8>, Rc<Site>>,
     /// For every other name.
     default: Option<Rc<Site>>,
-    /// Files that no client can ask for, the longest prefix first.
-    internal: Vec<files::Site>,
 }
 
 /// What is served under some names.
 pub(crate) struct Site {
     /// Files, the longest prefix first.
     files: Vec<files::Site>,
+    /// Files that no client can ask for, the longest prefix first.
+    internal: Vec<files::Site>,
     /// Routes, the longest prefix first.
     routes: Vec<Route>,
 }
@@ -80,9 +80,9 @@ impl Routes {
         self.exact.get(host.as_ref()).or_else(by_end).or(self.default.as_ref())
     }
 
-    /// The files that only the application can have sent.
-    pub(crate) fn internal(&self) -> &[files::Site] {
-        &self.internal
+    /// The files that nobody can have sent but who answers this request.
+    pub(crate) fn internal(&self, request: &Request) -> &[files::Site] {
+        self.site(request).map_or(&[], |site| &site.internal)
     }
 
     /// The groups that requests are passed to.

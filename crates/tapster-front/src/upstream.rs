@@ -9,6 +9,7 @@ mod cgi;
 mod checks;
 mod connect;
 mod fields;
+mod flowing;
 mod link;
 mod message;
 mod names;

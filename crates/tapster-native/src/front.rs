@@ -20,16 +20,11 @@ const EXIT_INTERNAL: i32 = 70;
 /// How long the last log lines may take.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Says what was given for nothing, and looks whether everything is there that the front is to serve.
+/// Looks whether everything is there that the front is to serve.
 ///
 /// # Errors
 /// In words for the operator.
-pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> {
-    if settings.has_front() && std::mem::take(&mut settings.stream_body) {
-        log.warning(format_args!(
-            "--stream-body has no effect with a front: a request reaches the application when its body is whole"
-        ));
-    }
+pub(crate) fn prepare(settings: &Settings, log: &Log) -> Result<(), String> {
     if settings.has_tls() {
         tls::check(settings)?.iter().for_each(|warning| log.warning(format_args!("{warning}")));
     }

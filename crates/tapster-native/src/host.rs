@@ -72,7 +72,7 @@ pub(crate) fn make_paths_absolute(settings: &mut Settings) {
     let sites = settings.sites.iter_mut();
     let of_sites = sites.flat_map(|site| {
         let of_routes = site.routes.iter_mut().filter_map(|route| route.files.as_mut());
-        site.static_files.iter_mut().chain(of_routes)
+        site.static_files.iter_mut().chain(&mut site.internal).chain(of_routes)
     });
     let internal = &mut settings.static_options.internal;
     let files = settings.static_files.iter_mut().chain(internal).chain(of_sites);

@@ -93,7 +93,7 @@ fn serve(
     development::prepare(&mut settings, log);
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     django_static::prepare(py, &mut settings, privileges.identity.as_ref(), &environment)?;
-    front::prepare(&mut settings, log)?;
+    front::prepare(&settings, log)?;
     let hooks = Hooks::start(py, &settings, log)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };

@@ -37,8 +37,17 @@ pub(crate) struct SiteTable {
     pub(crate) own: Vec<(String, Vec<Upstream>)>,
 }
 
-const SITE_KEYS: &[&str] =
-    &["hosts", "static", "routes", "upstream", "redirect", "code", "answer", "strip-prefix"];
+const SITE_KEYS: &[&str] = &[
+    "hosts",
+    "static",
+    "static-internal",
+    "routes",
+    "upstream",
+    "redirect",
+    "code",
+    "answer",
+    "strip-prefix",
+];
 const ROUTE_KEYS: &[&str] = &["static", "upstream", "redirect", "code", "answer", "strip-prefix"];
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -113,12 +122,8 @@ impl Document<'_> {
                         }
                     }
                 }
-                "static" => {
-                    for (text, place) in self.pairs(key, value)? {
-                        let files = StaticFiles::parse(&text).map_err(|invalid| invalid.at(&place))?;
-                        found.site.static_files.push(files);
-                    }
-                }
+                "static" => found.site.static_files = self.files(key, value)?,
+                "static-internal" => found.site.internal = self.files(key, value)?,
                 "routes" => {
                     for (prefix, value) in in_order(self.table("routes", value)?) {
                         let route = self.route(name, prefix, value, &mut found)?;
@@ -152,6 +157,14 @@ impl Document<'_> {
             None => {}
         }
         Ok(found)
+    }
+
+    /// Prefixes and the directories behind them.
+    fn files(&self, key: &Key<'_>, value: &Value<'_>) -> Result<Vec<StaticFiles>, ConfigError> {
+        let pairs = self.pairs(key, value)?;
+        let read =
+            |(text, place): &(String, String)| StaticFiles::parse(text).map_err(|invalid| invalid.at(place));
+        pairs.iter().map(read).collect()
     }
 
     fn route(

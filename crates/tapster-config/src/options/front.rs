@@ -102,6 +102,7 @@ const INTERNAL: OptionSpec = OptionSpec {
               `X-Accel-Redirect: PREFIX` and the file's path below DIR, percent-encoded, or with `X-Sendfile:` and its path in the file \
               system. Its thread is free at once; the client gets the file, with validators, ranges and conditions, and of the \
               application's fields Content-Type, Content-Disposition, Cache-Control, Expires and Set-Cookie, as with nginx. \
-              A file that is not there is a 404. Without this option these fields are passed on, for a proxy in front.",
+              A file that is not there is a 404. With `tapster front` the upstreams of the site that the options describe may have them \
+              sent; other sites have a key `static-internal` of their own. Without this option these fields are passed on, for a proxy in front.",
     ..ROW
 };

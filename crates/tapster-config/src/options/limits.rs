@@ -82,7 +82,8 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   With it `wsgi.input` waits for the client, as long as `--io-timeout` and `--min-rate` allow, and \
                   raises an `OSError` when the client leaves, is too slow, or sends a malformed body: an application \
                   need not catch it, the client gets the answer that is due. A chunked body then has no `CONTENT_LENGTH`; \
-                  `wsgi.input_terminated` is true.",
+                  `wsgi.input_terminated` is true. `tapster front` passes bodies on to its upstreams as they arrive, and sends \
+                  nothing a second time.",
         ..ROW
     },
     OptionSpec {

@@ -59,7 +59,7 @@ pub(crate) async fn answer(
 /// Sends an answer; `stays` says whether the connection may serve another request.
 pub(super) async fn reply(
     front: &Front,
-    client: &mut Client,
+    client: &Client,
     request: &Request,
     answer: &Answer<'_>,
     stays: bool,

@@ -1,4 +1,4 @@
-//! Files that the application has sent: it answers with their name (`X-Accel-Redirect`, `X-Sendfile`) and not with their
+//! Files that the application has sent, here or behind an upstream of the site: it answers with their name (`X-Accel-Redirect`, `X-Sendfile`) and not with their
 //! bytes. No client can ask for them.
 
 use tapster_gateway::percent;
@@ -44,8 +44,11 @@ impl Given {
 }
 
 impl Wanted {
-    /// What an answer of the application says; none if it has no such field.
-    pub(crate) fn by(head: &ResponseHead, input: &[u8]) -> Option<Wanted> {
+    /// What an answer of the application says; none if it has no such field, or may have no files sent.
+    pub(crate) fn by(front: &Front, request: &Request, head: &ResponseHead, input: &[u8]) -> Option<Wanted> {
+        if front.routes.internal(request).is_empty() {
+            return None;
+        }
         let name = head.fields.iter().find_map(|field| {
             let (name, value) = (field.name.of(input), field.value.of(input));
             match name.len() {
@@ -91,12 +94,12 @@ impl Wanted {
 /// request.
 pub(crate) async fn answer_wanted(
     front: &Front,
-    client: &mut Client,
+    client: &Client,
     request: &Request,
     wanted: &Wanted,
     stays: bool,
 ) -> After {
-    let found = match wanted.site(front.routes.internal()) {
+    let found = match wanted.site(front.routes.internal(request)) {
         Some((site, path)) => find(site, &path, request.since).await,
         None => None,
     };

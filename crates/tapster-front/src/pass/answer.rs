@@ -1,5 +1,6 @@
 //! A worker's answer on its way to the client.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
@@ -8,6 +9,7 @@ use tapster_http1::{ResponseBody, syntax};
 use crate::client::Client;
 use crate::connection::After;
 use crate::files::{Wanted, answer_wanted};
+use crate::flow::Sent;
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
@@ -16,15 +18,15 @@ use crate::workers::Permit;
 use crate::workers::hop::{self, Hop};
 use crate::write::write;
 
-/// Sends the answer whose head `hop` has read, and what follows it. `is_read` says that the request's body is over: if not,
-/// nothing can follow on this connection.
+/// Sends the answer whose head `hop` has read, and what follows it. If not all of the
+/// request was sent when the answer begins, nothing can follow on this connection.
 pub(crate) async fn forward(
     front: &Rc<Front>,
-    client: &mut Client,
+    client: &Client,
     request: &Request,
     mut hop: Hop,
     mut permit: Permit,
-    is_read: bool,
+    sent: &Cell<Sent>,
 ) -> After {
     let pace = &mut Pace::default();
     while hop.head.is_interim() {
@@ -46,10 +48,12 @@ pub(crate) async fn forward(
     };
     let body = if request.is_head() { ResponseBody::Length(0) } else { to_get };
     permit.answered();
-    if !front.routes.internal().is_empty()
-        && let Some(wanted) = Wanted::by(&hop.head, &hop.input)
-    {
-        hop.give_back(front, body);
+    let is_read = sent.get() == Sent::Whole;
+    let may_stay = sent.get().may_stay(front, hop.head.status);
+    if let Some(wanted) = Wanted::by(front, request, &hop.head, &hop.input) {
+        if is_read {
+            hop.give_back(front, body);
+        }
         drop(permit);
         return answer_wanted(front, client, request, &wanted, is_read).await;
     }
@@ -58,7 +62,7 @@ pub(crate) async fn forward(
         request.packet.is_none() && hop.head.keeps_alive(&hop.input) && body != ResponseBody::UntilClose;
     // What a worker refused ends the connection here as it does there.
     let is_refusal = !stays && hop.head.status >= 400;
-    let may_keep = is_read && !is_refusal && body != ResponseBody::UntilClose;
+    let may_keep = may_stay && !is_refusal && body != ResponseBody::UntilClose;
     let mut reply = Reply::new(front, client, request, head(&hop), to_get, may_keep);
     hop.input.drain(..hop.head.length);
     let relayed = relay(&mut hop, Body::new(body), &mut reply).await;
@@ -70,10 +74,10 @@ pub(crate) async fn forward(
         return cut(front, client, &error);
     }
     let keep = reply.keeps();
-    if stays && hop.input.is_empty() {
+    if stays && hop.input.is_empty() && sent.get() == Sent::Whole {
         front.workers.keep(hop);
     }
-    if keep { After::Next } else { After::Linger }
+    if keep && sent.get() == Sent::Whole { After::Next } else { After::Linger }
 }
 
 impl Hop {

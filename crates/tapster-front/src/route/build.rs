@@ -22,6 +22,7 @@ pub fn check(settings: &Settings) -> Result<(), String> {
         .chain(sites)
         .chain(routes)
         .try_for_each(|files| opener.site(files).map(drop))?;
+    settings.sites.iter().try_for_each(|site| opener.internal(&site.internal).map(drop))?;
     opener.internal(&settings.static_options.internal).map(drop)
 }
 
@@ -35,12 +36,12 @@ impl Routes {
         group: &mut dyn FnMut(&UpstreamGroup) -> Rc<Upstreams>,
     ) -> Result<Routes, String> {
         let opener = &Opener::new(settings)?;
-        let internal = opener.internal(&settings.static_options.internal)?;
-        let mut routes = Routes { internal, ..Routes::default() };
+        let mut routes = Routes::default();
         if !settings.front_alone {
             let files = opener.sites(&settings.static_files)?;
             let rest = Route { prefix: Vec::new(), files: None, target: Target::Workers, strips: false };
-            routes.default = Some(Rc::new(Site { files, routes: vec![rest] }));
+            let internal = opener.internal(&settings.static_options.internal)?;
+            routes.default = Some(Rc::new(Site { files, internal, routes: vec![rest] }));
             return Ok(routes);
         }
         let groups: Vec<(&str, Rc<Upstreams>)> = settings
@@ -68,6 +69,7 @@ impl Routes {
 impl Site {
     fn new(site: &HostSite, groups: &[(&str, Rc<Upstreams>)], opener: &Opener) -> Result<Site, String> {
         let files = opener.sites(&site.static_files)?;
+        let internal = opener.internal(&site.internal)?;
         let mut routes = Vec::new();
         for route in &site.routes {
             let target = match &route.target {
@@ -88,6 +90,6 @@ impl Site {
             });
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
-        Ok(Site { files, routes })
+        Ok(Site { files, internal, routes })
     }
 }

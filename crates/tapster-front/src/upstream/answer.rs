@@ -1,5 +1,6 @@
 //! An upstream's answer on its way to the client: checked, and rid of what belongs to the upstream's connection.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::access;
 use crate::balance::Ending;
 use crate::client::Client;
 use crate::connection::After;
+use crate::files::{Wanted, answer_wanted};
+use crate::flow::Sent;
 use crate::forwarding::is_one_of;
 use crate::front::Front;
 use crate::pace::Pace;
@@ -27,49 +30,66 @@ use crate::write::write;
 const HOP_BY_HOP: &[&[u8]] =
     &[b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"];
 
-/// Sends the answer whose head `link` has read, and what follows it.
+/// Sends the answer whose head `link` has read, and what follows it. If not all of the request was `sent` when it begins, nothing can
+/// follow on the client's connection.
+///
+/// # Errors
+/// The connection, when the upstream agrees to the other protocol that the client asked for.
 pub(super) async fn forward(
     front: &Rc<Front>,
-    client: &mut Client,
+    client: &Client,
     request: &Request,
     mut link: Link,
     mut ticket: Ticket,
-) -> After {
+    sent: &Cell<Sent>,
+) -> Result<After, Box<(Link, Ticket)>> {
     let limit = ticket.upstreams.rules.answer_timeout;
     let pace = &mut Pace::default();
     while link.head.is_interim() {
         if let Err(error) = interim(front, client, request, &link, pace).await {
-            return cut(front, client, &error);
+            return Ok(cut(front, client, &error));
         }
         let next = tokio::select! {
             biased;
             next = link.next_head(limit) => next,
-            () = client.stream.gone() => return After::Close,
+            () = client.stream.gone() => return Ok(After::Close),
         };
         if let Err(lost) = next {
             ticket.ended(Ending::Bad);
-            return unfinished(&ticket, lost, request);
+            return Ok(unfinished(&ticket, lost, request));
         }
         if matches!(link.head.status, 502..=504) {
             ticket.ended(Ending::Bad);
         }
     }
-    if link.head.status == 101 {
-        if upgrade::is_wanted(request) && upgrade::is_agreed(&link.head, &link.input) {
-            return upgrade::switch(front, client, request, link, &ticket).await;
-        }
-        return unexpected(&mut ticket, "it switches the protocol, which was not asked for", request);
+    if link.head.status != 101 {
+        return Ok(last(front, client, request, link, ticket, sent).await);
     }
+    if upgrade::is_wanted(request) && upgrade::is_agreed(&link.head, &link.input) {
+        return Err(Box::new((link, ticket)));
+    }
+    Ok(unexpected(&mut ticket, "it switches the protocol, which was not asked for", request))
+}
+
+/// Sends the final answer.
+async fn last(
+    front: &Rc<Front>,
+    client: &Client,
+    request: &Request,
+    mut link: Link,
+    mut ticket: Ticket,
+    sent: &Cell<Sent>,
+) -> After {
     // The answer to HEAD is to be as unambiguous as that to GET.
     let to_get = match link.head.body(&link.input, false) {
         Ok(body) => body,
         Err(refusal) => return unexpected(&mut ticket, &refusal.to_string(), request),
     };
     let body = if request.is_head() { ResponseBody::Length(0) } else { to_get };
-    let status = link.head.status;
-    let stays = stays(&link, body);
+    let (status, stays) = (link.head.status, stays(&link, body));
+    let may_keep = sent.get().may_stay(front, status);
+    let wanted = Wanted::by(front, request, &link.head, &link.input);
     let head = head(client, &ticket, &link, request);
-    let mut reply = Reply::new(front, client, request, head, to_get, true);
     // Who says so wants to know how far its client is: a live stream.
     let may_spool = !is_unbuffered(&link);
     link.input.drain(..link.head.length);
@@ -80,6 +100,17 @@ pub(super) async fn forward(
     };
     let upstreams = Rc::clone(&ticket.upstreams);
     let source = Source { link, ticket, body, stays, peer: client.peer().clone() };
+    if let Some(wanted) = wanted {
+        if is_over {
+            source.release();
+        } else {
+            // Of a body that nobody wants: the upstream sees that its client is gone.
+            drop(source);
+        }
+        upstreams.board.iter().for_each(|board| board.end(0, status));
+        return answer_wanted(front, client, request, &wanted, sent.get() == Sent::Whole).await;
+    }
+    let mut reply = Reply::new(front, client, request, head, to_get, may_keep);
     let relayed = if is_over {
         source.release();
         reply.send(&data, true).await
@@ -93,10 +124,11 @@ pub(super) async fn forward(
         access::note(front, client, request, status, reply.sent());
     }
     upstreams.board.iter().for_each(|board| board.end(0, status));
-    if let Err(error) = relayed {
-        return cut(front, client, &error);
+    match relayed {
+        Err(error) => cut(front, client, &error),
+        Ok(()) if keeps && sent.get() == Sent::Whole => After::Next,
+        Ok(()) => After::Linger,
     }
-    if keeps { After::Next } else { After::Linger }
 }
 
 /// Whether the upstream wants to be as slow as its client.

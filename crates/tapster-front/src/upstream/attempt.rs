@@ -92,15 +92,20 @@ impl Ticket {
                 Err(lost) => return Err(Failure::of(lost, true)),
             }
         }
-        let stream = match connect(&self.place, rules.connect_timeout).await {
+        let mut link = self.connect().await?;
+        link.ask(message, rules.answer_timeout).await?;
+        Ok(link)
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self) -> Result<Link, Failure> {
+        let stream = match connect(&self.place, self.upstreams.rules.connect_timeout).await {
             Ok(stream) => stream,
             Err(NoConnection::Own(error)) => return Err(Failure::Own(error)),
             Err(NoConnection::Refused(error)) => return Err(Failure::Refused(error)),
             Err(NoConnection::Late) => return Err(Failure::Unconnected),
         };
         self.upstreams.learn(self.host, &self.place, |group, now| group.connected(self.host, now));
-        let mut link = Link::new(stream, self.place.protocol);
-        link.ask(message, rules.answer_timeout).await?;
-        Ok(link)
+        Ok(Link::new(stream, self.place.protocol))
     }
 }

@@ -8,6 +8,7 @@ use tapster_http1::BodyLength;
 use super::Upstreams;
 use crate::body::Incoming;
 use crate::client::Client;
+use crate::flow::Flow;
 use crate::front::Front;
 use crate::receive::Request;
 use crate::refuse::Refused;
@@ -19,6 +20,15 @@ pub(super) enum Held {
     None,
     Memory(Vec<u8>),
     File(Spooled),
+    /// Who sends the rest reads it of the client; its length where it is known.
+    Flowing(Option<u64>),
+}
+
+/// What came of a body.
+pub(super) enum Taken {
+    Whole(Held),
+    /// Not all of it, and nothing is waited for.
+    Flowing(Flow),
 }
 
 /// A body in a file.
@@ -28,17 +38,18 @@ pub(super) struct Spooled {
 }
 
 impl Held {
-    /// Bytes of it; none where there is no body.
-    pub(super) fn length(&self) -> Option<u64> {
+    /// Bytes of it, if that is known; none where there is no body.
+    pub(super) fn announced(&self) -> Option<Option<u64>> {
         match self {
             Held::None => None,
-            Held::Memory(data) => Some(data.len() as u64),
-            Held::File(spooled) => Some(spooled.length),
+            Held::Memory(data) => Some(Some(data.len() as u64)),
+            Held::File(spooled) => Some(Some(spooled.length)),
+            Held::Flowing(length) => Some(*length),
         }
     }
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request; `streams` if nothing is to be waited for.
 ///
 /// # Errors
 /// As [`Incoming::read`]; 503 when there is no room for it on the disk.
@@ -47,15 +58,23 @@ pub(super) async fn collect(
     upstreams: &Upstreams,
     client: &mut Client,
     request: &Request,
-) -> Result<Held, Refused> {
+    streams: bool,
+) -> Result<Taken, Refused> {
     let mut incoming = Incoming::announced(front, client, request)?;
     if request.framing.body == BodyLength::None {
-        return Ok(Held::None);
+        return Ok(Taken::Whole(Held::None));
     }
-    let (mut data, mut spooled) = (Vec::new(), None);
+    let (mut data, mut spooled) = (Vec::new(), None::<Spooled>);
     while !incoming.is_over() {
+        if streams && client.input.is_empty() && spooled.is_none() {
+            let length = match request.framing.body {
+                BodyLength::Length(length) => Some(length),
+                BodyLength::None | BodyLength::Chunked => None,
+            };
+            return Ok(Taken::Flowing(Flow { data, incoming, length }));
+        }
         incoming
-            .read(front, client, &mut data)
+            .read(front, &client.stream, &mut client.input, &mut data)
             .await
             .map_err(|refused| refused.for_head(request.is_head()))?;
         if data.len() > front.policy.body_memory {
@@ -64,9 +83,9 @@ pub(super) async fn collect(
             spooled.append(upstreams, piece).await.map_err(|error| no_room(&error, request))?;
         }
     }
-    let Some(mut spooled) = spooled else { return Ok(Held::Memory(data)) };
+    let Some(mut spooled) = spooled else { return Ok(Taken::Whole(Held::Memory(data))) };
     spooled.append(upstreams, data).await.map_err(|error| no_room(&error, request))?;
-    Ok(Held::File(spooled))
+    Ok(Taken::Whole(Held::File(spooled)))
 }
 
 fn no_room(error: &io::Error, request: &Request) -> Refused {
@@ -78,6 +97,11 @@ fn no_room(error: &io::Error, request: &Request) -> Refused {
 impl Spooled {
     fn new(upstreams: &Upstreams) -> Spooled {
         Spooled { file: SpoolFile::new(&upstreams.spool), length: 0 }
+    }
+
+    /// Bytes of it.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Writes behind what is there.

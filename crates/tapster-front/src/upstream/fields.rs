@@ -45,7 +45,7 @@ struct Said {
     via: Vec<u8>,
 }
 
-/// Writes the head; `length` is that of the body, if there is one.
+/// Writes the head; `body` is none for a request without one, its length none where that is not known.
 ///
 /// # Errors
 /// For what no application could be given, and for underscores where they are refused.
@@ -54,7 +54,7 @@ pub(super) fn head(
     client: &Client,
     request: &Request,
     stripped: Option<&Stripped>,
-    length: Option<u64>,
+    body: Option<Option<u64>>,
 ) -> Result<Vec<u8>, Refused> {
     let policy = &front.policy;
     let Request { bytes, head, .. } = request;
@@ -92,10 +92,14 @@ pub(super) fn head(
     if upgrade::is_wanted(request) {
         upgrade::FIELDS.into_iter().for_each(|(name, value)| line(&mut out, name, value));
     }
-    if let Some(length) = length {
-        out.extend_from_slice(b"Content-Length: ");
-        encode::decimal(&mut out, length);
-        out.extend_from_slice(b"\r\n");
+    match body {
+        None => {}
+        Some(Some(length)) => {
+            out.extend_from_slice(b"Content-Length: ");
+            encode::decimal(&mut out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Some(None) => line(&mut out, b"Transfer-Encoding", b"chunked"),
     }
     out.extend_from_slice(b"\r\n");
     Ok(out)

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tapster_config::UpstreamProtocol;
@@ -17,7 +18,7 @@ const LIMITS: Limits = Limits { request_line: 64 * 1024, head: 256 * 1024, field
 
 /// One connection.
 pub(super) struct Link {
-    stream: Stream,
+    stream: Rc<Stream>,
     protocol: UpstreamProtocol,
     /// What came and is not used yet; the head of the answer begins it.
     pub(super) input: Vec<u8>,
@@ -43,7 +44,13 @@ pub(super) enum Lost {
 
 impl Link {
     pub(super) fn new(stream: Stream, protocol: UpstreamProtocol) -> Link {
-        Link { stream, protocol, input: Vec::new(), head: ResponseHead::default(), is_sent: false }
+        Link {
+            stream: Rc::new(stream),
+            protocol,
+            input: Vec::new(),
+            head: ResponseHead::default(),
+            is_sent: false,
+        }
     }
 
     /// Whether it is open and silent, as it should be between two requests.
@@ -84,6 +91,17 @@ impl Link {
         timeout(limit, answered).await.unwrap_or(Err(Lost::Late))
     }
 
+    /// Its bytes, for who sends a request while the answer is read.
+    pub(super) fn stream(&self) -> Rc<Stream> {
+        self.stream.clone()
+    }
+
+    /// Reads the first head, while or after somebody else sends the request.
+    pub(super) async fn first_head(&mut self) -> Result<(), Lost> {
+        let Link { stream, protocol, input, head, .. } = self;
+        read_head(stream, *protocol, input, head).await
+    }
+
     /// Reads the next head, after one that was interim.
     pub(super) async fn next_head(&mut self, limit: Duration) -> Result<(), Lost> {
         self.input.drain(..self.head.length);
@@ -91,10 +109,10 @@ impl Link {
         timeout(limit, read_head(stream, *protocol, input, head)).await.unwrap_or(Err(Lost::Late))
     }
 
-    /// The connection, and what came behind the head that was read last.
-    pub(super) fn into_parts(mut self) -> (Stream, Vec<u8>) {
+    /// The connection, and what came behind the head that was read last; none while somebody else has it.
+    pub(super) fn into_parts(mut self) -> Option<(Stream, Vec<u8>)> {
         self.input.drain(..self.head.length);
-        (self.stream, self.input)
+        Some((Rc::into_inner(self.stream)?, self.input))
     }
 
     /// Appends what comes next; 0 at the end.

@@ -42,7 +42,7 @@ impl Message {
         body: Held,
         is_idempotent: bool,
     ) -> Result<Message, Refused> {
-        let http = fields::head(front, client, request, stripped, body.length())?;
+        let http = fields::head(front, client, request, stripped, body.announced())?;
         Ok(Message { http, uwsgi: OnceCell::new(), body, is_idempotent })
     }
 
@@ -74,7 +74,15 @@ impl Message {
         self.uwsgi.get().is_some_and(|packet| packet.len() > 4096)
     }
 
-    /// Sends all of it; `sent` counts the bytes that were.
+    /// What goes before the body.
+    pub(super) fn head(&self, protocol: UpstreamProtocol) -> &[u8] {
+        match protocol {
+            UpstreamProtocol::Http => &self.http,
+            UpstreamProtocol::Uwsgi => self.uwsgi.get().unwrap_or(&self.http),
+        }
+    }
+
+    /// Sends all that is held of it; `sent` counts the bytes that were.
     ///
     /// # Errors
     /// When the upstream reads no more, or nothing for `limit`.
@@ -85,17 +93,14 @@ impl Message {
         limit: Duration,
         sent: &Cell<u64>,
     ) -> io::Result<()> {
-        let head = match protocol {
-            UpstreamProtocol::Http => &self.http,
-            UpstreamProtocol::Uwsgi => self.uwsgi.get().unwrap_or(&self.http),
-        };
+        let head = self.head(protocol);
         match &self.body {
-            Held::None => write(stream, head, &[], limit, sent).await,
+            Held::None | Held::Flowing(_) => write(stream, head, &[], limit, sent).await,
             Held::Memory(data) => write(stream, head, data, limit, sent).await,
             Held::File(spooled) => {
                 write(stream, head, &[], limit, sent).await?;
                 let (mut offset, mut piece) = (0, Vec::new());
-                while Some(offset) < self.body.length() {
+                while offset < spooled.length() {
                     piece = spooled.read(offset, PIECE, piece).await?;
                     write(stream, &piece, &[], limit, sent).await?;
                     offset += piece.len() as u64;
@@ -107,7 +112,10 @@ impl Message {
 }
 
 /// Writes both parts.
-async fn write(
+///
+/// # Errors
+/// As [`Message::send`].
+pub(super) async fn write(
     stream: &Stream,
     mut first: &[u8],
     mut second: &[u8],

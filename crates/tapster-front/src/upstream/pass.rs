@@ -1,5 +1,6 @@
 //! A request on its way: read whole, sent to an upstream, and to another one where that is safe.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -7,13 +8,15 @@ use tapster_config::UpstreamProtocol;
 use tapster_observe::FrontCounter;
 
 use super::attempt::Failure;
+use super::body::{self, Held, Taken};
 use super::link::Link;
 use super::message::Message;
 use super::queue::{Hold, NoUpstream};
-use super::{Ticket, Upstreams, answer, body};
+use super::{Ticket, Upstreams, answer, flowing, upgrade};
 use crate::balance::{Ask, Ending, Group};
 use crate::client::Client;
 use crate::connection::After;
+use crate::flow::{Flow, Sent};
 use crate::front::Front;
 use crate::receive::Request;
 use crate::refuse::Refused;
@@ -58,15 +61,21 @@ pub(crate) async fn pass(
         Ok(stripped) => stripped,
         Err(refused) => return After::Refused(refused),
     };
-    let prepared = match body::collect(front, upstreams, client, request).await {
-        Ok(body) => {
+    let streams = front.policy.stream_body && upstreams.rules.may_stream(request);
+    let prepared = match body::collect(front, upstreams, client, request, streams).await {
+        Ok(taken) => {
+            let (body, flow) = match taken {
+                Taken::Whole(body) => (body, None),
+                Taken::Flowing(flow) => (Held::Flowing(flow.length), Some(flow)),
+            };
             let is_idempotent = upstreams.rules.is_idempotent(request);
             Message::new(front, client, request, stripped.as_ref(), body, is_idempotent)
+                .map(|message| (message, flow))
         }
         Err(refused) => Err(refused),
     };
     let after = match prepared {
-        Ok(message) => send(front, upstreams, client, request, &message).await,
+        Ok((message, flow)) => send(front, upstreams, client, request, &message, flow).await,
         Err(refused) => After::Refused(refused),
     };
     if let After::Refused(refused) = &after {
@@ -86,13 +95,15 @@ fn stripped(route: &Route, request: &Request) -> Result<Option<Stripped>, Refuse
     strip(path, &route.prefix).map(Some).ok_or_else(|| odd().for_head(request.is_head()))
 }
 
-/// Sends it until an upstream answers, or nobody may be asked any more.
+/// Sends it until an upstream answers, or nobody may be asked any more. What still comes of the body, `flow`, goes to the first that
+/// takes a connection.
 async fn send(
     front: &Rc<Front>,
     upstreams: &Rc<Upstreams>,
     client: &mut Client,
     request: &Request,
     message: &Message,
+    mut flow: Option<Flow>,
 ) -> After {
     let key = upstreams.rules.key(client, request);
     let mut progress = Progress {
@@ -113,6 +124,24 @@ async fn send(
         };
         if let Err(refused) = message.prepare(&front.policy, ticket.place.protocol, client, request) {
             return After::Refused(refused);
+        }
+        if let Some(body) = flow {
+            let connected = tokio::select! {
+                biased;
+                connected = ticket.connect() => connected,
+                () = client.stream.gone() => return After::Close,
+            };
+            let failure = match connected {
+                Ok(link) => {
+                    return flowing::exchange(front, client, request, message, body, ticket, link).await;
+                }
+                Err(failure) => failure,
+            };
+            match progress.failed(request, message, ticket, &failure) {
+                Step::Over(after) => return after,
+                Step::Again => flow = Some(body),
+            }
+            continue;
         }
         let sent = Instant::now();
         let asked = tokio::select! {
@@ -151,7 +180,14 @@ impl Progress {
         if is_bad && message.is_idempotent && ticket.has_another(&self.ask) && self.may_again(&ticket) {
             return Step::Again;
         }
-        Step::Over(answer::forward(front, client, request, link, ticket).await)
+        let sent = Cell::new(Sent::Whole);
+        Step::Over(match answer::forward(front, client, request, link, ticket, &sent).await {
+            Ok(after) => after,
+            Err(agreed) => {
+                let (link, ticket) = *agreed;
+                upgrade::switch(front, client, request, link, &ticket).await
+            }
+        })
     }
 
     fn failed(
@@ -209,7 +245,7 @@ impl Upstreams {
 
 impl Ticket {
     /// Counts how long the host took. An answer that is an error may be quick because nothing was done for it.
-    fn note(&self, link: &Link, took: Duration) {
+    pub(super) fn note(&self, link: &Link, took: Duration) {
         if link.head.status < 500 {
             let now = self.upstreams.now();
             self.upstreams.group(|group| group.answered(self.host, took, now));
@@ -223,7 +259,7 @@ impl Ticket {
     }
 }
 
-fn refused(status: u16, reason: impl std::fmt::Display, request: &Request) -> After {
+pub(super) fn refused(status: u16, reason: impl std::fmt::Display, request: &Request) -> After {
     After::Refused(Refused::new(status, reason).for_head(request.is_head()))
 }
 

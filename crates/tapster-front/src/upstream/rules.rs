@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use tapster_config::{Balance, BalanceKey, Settings, Upstream, UpstreamGroup};
+use tapster_config::{Balance, BalanceKey, Settings, Upstream, UpstreamGroup, UpstreamProtocol};
 use tapster_gateway::Endpoint;
+use tapster_http1::BodyLength;
 
 use crate::balance::{Algorithm, hash};
 use crate::client::Client;
@@ -97,6 +98,12 @@ impl Rules {
             temp_dir: settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
             spool_max: settings.spool_max,
         }
+    }
+
+    /// Whether the body of a request may be sent as it comes: uwsgi has no word for a length that is not known.
+    pub(super) fn may_stream(&self, request: &Request) -> bool {
+        request.framing.body != BodyLength::Chunked
+            || self.upstreams.iter().all(|upstream| upstream.protocol == UpstreamProtocol::Http)
     }
 
     /// What decides which host a request gets, if something does.

@@ -66,7 +66,7 @@ pub(super) async fn switch(
     let mut sent = 0;
     let ended = match agree(front, client, &link).await {
         Ok(()) => {
-            let (stream, input) = link.into_parts();
+            let Some((stream, input)) = link.into_parts() else { return After::Close };
             let limits = tunnel::Limits {
                 idle: ticket.upstreams.rules.tunnel_timeout,
                 half: front.policy.pace.silence,

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as Pair;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tapster_http1::{Limits, ResponseHead};
@@ -20,7 +21,7 @@ const READ: usize = 64 * 1024;
 
 /// One connection, used by one request at a time.
 pub(crate) struct Hop {
-    pub(crate) stream: UnixStream,
+    pub(crate) stream: Rc<UnixStream>,
     /// What came and is not used yet; the head of the answer begins it.
     pub(crate) input: Vec<u8>,
     /// The last head that was read.
@@ -47,7 +48,7 @@ impl Hop {
         own.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
         inbox.send(Message::Hop, Some(theirs.as_fd()))?;
-        let stream = UnixStream::from_std(own)?;
+        let stream = Rc::new(UnixStream::from_std(own)?);
         Ok(Hop { stream, input: Vec::new(), head: ResponseHead::default(), slot, pid })
     }
 
@@ -69,6 +70,11 @@ impl Hop {
         let sent = write(&self.stream, request).await;
         let read = read_head(&self.stream, &mut self.input, &mut self.head).await;
         read.map_err(|lost| if sent.is_err() && lost == Lost::Begun { Lost::Unread } else { lost })
+    }
+
+    /// Reads the first head, while or after somebody else sends the request.
+    pub(crate) async fn first_head(&mut self) -> Result<(), Lost> {
+        read_head(&self.stream, &mut self.input, &mut self.head).await
     }
 
     /// Reads the next head, after one that was interim.
