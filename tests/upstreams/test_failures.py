@@ -239,11 +239,11 @@ def test_slots_bound_what_an_upstream_has_at_once(front: Front) -> None:
         return OK
 
     with Backend(busy) as backend, contextlib.ExitStack() as stack:
-        server = front([f"{backend.url} slots=2"])
-        waiting = [stack.enter_context(Connection(server.address)) for _ in range(7)]
+        server = front([f"{backend.url} slots=2"], "--queue-timeout", "60s")
+        waiting = [stack.enter_context(Connection(server.address)) for _ in range(103)]
         for connection in waiting:
             connection.send(http_request("GET", "/"))
-        # Two have a slot, four wait: one more is too much.
+        # Two have a slot, a hundred wait: one more is too much.
         [told] = select.select([connection.socket for connection in waiting], [], [], 20)[0]
         full = next(connection for connection in waiting if connection.socket is told)
         waiting.remove(full)
@@ -251,7 +251,7 @@ def test_slots_bound_what_an_upstream_has_at_once(front: Front) -> None:
         assert (response.status, response.get("retry-after")) == (503, "5")
         wait_until(lambda: now == [2], "both slots are used")
         gate.set()
-        assert [connection.read_response().status for connection in waiting] == [200] * 6
+        assert [connection.read_response().status for connection in waiting] == [200] * 102
         assert most == [2]
 
 

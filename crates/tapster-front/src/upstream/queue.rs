@@ -10,7 +10,8 @@ use tokio::time::{sleep, timeout};
 use super::{State, Ticket, Upstreams};
 use crate::balance::{Ask, Choice, Ending, HostId};
 
-/// Requests that may wait for a slot, whatever the slots are.
+/// Requests that may wait for a slot, whatever the slots are: the fewest, as in the backlog of a server, and the most.
+const LEAST_QUEUE: usize = 100;
 const QUEUE: usize = 16 * 1024;
 
 /// How many of those that wait are looked at when a slot is free: the first may wait for another host.
@@ -103,7 +104,7 @@ impl Upstreams {
         let (grant, granted) = oneshot::channel();
         {
             let State { group, waiting, .. } = &mut *self.state.borrow_mut();
-            let limit = group.queue_limit().min(QUEUE);
+            let limit = group.queue_limit().clamp(LEAST_QUEUE, QUEUE);
             if waiting.len() >= limit {
                 waiting.retain(|waiter| !waiter.grant.is_closed());
             }
