@@ -6,7 +6,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-_URL = re.compile(r"\bhttps?://(\[[0-9a-fA-F:.]+\]|[^\s:/,]+):(\d+)")
+_URL = re.compile(r"\b(?:https?|tcp)://(\[[0-9a-fA-F:.]+\]|[^\s:/,]+):(\d+)")
 _UNIX = re.compile(r"\bunix:(/[^\s,;)]+)")
 
 

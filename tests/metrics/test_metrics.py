@@ -77,6 +77,7 @@ def test_a_queue_that_nobody_accepts_from_is_seen(serve: Serve, tmp_path: Path) 
     server = serve("plain:application", *ADMIN, "--bind", "127.0.0.1:0", "--bind", f"unix:{path}")
     (worker,) = server.worker_pids()
     os.kill(worker, signal.SIGSTOP)
+    server.log.wait_for("was stopped by a signal")
     try:
         with Connection(server.address), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))

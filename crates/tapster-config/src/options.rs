@@ -13,6 +13,7 @@ mod host;
 mod limits;
 mod listening;
 mod logging;
+mod monitoring;
 mod processes;
 mod protection;
 mod recycling;
@@ -70,6 +71,7 @@ pub static OPTIONS: Table = Table(&[
     protection::ROWS,
     trust::ROWS,
     control::ROWS,
+    monitoring::ROWS,
     development::ROWS,
     command::ROWS,
 ]);
@@ -156,6 +158,7 @@ pub(crate) fn blank() -> Settings {
         spool_max: 0,
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
+        monitoring: crate::settings::Monitoring::default(),
         protection: crate::settings::Protection::default(),
         compression: crate::Compression::default(),
         caching: crate::Caching::default(),

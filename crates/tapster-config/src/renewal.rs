@@ -67,6 +67,7 @@ impl Settings {
             temp_dir: stays.temp_dir,
             control_socket: stays.control_socket,
             admin_bind: stays.admin_bind,
+            monitoring: stays.monitoring,
             state_dir: stays.state_dir,
             front_alone: stays.front_alone,
             ..new

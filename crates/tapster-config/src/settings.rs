@@ -1,6 +1,7 @@
 //! What the server was told to do, checked and typed: the product of this crate, read by every other part.
 
 mod listening;
+mod monitoring;
 mod requests;
 mod running;
 mod static_files;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use listening::*;
+pub use monitoring::*;
 pub use requests::*;
 pub use running::*;
 pub use static_files::*;
@@ -145,6 +147,8 @@ pub struct Settings {
     pub control_socket: ControlSocket,
     /// Where health checks are answered.
     pub admin_bind: Vec<BindPlace>,
+    /// Where metrics go besides.
+    pub monitoring: Monitoring,
     /// How often clients may come, and who may.
     pub protection: Protection,
     /// Which answers are compressed, and how.

@@ -174,7 +174,9 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "leave it out: small files are sent from memory, others by sendfile",
     ),
     (&["mimefile", "mime-file"], "leave it out: media types are built in"),
-    (&["check-config", "print-config", "statsd-host", "stats"], NOT_YET),
+    (&["stat", "stats-server"], "write --stats ADDRESS"),
+    (&["statsd-host"], "write --statsd udp://HOST:PORT"),
+    (&["check-config", "print-config"], NOT_YET),
 ];
 
 /// The error for a name that is no option, spelled as in its source; `otherwise` is the hint when nothing is near.

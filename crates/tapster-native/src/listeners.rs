@@ -15,12 +15,14 @@ pub(crate) struct Opened {
     pub(crate) clients: Vec<Listener>,
     /// Those of health checks.
     pub(crate) admin: Vec<Listener>,
+    /// Those of uWSGI's statistics.
+    pub(crate) stats: Vec<Listener>,
 }
 
 impl Opened {
     /// Removes the files of unix sockets.
     pub(crate) fn remove_files(&self) {
-        self.clients.iter().chain(&self.admin).for_each(Listener::remove_file);
+        self.clients.iter().chain(&self.admin).chain(&self.stats).for_each(Listener::remove_file);
     }
 }
 
@@ -46,14 +48,17 @@ pub(crate) fn open(
         None => Sources { access, activated: Activated::receive(settings.backlog)?, handed: &mut nothing },
         Some(handed) => Sources { access, activated: Activated::among(handed), handed },
     };
-    let mut opened = Opened { clients: Vec::new(), admin: Vec::new() };
+    let mut opened = Opened { clients: Vec::new(), admin: Vec::new(), stats: Vec::new() };
     // First, so that what the service manager opened for them is not taken for the clients.
-    for place in &settings.admin_bind {
+    let places = settings.admin_bind.iter().map(|place| (place, "--admin-bind"));
+    let places = places.chain(settings.monitoring.stats.iter().map(|place| (place, "--stats")));
+    for (place, option) in places {
         match open_one(place, settings, sources) {
+            Ok(listeners) if option == "--stats" => opened.stats.extend(listeners),
             Ok(listeners) => opened.admin.extend(listeners),
             Err(error) => {
                 opened.remove_files();
-                return Err(format!("--admin-bind: {error}").into());
+                return Err(format!("{option}: {error}").into());
             }
         }
     }

@@ -166,7 +166,7 @@ fn supervise(
     if workers.most > 1 {
         board.note_many_workers();
     }
-    let Opened { clients: listeners, admin } = sockets;
+    let Opened { clients: listeners, admin, stats } = sockets;
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
@@ -182,6 +182,7 @@ fn supervise(
         workers,
         listeners,
         admin,
+        stats,
         board,
         log: reports,
         privileges,

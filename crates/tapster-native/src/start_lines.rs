@@ -33,6 +33,10 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     for listener in &sockets.admin {
         log.info(format_args!("health checks at {}, path /-/ready and others", url(listener, "http")));
     }
+    let scheme = if settings.monitoring.stats_http { "http" } else { "tcp" };
+    for listener in &sockets.stats {
+        log.info(format_args!("statistics at {}", url(listener, scheme)));
+    }
     if settings.workers == Count::Auto {
         log.info(format_args!("--workers auto: {}", strength::reason(tapster_sys::cpu::cpus())));
     }

@@ -13,6 +13,8 @@ mod profile;
 pub mod protocol;
 mod socket;
 mod stacks;
+mod statistics;
+mod statsd;
 mod status;
 
 use std::io;
@@ -20,7 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use tapster_config::{ControlSocket, Settings};
+use tapster_config::{ControlSocket, MetricNames, Settings};
 use tapster_observe::{Log, Scoreboard, exposition};
 use tapster_sys::inbox::{Inbox, Message, Sampling};
 use tapster_sys::poll::Interest;
@@ -42,6 +44,8 @@ use protocol::{
 };
 use socket::{Opened, Socket};
 use stacks::Collection;
+use statistics::Statistics;
+use statsd::Pusher;
 
 /// Time since the supervisor started.
 type Time = Duration;
@@ -90,6 +94,9 @@ pub struct Control {
     /// and a reload that was ordered is to be followed.
     has_work: bool,
     admin: Admin,
+    statistics: Statistics,
+    pusher: Option<Pusher>,
+    names: MetricNames,
     history: History,
     identity: Identity,
     has_cache: bool,
@@ -119,11 +126,17 @@ enum Source {
     Stacks(usize),
     Profile(usize),
     Admin(admin::Source),
+    Statistics(statistics::Source),
 }
 
 impl Control {
-    /// Listens to nobody yet; `admin` are the listeners for health checks.
-    pub fn new(settings: &Settings, listeners: &[Listener], admin: Vec<Listener>, log: &Log) -> Control {
+    /// Listens to nobody yet; `admin` are the listeners for health checks, `stats` those for uWSGI's statistics.
+    pub fn new(
+        settings: &Settings,
+        listeners: &[Listener],
+        (admin, stats): (Vec<Listener>, Vec<Listener>),
+        log: &Log,
+    ) -> Control {
         let identity = Identity {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -143,6 +156,9 @@ impl Control {
             profile: None,
             has_work: false,
             admin: Admin::new(admin),
+            statistics: Statistics::new(stats, settings.monitoring.stats_http),
+            pusher: Pusher::new(&settings.monitoring.statsd, log),
+            names: settings.monitoring.names,
             history: History::default(),
             identity,
             has_cache: settings.caching.size > 0,
@@ -181,7 +197,8 @@ impl Control {
         let stacks = stacks.map(|(place, source)| (Source::Stacks(place), source));
         let profile = self.profile.iter().flat_map(|(_, profile)| profile.sources());
         let profile = profile.map(|(place, source)| (Source::Profile(place), source));
-        doors.chain(clients).chain(stacks).chain(profile).chain(admin)
+        let statistics = self.statistics.sources().map(|(which, source)| (Source::Statistics(which), source));
+        doors.chain(clients).chain(stacks).chain(profile).chain(admin).chain(statistics)
     }
 
     /// When [`Control::serve`] is to be called at the latest, if ever.
@@ -190,8 +207,11 @@ impl Control {
         let now = self.has_work.then_some(Time::ZERO);
         let stacks = self.stacks.as_ref().map(Collection::deadline);
         let profile = self.profile.as_ref().map(|(_, profile)| profile.deadline());
-        [self.clients.deadline(), self.admin.deadline(), self.retry, door, stacks, profile, now]
+        let push = self.pusher.as_ref().map(Pusher::deadline);
+        let listeners = [self.admin.deadline(), self.statistics.deadline()];
+        [self.clients.deadline(), self.retry, push, door, stacks, profile, now]
             .into_iter()
+            .chain(listeners)
             .flatten()
             .min()
     }
@@ -207,6 +227,7 @@ impl Control {
                 Source::Stacks(place) => self.stacks.iter_mut().for_each(|stacks| stacks.attend(place)),
                 Source::Profile(place) => self.profile.iter_mut().for_each(|(_, all)| all.attend(place)),
                 Source::Admin(which) => self.admin.attend(which, scene.now),
+                Source::Statistics(which) => self.statistics.attend(which, scene.now),
             }
         }
         self.pass_time(scene.now);
@@ -219,8 +240,13 @@ impl Control {
     fn answer_admin(&mut self, scene: &Scene<'_>) {
         let health = status::health(scene, &self.history, self.heir.is_some());
         let subject = Subject { scene, history: &self.history, health, started: self.started };
-        let metrics = |format| Some(exposition::text(&metrics::families(&subject), format));
+        let names = self.names;
+        let metrics = |format| Some(exposition::text(&metrics::named(&subject, names), format));
         self.admin.answer(&Sources { health, metrics: &metrics }, scene.now);
+        self.statistics.answer(scene, self.started);
+        if let Some(pusher) = &mut self.pusher {
+            pusher.push(scene.now, || metrics::families(&subject));
+        }
     }
 
     /// The fleet knows of every order by now. One that it folded into a reload before was not reported.
@@ -249,6 +275,7 @@ impl Control {
     fn pass_time(&mut self, now: Time) {
         self.clients.expire(now);
         self.admin.expire(now);
+        self.statistics.expire(now);
         if let Some((_, door)) = &mut self.socket {
             door.pass_time(now);
         }
@@ -445,6 +472,7 @@ impl Control {
     /// the same sockets: they wait until it listens. Those who are connected are served to their end.
     pub fn answer_new_clients(&mut self, yes: bool, now: Time) {
         self.admin.answer_new_clients(yes);
+        self.statistics.answer_new_clients(yes);
         self.is_asked = yes;
         if !yes {
             self.retry = None;
@@ -465,15 +493,15 @@ impl Control {
         }
     }
 
-    /// The listeners for health checks.
-    pub fn admin(&mut self) -> &mut Admin {
-        &mut self.admin
+    /// How many of [`Control::listeners`] options name.
+    pub fn bound(&mut self) -> usize {
+        self.admin.listeners().len() + self.statistics.listeners().len()
     }
 
-    /// All listeners: those for health checks in the order in which they were given, and the control socket.
+    /// All listeners: those for health checks and for statistics in the order in which they were given, and the control socket.
     pub fn listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
         let socket = self.socket.iter_mut().flat_map(|(socket, _)| socket.listeners_mut());
-        self.admin.listeners().iter_mut().chain(socket)
+        self.admin.listeners().iter_mut().chain(self.statistics.listeners()).chain(socket)
     }
 
     /// Whether this listener of the server before is the control socket that this server would open.
@@ -510,6 +538,7 @@ impl Control {
             socket.remove();
         }
         self.admin.remove();
+        self.statistics.remove();
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Supervision<'a> {
     pub listeners: Vec<Listener>,
     /// The listeners for health checks.
     pub admin: Vec<Listener>,
+    /// The listeners for uWSGI's statistics.
+    pub stats: Vec<Listener>,
     /// A scoreboard with [`slots_for`](crate::slots_for) the most workers.
     pub board: Scoreboard,
     /// Where it reports. The log of a process without threads.
@@ -161,6 +163,7 @@ impl<'a> Driver<'a> {
             workers,
             listeners,
             admin,
+            stats,
             board,
             log,
             privileges,
@@ -189,7 +192,7 @@ impl<'a> Driver<'a> {
             own_pid: Pid::current(),
             fork,
             roles,
-            control: Control::new(settings, &listeners, admin, &log),
+            control: Control::new(settings, &listeners, (admin, stats), &log),
             listeners,
             board,
             privileges,

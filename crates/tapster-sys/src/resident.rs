@@ -4,14 +4,39 @@ use std::io;
 
 use crate::process::Pid;
 
+/// How much memory a process has, what it shares with others included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    /// Bytes of its addresses.
+    pub mapped: u64,
+    /// Bytes of these that are in RAM.
+    pub resident: u64,
+}
+
 /// Bytes of a process's memory that are in RAM, those that it shares with others included.
 ///
 /// # Errors
 /// When the process has gone, or where the system does not tell (macOS).
 pub fn bytes(pid: Pid) -> io::Result<u64> {
+    sizes(pid).map(|sizes| sizes.resident)
+}
+
+/// How much memory a process has.
+///
+/// # Errors
+/// When the process has gone, or where the system does not tell (macOS).
+pub fn sizes(pid: Pid) -> io::Result<Sizes> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let pages = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.map(|pages| pages * rustix::param::page_size() as u64).ok_or(io::ErrorKind::InvalidData.into())
+    let mut fields = text.split_ascii_whitespace();
+    let mut next = || {
+        let pages = fields.next().and_then(|pages| pages.parse::<u64>().ok());
+        pages.map(|pages| pages * rustix::param::page_size() as u64)
+    };
+    let (mapped, resident) = (next(), next());
+    mapped
+        .zip(resident)
+        .map(|(mapped, resident)| Sizes { mapped, resident })
+        .ok_or(io::ErrorKind::InvalidData.into())
 }
 
 /// Bytes of memory that a process has for itself, in RAM or swapped out, if they are more than `limit`: what its end would

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tapster_config::{
     AccessLog, Balance, BalanceKey, Bind, BindProtocol, Caching, Compression, Count, EarlyHints, HeaderMap,
-    Limits, LogLevel, Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling, Settings,
-    defaults,
+    Limits, LogLevel, Monitoring, Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling,
+    Settings, Statsd, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -19,6 +19,14 @@ fn defaults_are_those_of_the_design() {
     let expected = Settings {
         control_socket: tapster_config::ControlSocket::Default,
         admin_bind: Vec::new(),
+        monitoring: Monitoring {
+            statsd: Statsd {
+                prefix: "tapster".to_owned(),
+                interval: Duration::from_secs(10),
+                ..Statsd::default()
+            },
+            ..Monitoring::default()
+        },
         tls: tapster_config::TlsSettings::default(),
         http2: true,
         state_dir: None,

@@ -4,15 +4,19 @@
 mod front;
 mod processes;
 mod requests;
+mod uwsgi;
 
 use std::fmt::Display;
 use std::time::SystemTime;
 
 use tapster_observe::exposition::{Family, Kind, Labels, Value};
 
+use tapster_config::MetricNames;
+
 use super::Scene;
 use super::history::History;
 use super::protocol::Health;
+use super::statistics::document::document;
 
 /// What is asked for, and what does not change.
 pub struct Subject<'a> {
@@ -26,7 +30,18 @@ pub struct Subject<'a> {
     pub started: SystemTime,
 }
 
-/// All metrics, always in the same order.
+/// All metrics under these names.
+pub fn named(subject: &Subject<'_>, names: MetricNames) -> Vec<Family> {
+    let own = || families(subject);
+    let uwsgi = || uwsgi::families(&document(subject.scene, subject.started));
+    match names {
+        MetricNames::Tapster => own(),
+        MetricNames::Uwsgi => uwsgi(),
+        MetricNames::Both => own().into_iter().chain(uwsgi()).collect(),
+    }
+}
+
+/// All metrics under our own names, always in the same order.
 pub fn families(subject: &Subject<'_>) -> Vec<Family> {
     let mut families = processes::server(subject);
     families.extend(requests::families(subject.scene));

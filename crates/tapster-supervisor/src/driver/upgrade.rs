@@ -142,7 +142,7 @@ impl Driver<'_> {
             return self.log.error(format_args!("no upgrade: the command of this server is unknown"));
         };
         // In the order in which the new one takes them: the system's choice of a port may be the only difference.
-        let admin = self.control.admin().listeners().len();
+        let admin = self.control.bound();
         let mut control: Vec<_> = self.control.listeners().map(|listener| &*listener).collect();
         let socket = control.split_off(admin);
         let listeners: Vec<_> = control.into_iter().chain(&self.listeners).chain(socket).collect();

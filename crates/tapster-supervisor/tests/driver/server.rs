@@ -193,6 +193,7 @@ fn supervise(
         workers: Strength::fixed(setup.workers),
         listeners,
         admin: Vec::new(),
+        stats: Vec::new(),
         board,
         log,
         privileges: Privileges::default(),

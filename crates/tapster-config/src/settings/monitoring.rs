@@ -1,0 +1,66 @@
+//! Who reads what the server measures.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::BindPlace;
+
+/// Where metrics go besides the admin listeners.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Monitoring {
+    /// Where uWSGI's statistics are answered.
+    pub stats: Vec<BindPlace>,
+    /// Whether an HTTP head stands before them.
+    pub stats_http: bool,
+    /// The names of the metrics on the admin listeners.
+    pub names: MetricNames,
+    /// The statsd server that gets them.
+    pub statsd: Statsd,
+}
+
+/// Whose names metrics have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MetricNames {
+    /// Our own.
+    #[default]
+    Tapster,
+    /// Those of uwsgi_exporter.
+    Uwsgi,
+    /// Both.
+    Both,
+}
+
+/// What is sent to a statsd server.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Statsd {
+    /// Where it is; none where nothing is sent.
+    pub address: Option<StatsdAddress>,
+    /// What every name begins with.
+    pub prefix: String,
+    /// How often.
+    pub interval: Duration,
+    /// Whether it takes tags, as dogstatsd does.
+    pub has_tags: bool,
+    /// Tags of every line, each `name:value`.
+    pub tags: Vec<String>,
+}
+
+/// Where a statsd server is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StatsdAddress {
+    /// A host and a port, by UDP.
+    Udp(String, u16),
+    /// The path of a unix datagram socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for StatsdAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StatsdAddress::Udp(host, port) if host.contains(':') => write!(out, "udp://[{host}]:{port}"),
+            StatsdAddress::Udp(host, port) => write!(out, "udp://{host}:{port}"),
+            StatsdAddress::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
