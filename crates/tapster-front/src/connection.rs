@@ -82,6 +82,9 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     let Some(site) = front.routes.site(request) else {
         return respond(front, client, request, 421, b"", "").await;
     };
+    if client.stream.is_tunnel() {
+        return tunnel(front, client, request).await;
+    }
     let path = path(request);
     let route = match site.find(path.as_deref(), request.since).await {
         Found::File(found) => {
@@ -96,6 +99,16 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
             cache::answer(front, cache, client, request).await
         }
         _ => to(front, route, client, request).await,
+    }
+}
+
+/// Has an upstream answer a client of HTTP/2 that asks for WebSocket: whatever else answers would seem to agree to it.
+async fn tunnel(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    match route(front, request) {
+        Some(route) if matches!(route.target, Target::Upstreams(_)) => {
+            to(front, route, client, request).await
+        }
+        _ => After::Refused(Refused::new(501, "WebSocket is passed to upstreams alone, and here is none")),
     }
 }
 

@@ -33,6 +33,7 @@ use crate::refuse::{Refused, refuse};
 use crate::stream::Stream;
 use budget::Budget;
 pub(crate) use exchange::Exchange;
+use exchange::Form;
 use gauge::Gauge;
 use io::Io;
 
@@ -121,7 +122,7 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
         gauge: Rc::new(Gauge::new()),
     });
     let io = Io::new(stream, input, shared.gauge.clone());
-    let begun = timeout(front.policy.head_timeout, settings().handshake(io));
+    let begun = timeout(front.policy.head_timeout, settings(&front).handshake(io));
     let ended = match begun.await {
         Ok(Ok(connection)) => streams(&front, &shared, connection).await,
         Ok(Err(error)) => Err(Error::other(error)),
@@ -132,7 +133,7 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     }
 }
 
-fn settings() -> Builder {
+fn settings(front: &Front) -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(STREAMS)
@@ -142,6 +143,10 @@ fn settings() -> Builder {
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(Some(OWN_RESETS));
+    if front.routes.has_upstreams() {
+        // WebSocket (RFC 8441 §3).
+        builder.enable_connect_protocol();
+    }
     builder
 }
 
@@ -222,8 +227,12 @@ fn begin(
         // What is no number is refused with the head.
         let length = length.map(|length| syntax::decimal(length.as_bytes()).unwrap_or(u64::MAX));
         let is_head = parts.method == http::Method::HEAD;
+        let form = match request::is_tunnel(&parts) {
+            true => Form::Tunnel,
+            false => Form::Message { length, is_head },
+        };
         drop(parts);
-        let exchange = Exchange::new(body, respond, length, is_head, shared.is_encrypted);
+        let exchange = Exchange::new(body, respond, form, shared.is_encrypted);
         let client = Client::on(Stream::Http2(Box::new(exchange)), shared.ends.clone());
         if !answer(&front, client, head, is_head).await {
             shared.resets.spend();

@@ -41,6 +41,7 @@ pub mod tls;
 mod upstream;
 mod uwsgi;
 mod variables;
+mod websocket;
 mod workers;
 mod write;
 

@@ -85,6 +85,13 @@ impl Routes {
         self.site(request).map_or(&[], |site| &site.internal)
     }
 
+    /// Whether any request is passed to upstreams.
+    pub(crate) fn has_upstreams(&self) -> bool {
+        let mut sites = self.exact.values().chain(self.below.values()).chain(&self.default);
+        let is_passed = |route: &Route| matches!(route.target, Target::Upstreams(_));
+        sites.any(|site| site.routes.iter().any(is_passed))
+    }
+
     /// The groups that requests are passed to.
     pub(crate) fn upstreams(&self) -> Vec<Rc<Upstreams>> {
         let sites = self.exact.values().chain(self.below.values()).chain(&self.default);

@@ -147,6 +147,11 @@ impl Stream {
         matches!(self, Stream::Captured(_))
     }
 
+    /// Whether it is a stream of HTTP/2 that is to carry another protocol (RFC 8441).
+    pub(crate) fn is_tunnel(&self) -> bool {
+        matches!(self, Stream::Http2(exchange) if exchange.is_tunnel())
+    }
+
     /// Whether what it carries is encrypted here.
     pub(crate) fn is_encrypted(&self) -> bool {
         match self {

@@ -125,6 +125,52 @@ fn a_lonely_host_that_refuses_is_asked_again_soon_and_by_one_request() {
     assert_eq!(group.choose(&ask, now), Choice::Host(ids[0]));
 }
 
+#[test]
+fn a_host_that_comes_later_gets_its_share_slowly() {
+    let mut group = Group::new(Algorithm::LeastRequest, false, 1);
+    let all = members(&[1; 3]);
+    let (first, _) = group.set_members(0, &all[..2], Time::ZERO);
+    assert_eq!(group.left(first[0], Time::ZERO), Time::ZERO);
+    let (late, _) = group.set_members(0, &all, SECOND);
+    assert_eq!(group.left(late[0], SECOND), 10 * SECOND);
+    assert_eq!(group.left(first[0], SECOND), Time::ZERO);
+    assert_eq!(group.left(late[0], 11 * SECOND), Time::ZERO);
+}
+
+#[test]
+fn one_refusal_takes_a_host_out_for_a_second_where_there_is_another() {
+    let mut group = Group::new(Algorithm::RoundRobin, false, 1);
+    let (ids, _) = group.set_members(0, &members(&[1; 2]), Time::ZERO);
+    group.ended(ids[0], Ending::Refused, Time::ZERO);
+    assert_eq!(group.standing(ids[0]), Some(Standing::Refusing));
+    let mut chosen = |now| (0..20).map(|_| group.choose(&Ask::default(), now)).collect::<Vec<_>>();
+    assert!(chosen(999 * MS).iter().all(|choice| *choice == Choice::Host(ids[1])));
+    // Then one request tries it.
+    assert_eq!(chosen(SECOND).iter().filter(|choice| **choice == Choice::Host(ids[0])).count(), 1);
+}
+
+#[test]
+fn five_failures_in_a_row_take_a_host_out_for_longer_each_time() {
+    let mut group = Group::new(Algorithm::LeastRequest, false, 1);
+    let (ids, _) = group.set_members(0, &members(&[1; 2]), Time::ZERO);
+    let bad = |group: &mut Group, times, now| (0..times).for_each(|_| group.ended(ids[0], Ending::Bad, now));
+    bad(&mut group, 4, Time::ZERO);
+    // In a row: an answer between them begins anew.
+    group.ended(ids[0], Ending::Good, Time::ZERO);
+    bad(&mut group, 4, Time::ZERO);
+    assert_eq!(group.standing(ids[0]), Some(Standing::In));
+    bad(&mut group, 1, Time::ZERO);
+    assert_eq!(group.standing(ids[0]), Some(Standing::Ejected));
+    let first = group.left(ids[0], Time::ZERO);
+    assert!((4 * SECOND..=6 * SECOND).contains(&first), "{first:?}");
+    // It comes back, and fails once more.
+    group.ended(ids[0], Ending::Good, first);
+    assert_eq!((group.standing(ids[0]), group.left(ids[0], first)), (Some(Standing::In), 10 * SECOND));
+    bad(&mut group, 5, first);
+    let second = group.left(ids[0], first);
+    assert!((8 * SECOND..=12 * SECOND).contains(&second), "{second:?}");
+}
+
 /// What may happen to a group.
 #[derive(Clone, Debug)]
 enum Event {

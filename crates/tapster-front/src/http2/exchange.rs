@@ -26,23 +26,43 @@ const LIMITS: Limits = Limits { request_line: 64 * 1024, head: 1024 * 1024, fiel
 /// One request and its answer.
 pub(crate) struct Exchange {
     is_encrypted: bool,
+    is_tunnel: bool,
     request: RefCell<Request>,
     answer: RefCell<Answer>,
+}
+
+/// What a stream is for.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// A request, whose length may have been announced, and its answer.
+    Message { length: Option<u64>, is_head: bool },
+    /// Another protocol, from an upstream's 101 on. As HTTP/1 has it; the client sees 200 (RFC 8441 §5).
+    Tunnel,
 }
 
 /// The body that comes.
 struct Request {
     body: RecvStream,
-    /// What is missing of the length that was announced; none where none was.
-    missing: Option<u64>,
+    expected: Expected,
     /// What came and was not read.
     input: Vec<u8>,
     is_over: bool,
 }
 
+/// What is still to come, and how a handler reads it.
+enum Expected {
+    /// What is missing of the length that was announced.
+    Length(u64),
+    /// Chunks, since none was.
+    Chunks,
+    /// What a tunnel carries, as it is.
+    Bytes,
+}
+
 /// The answer that goes.
 struct Answer {
     is_head: bool,
+    is_tunnel: bool,
     respond: SendResponse<Bytes>,
     /// What was written of a head.
     head: Vec<u8>,
@@ -72,16 +92,33 @@ impl Exchange {
     pub(super) fn new(
         body: RecvStream,
         respond: SendResponse<Bytes>,
-        length: Option<u64>,
-        is_head: bool,
+        form: Form,
         is_encrypted: bool,
     ) -> Exchange {
         let is_over = body.is_end_stream();
+        let (is_tunnel, expected, is_head) = match form {
+            Form::Message { length: Some(length), is_head } => (false, Expected::Length(length), is_head),
+            Form::Message { length: None, is_head } => (false, Expected::Chunks, is_head),
+            Form::Tunnel => (true, Expected::Bytes, false),
+        };
         Exchange {
             is_encrypted,
-            request: RefCell::new(Request { body, missing: length, input: Vec::new(), is_over }),
-            answer: RefCell::new(Answer { is_head, respond, head: Vec::new(), body: None, is_over: false }),
+            is_tunnel,
+            request: RefCell::new(Request { body, expected, input: Vec::new(), is_over }),
+            answer: RefCell::new(Answer {
+                is_head,
+                is_tunnel,
+                respond,
+                head: Vec::new(),
+                body: None,
+                is_over: false,
+            }),
         }
+    }
+
+    /// Whether it is to carry another protocol.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.is_tunnel
     }
 
     /// Whether its connection is encrypted here.
@@ -154,8 +191,11 @@ impl Exchange {
         .await;
     }
 
-    /// Whether the client took the request back, or did with its stream what no client may.
+    /// Whether the client took the request back, or did with its stream what no client may. A tunnel may end so.
     pub(super) fn is_taken_back(&self) -> bool {
+        if self.is_tunnel && self.answer.borrow().body.is_some() {
+            return false;
+        }
         let gone = pin!(self.gone());
         gone.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
@@ -164,16 +204,19 @@ impl Exchange {
     pub(super) fn cut(&self) {
         let answer = &mut *self.answer.borrow_mut();
         if !std::mem::replace(&mut answer.is_over, true) {
+            let reason = if self.is_tunnel { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
             match &mut answer.body {
-                Some(body) => body.stream.send_reset(Reason::INTERNAL_ERROR),
-                None => answer.respond.send_reset(Reason::INTERNAL_ERROR),
+                Some(body) => body.stream.send_reset(reason),
+                None => answer.respond.send_reset(reason),
             }
         }
     }
 
-    /// Says that nothing more follows.
+    /// Says that nothing more follows. Whoever speaks through a tunnel may still be listened to.
     pub(crate) fn end(&self) {
-        self.request.borrow_mut().is_over = true;
+        if !self.is_tunnel {
+            self.request.borrow_mut().is_over = true;
+        }
         if let Answer { is_over: is_over @ false, body: Some(body), .. } = &mut *self.answer.borrow_mut()
             && let Progress::UntilClose = body.progress
         {
@@ -197,7 +240,7 @@ impl Request {
                 }
                 None => {
                     self.is_over = true;
-                    if self.missing.is_none() {
+                    if let Expected::Chunks = self.expected {
                         self.input.extend_from_slice(encode::LAST_CHUNK);
                     }
                 }
@@ -207,15 +250,15 @@ impl Request {
     }
 
     fn may_be_too_long(&self) -> bool {
-        self.missing == Some(0) && !self.is_over
+        matches!(self.expected, Expected::Length(0)) && !self.is_over
     }
 
     fn put(&mut self, data: &[u8]) {
-        if let Some(missing) = &mut self.missing {
+        if let Expected::Length(missing) = &mut self.expected {
             // More than was announced is none of it: `h2` has reset the stream.
             *missing = missing.saturating_sub(data.len() as u64);
         }
-        if self.missing.is_none() && !data.is_empty() {
+        if matches!(self.expected, Expected::Chunks) && !data.is_empty() {
             encode::chunk_header(&mut self.input, data.len());
             self.input.extend_from_slice(data);
             self.input.extend_from_slice(encode::CHUNK_END);
@@ -249,6 +292,17 @@ impl Answer {
         Ok(used)
     }
 
+    /// Tells the client that an upstream agreed to a tunnel.
+    fn open(&mut self, head: &ResponseHead, text: &[u8]) -> io::Result<()> {
+        let mut response = response(head, text)?;
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove("sec-websocket-accept");
+        let stream =
+            self.respond.send_response(response, false).map_err(|_| io::ErrorKind::ConnectionReset)?;
+        self.body = Some(Body { stream, progress: Progress::UntilClose });
+        Ok(())
+    }
+
     /// Takes the bytes of a head, and sends it when it is whole.
     fn take_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let before = self.head.len();
@@ -259,8 +313,12 @@ impl Answer {
             return Ok(bytes.len());
         }
         let text = std::mem::take(&mut self.head);
-        if head.status == 101 {
-            // There is nothing to switch to (RFC 9113 §8.6).
+        if self.is_tunnel && head.status == 101 {
+            self.open(&head, &text)?;
+            return Ok(head.length - before);
+        }
+        if head.status == 101 || self.is_tunnel && matches!(head.status, 200..=299) {
+            // There is nothing to switch to (RFC 9113 §8.6), or whoever answers has not agreed to it.
             return Err(io::ErrorKind::InvalidData.into());
         }
         let body = head.body(&text, self.is_head).map_err(malformed)?;

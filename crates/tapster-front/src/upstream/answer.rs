@@ -65,7 +65,7 @@ pub(super) async fn forward(
     if link.head.status != 101 {
         return Ok(last(front, client, request, link, ticket, sent).await);
     }
-    if upgrade::is_wanted(request) && upgrade::is_agreed(&link.head, &link.input) {
+    if upgrade::is_wanted(request) && upgrade::is_agreed(client, request, &link.head, &link.input) {
         return Err(Box::new((link, ticket)));
     }
     Ok(unexpected(&mut ticket, "it switches the protocol, which was not asked for", request))
@@ -80,6 +80,12 @@ async fn last(
     mut ticket: Ticket,
     sent: &Cell<Sent>,
 ) -> After {
+    if client.stream.is_tunnel() && matches!(link.head.status, 200..=299) {
+        // To a client of HTTP/2 that would be an agreement.
+        let reason =
+            format_args!("{} answers a request for WebSocket with {}", ticket.place, link.head.status);
+        return After::Refused(Refused::new(501, reason));
+    }
     // The answer to HEAD is to be as unambiguous as that to GET.
     let to_get = match link.head.body(&link.input, false) {
         Ok(body) => body,

@@ -15,6 +15,7 @@ use crate::connection::After;
 use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
+use crate::websocket;
 use crate::write::write;
 
 /// What is passed on.
@@ -37,9 +38,18 @@ pub(super) fn is_wanted(request: &Request) -> bool {
         )
 }
 
-/// Whether an answer, 101, agrees to it.
-pub(super) fn is_agreed(head: &ResponseHead, input: &[u8]) -> bool {
-    is_said(head.fields.iter().map(|field| (field.name.of(input), field.value.of(input))))
+/// Whether an answer, 101, agrees to it. A client of HTTP/1 looks itself whether its key was understood.
+pub(super) fn is_agreed(client: &Client, request: &Request, head: &ResponseHead, input: &[u8]) -> bool {
+    let mut fields = head.fields.iter().map(|field| (field.name.of(input), field.value.of(input)));
+    if !is_said(fields.clone()) {
+        return false;
+    }
+    let key = request.field("sec-websocket-key").unwrap_or_default();
+    !client.stream.is_tunnel()
+        || fields.any(|(name, value)| {
+            syntax::is_lower_case_of(b"sec-websocket-accept", name)
+                && value == websocket::answer(key).as_bytes()
+        })
 }
 
 /// Whether both fields are there, and name WebSocket alone.
@@ -75,8 +85,10 @@ pub(super) async fn switch(
         }
         Err(error) => Err(error),
     };
-    access::note(front, client, request, 101, sent);
-    ticket.upstreams.board.iter().for_each(|board| board.end(0, 101));
+    // What the client saw.
+    let status = if client.stream.is_tunnel() { 200 } else { 101 };
+    access::note(front, client, request, status, sent);
+    ticket.upstreams.board.iter().for_each(|board| board.end(0, status));
     match ended {
         Ok(()) => After::Linger,
         Err(error) => cut(front, client, &error),
