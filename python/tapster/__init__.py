@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tapster._lifecycle import on_exit, on_fork, worker_id
+from tapster._log_variables import set_log_variable
 
-__all__ = ["RequestTimeout", "__version__", "on_exit", "on_fork", "worker_id"]
+__all__ = ["RequestTimeout", "__version__", "on_exit", "on_fork", "set_log_variable", "worker_id"]
 
 __version__: str
 

@@ -27,8 +27,8 @@ use std::time::Duration;
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{
-    AccessLog, Balance, BalanceKey, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap, LogLevel,
-    Passing, Peers, ProxyProtocol, Sandbox, Settings,
+    AccessLogSettings, Balance, BalanceKey, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap,
+    LogLevel, Passing, Peers, ProxyProtocol, Sandbox, Settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -128,7 +128,7 @@ pub(crate) fn blank() -> Settings {
         env: Vec::new(),
         log_level: LogLevel::Error,
         log_file: None,
-        access_log: AccessLog::Auto,
+        access_log: AccessLogSettings::blank(),
         request_id: None,
         graceful_timeout: Duration::ZERO,
         drain_delay: Duration::ZERO,

@@ -1,5 +1,6 @@
 //! What the server was told to do, checked and typed: the product of this crate, read by every other part.
 
+mod access_log;
 mod listening;
 mod monitoring;
 mod requests;
@@ -11,6 +12,7 @@ mod upstreams;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use access_log::*;
 pub use listening::*;
 pub use monitoring::*;
 pub use requests::*;
@@ -87,8 +89,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// The file that the log is added to; none means the standard streams.
     pub log_file: Option<PathBuf>,
-    /// Which requests are logged.
-    pub access_log: AccessLog,
+    /// What is logged of requests.
+    pub access_log: AccessLogSettings,
     /// The field that names requests; none means that they have no names.
     pub request_id: Option<String>,
     /// How long a worker that is told to stop may finish its requests.

@@ -77,7 +77,14 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["chroot", "pivot-root"],
         "use a container, or systemd's ProtectSystem= and ReadWritePaths= (docs/deployment.md)",
     ),
-    (&["access-logfile"], "write --access-log on; it goes to the log on standard error"),
+    (
+        &["access-logformat", "log-format", "logformat", "access-log-fmt"],
+        "write --access-log-format FORMAT; uWSGI's %(addr) and gunicorn's %(h)s are known",
+    ),
+    (&["req-logger", "log-req"], "write --access-logfile DESTINATION"),
+    (&["disable-logging", "disable-access-log", "no-access-log"], "write --access-log off"),
+    (&["log-4xx", "log-5xx"], "write --access-log-status 4xx,5xx"),
+    (&["log-slow"], "write --access-log-slower TIME"),
     (
         &["error-logfile", "logto", "logto2"],
         "write --log-file PATH; without it the log goes to standard error",

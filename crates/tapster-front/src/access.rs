@@ -1,10 +1,11 @@
 //! What becomes of each answer besides being sent: it is counted, and a line in the access log tells of what the front
 //! answered by itself. Workers log what they answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tapster_gateway::Endpoint;
-use tapster_observe::AccessEvent;
+use tapster_observe::{AccessEvent, Details, FieldName, NoDetails};
 
 use crate::client::Client;
 use crate::front::Front;
@@ -14,6 +15,7 @@ use crate::request_id;
 /// Counts an answer, and writes a line about it if one is wanted.
 pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u16, bytes: u64) {
     front.board.answered(status, bytes);
+    let head = client.kept_head.take();
     let duration = took(request);
     if !front.log.wants_access(status, duration) {
         return;
@@ -26,9 +28,13 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
         status,
         bytes,
         duration,
+        queued: Duration::ZERO,
+        application: None,
+        thread: None,
         request_id: request_id::named(front, client, request).map(str::as_bytes),
         referer: request.field("referer"),
         user_agent: request.field("user-agent"),
+        details: &Known { request, head: &head },
     });
 }
 
@@ -55,10 +61,41 @@ pub(crate) fn note_refusal(
             status,
             bytes,
             duration: Duration::ZERO,
+            queued: Duration::ZERO,
+            application: None,
+            thread: None,
             request_id: None,
             referer: None,
             user_agent: None,
+            details: &NoDetails,
         });
+    }
+}
+
+/// Keeps the head of the answer that is about to be sent, if the access log asks for it.
+pub(crate) fn keep_head(front: &Front, client: &Client, head: &[u8]) {
+    if front.log.access_needs().response_head {
+        client.kept_head.replace(head.to_vec());
+    }
+}
+
+/// Where a line finds what only some formats show.
+struct Known<'a> {
+    request: &'a Request,
+    head: &'a [u8],
+}
+
+impl Details for Known<'_> {
+    fn request_field(&self, name: &FieldName) -> Option<Cow<'_, [u8]>> {
+        self.request.list(&name.name)
+    }
+
+    fn variable_count(&self) -> usize {
+        self.request.head.fields.len()
+    }
+
+    fn response_head(&self) -> &[u8] {
+        self.head
     }
 }
 

@@ -1,5 +1,6 @@
 //! A client: its connection, who it is, and what was read of it and not yet used.
 
+use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     pub(crate) served: u64,
     /// The head of the last request, for its memory.
     pub(crate) spare: (Vec<u8>, Head),
+    /// The head of the answer, where the access log asks for it.
+    pub(crate) kept_head: RefCell<Vec<u8>>,
     /// What wakes it while it rests, as soon as it has rested once.
     pub(crate) wakers: Option<Wakers>,
 }
@@ -56,6 +59,7 @@ impl Client {
             input: Vec::new(),
             served: 0,
             spare: (Vec::new(), Head::default()),
+            kept_head: RefCell::default(),
             wakers: None,
         };
         client.say();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -66,7 +66,8 @@ fn read(front: &Rc<Front>, inbox: &Inbox, readable: &UnixDatagram, renew: &Renew
                 limit = Some(Duration::from_millis(timeout_ms.into()))
             }
             Ok(Some((Message::Stop, _))) => limit = Some(Duration::ZERO),
-            Ok(Some((Message::Reopen, new))) => change_log(front, new),
+            Ok(Some((Message::Reopen, new))) => change_log(front, front.log.file(), new),
+            Ok(Some((Message::ReopenAccess, new))) => change_log(front, front.log.access_file(), new),
             Ok(Some((Message::Lists, _))) => admission::reread(&front.newest()),
             Ok(Some((Message::Configuration, Some(new)))) => configure(front, inbox, new, renew),
             Ok(Some((Message::Certificates, Some(new)))) => {
@@ -122,8 +123,8 @@ fn configure(front: &Rc<Front>, inbox: &Inbox, file: OwnedFd, renew: &Renew) {
 }
 
 /// Lines go to the new file that the supervisor opened.
-fn change_log(front: &Front, new: Option<OwnedFd>) {
-    if let (Some(old), Some(new)) = (front.log.file(), new)
+fn change_log(front: &Front, old: Option<BorrowedFd<'_>>, new: Option<OwnedFd>) {
+    if let (Some(old), Some(new)) = (old, new)
         && let Err(error) = log_file::replace(old, new.as_fd())
     {
         front.log.error(format_args!("cannot change to the new log file: {error}"));

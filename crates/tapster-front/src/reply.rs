@@ -11,6 +11,7 @@ use std::io;
 use tapster_http1::ResponseBody;
 use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
 
+use crate::access;
 use crate::client::Client;
 use crate::compress::{Encoder, PIECE};
 use crate::front::Front;
@@ -79,6 +80,7 @@ impl<'a> Reply<'a> {
         };
         let mut out = Vec::with_capacity(head.text().len() + 256);
         encode::response_head(&mut out, head.text(), &fields);
+        access::keep_head(front, client, &out);
         Reply { front, client, encoder, is_chunked, keep, pace: Pace::default(), out, sent: 0 }
     }
 

@@ -52,6 +52,7 @@ pub(crate) async fn respond(
     };
     let mut head = Vec::new();
     encode::response_head(&mut head, &lines, &server);
+    access::keep_head(front, client, &head);
     let body = if request.is_head() { &[] } else { body.as_bytes() };
     let written = write(&client.stream, &mut Pace::default(), &front.policy.pace, &head, body).await;
     access::note(front, client, request, status, body.len() as u64);

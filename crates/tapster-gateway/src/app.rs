@@ -106,6 +106,17 @@ pub struct Request {
     pub scheme: Scheme,
     /// The protocol it came by.
     pub protocol: Protocol,
+    /// What the log is to show of it besides; empty unless somebody asked.
+    pub notes: Notes,
+}
+
+/// What the access log shows of a request that only the application's side knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Notes {
+    /// Variables as the application left them.
+    pub variables: Vec<(String, Vec<u8>)>,
+    /// What the application said for the log.
+    pub said: Vec<(String, Vec<u8>)>,
 }
 
 /// A request body. All of it is there, unless the server was told to let the application read it while it arrives.

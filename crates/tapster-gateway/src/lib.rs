@@ -25,7 +25,7 @@ pub mod variable;
 pub mod vars;
 
 pub use app::{
-    App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Protocol, Request, Respond, Scheme, WriteError,
+    App, Body, BodySize, Chunk, Endpoint, Flush, Kept, Notes, Protocol, Request, Respond, Scheme, WriteError,
 };
 pub use connection::Connection;
 pub use layout::Layout;

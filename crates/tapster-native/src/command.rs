@@ -54,8 +54,8 @@ fn print(text: &str) -> i32 {
     0
 }
 
-/// Says on standard error what is wrong with the call.
-fn complain(error: &dyn std::fmt::Display) -> i32 {
+/// Says on standard error what is wrong with the call; gives the exit status.
+pub(crate) fn complain(error: &dyn std::fmt::Display) -> i32 {
     let _closed = writeln!(io::stderr().lock(), "tapster: error: {error}");
     EXIT_USAGE
 }

@@ -45,7 +45,7 @@ pub(crate) fn secrets(settings: &Settings, log: &Log) -> Option<OwnedFd> {
 
 /// The process of a front before workers; gives its exit status.
 pub(crate) fn run(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
-    let log = log.threaded(block_signals, None);
+    let log = log.threaded(block_signals, None, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
     let Some(counters) = board.front(0) else { return EXIT_INTERNAL };
     let ends = Ends {
@@ -67,7 +67,7 @@ pub(crate) fn run(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: FrontSta
 pub(crate) fn run_alone(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: WorkerStart, log: &Log) -> i32 {
     let settings = &*renewal.settings();
     let own = start.board.worker(start.place.slot);
-    let log = log.threaded(block_signals, Some(own.clone()));
+    let log = log.threaded(block_signals, Some(own.clone()), Some(start.place.slot + 1));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
     log.message(level, format_args!("serving {}", description(settings)));
     let Some(counters) = start.board.front(start.place.slot) else { return EXIT_INTERNAL };

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use tapster_config::{ControlSocket, Settings};
+use tapster_config::{ControlSocket, LogDestination, Settings};
 use tapster_observe::Log;
 use tapster_sys::{open_files, process};
 
@@ -65,10 +65,20 @@ pub(crate) fn make_paths_absolute(settings: &mut Settings) {
         ControlSocket::At(path) => Some(path),
         ControlSocket::Default | ControlSocket::Off => None,
     };
+    let access_log = match &mut settings.access_log.destination {
+        Some(LogDestination::File(path) | LogDestination::Syslog(path) | LogDestination::Unix(path)) => {
+            Some(path)
+        }
+        Some(
+            LogDestination::Stdout | LogDestination::Stderr | LogDestination::Udp(_) | LogDestination::Python,
+        )
+        | None => None,
+    };
     let paths = [&mut settings.temp_dir, &mut settings.pidfile, &mut settings.log_file]
         .into_iter()
         .flatten()
-        .chain(socket);
+        .chain(socket)
+        .chain(access_log);
     let sites = settings.sites.iter_mut();
     let of_sites = sites.flat_map(|site| {
         let of_routes = site.routes.iter_mut().filter_map(|route| route.files.as_mut());

@@ -15,6 +15,7 @@ mod identity;
 mod inheritance;
 mod interpreter;
 mod listeners;
+mod log;
 mod opening;
 mod original;
 mod promotion;
@@ -35,6 +36,12 @@ mod _native {
     #[pyfunction]
     fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
         crate::command::run(py, &arguments)
+    }
+
+    /// Have the access log show `value` as `name` for the request that this thread answers.
+    #[pyfunction]
+    fn set_log_variable(name: &str, value: &str) {
+        tapster_wsgi::log_variables::set(name, value);
     }
 
     #[pymodule_init]

@@ -40,6 +40,7 @@ pub(crate) fn become_template(
 fn stand_down(python: &Bound<'_, PyModule>, worker: Worker, log: &Log) -> Result<(), String> {
     let py = python.py();
     let text = |error: PyErr| error.value(py).to_string();
+    worker::end_access_log(py, log);
     python.call_method1("stand_down", (POOL.as_secs_f64(),)).map_err(text)?;
     worker.end_file_thread();
     drop(worker);

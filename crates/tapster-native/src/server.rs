@@ -7,11 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tapster_config::{AccessLog, LogLevel, Settings};
+use tapster_config::Settings;
 use tapster_front::acme::Prepared;
-use tapster_observe::{
-    AccessMode, Level, Log, LogOptions, Output, Scoreboard, front_words, meter_words, words_needed,
-};
+use tapster_observe::{Log, Scoreboard, front_words, meter_words, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
@@ -20,20 +18,21 @@ use tapster_supervisor::{
     WatcherRole, WatcherStart, WorkerStart, slots_for,
 };
 use tapster_sys::fork::Forked;
-use tapster_sys::log_file;
 use tapster_sys::memory::SharedWords;
 use tapster_sys::privileges::Privileges;
 use tapster_sys::process::Pid;
 use tapster_sys::socket::Access;
 
+use crate::command::complain;
 use crate::hooks::Hooks;
 use crate::inheritance::Inheritance;
 use crate::listeners::Opened;
+use crate::log::NoLog;
 use crate::original::Granted;
 use crate::renewal::{Renewal, Source};
 use crate::{
-    development, django_static, front, host, identity, listeners, original, sandbox, start_lines, strength,
-    template, worker,
+    development, django_static, front, host, identity, listeners, log, original, sandbox, start_lines,
+    strength, template, worker,
 };
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -56,10 +55,11 @@ pub(crate) fn run(
     };
     let granted = Granted::now();
     host::set_umask(&settings);
-    let log = match log(&settings) {
+    let log = match log::open(&settings) {
         Ok(log) => log,
-        Err((log, error)) => {
-            log.error(format_args!("{error}"));
+        Err(NoLog { reason, is_usage: true, .. }) => return complain(&reason),
+        Err(NoLog { log, reason, .. }) => {
+            log.error(format_args!("{reason}"));
             return EXIT_FAILURE;
         }
     };
@@ -254,34 +254,5 @@ impl Roles for Children<'_> {
         let settings = &*self.renewal.settings();
         let hooks = self.own.hooks;
         template::run(self.py, settings, self.workers, self.log, hooks, start)
-    }
-}
-
-/// The log that the settings describe, or one to complain in that it cannot be had.
-fn log(settings: &Settings) -> Result<Log, (Log, String)> {
-    let level = match settings.log_level {
-        LogLevel::Error => Level::Error,
-        LogLevel::Warning => Level::Warning,
-        LogLevel::Info => Level::Info,
-        LogLevel::Debug => Level::Debug,
-    };
-    let access = match settings.access_log {
-        // Who works on an application wants to see what it is asked for.
-        AccessLog::Auto if settings.reload => AccessMode::On,
-        AccessLog::Auto => AccessMode::Auto,
-        AccessLog::On => AccessMode::On,
-        AccessLog::Off => AccessMode::Off,
-    };
-    let options = LogOptions { level, access, ..LogOptions::default() };
-    let Some(path) = &settings.log_file else { return Ok(Log::new(options)) };
-    match log_file::open(path) {
-        Ok(file) => {
-            let file = Output::Descriptor(Arc::new(file));
-            Ok(Log::new(LogOptions { messages: file.clone(), requests: file, ..options }))
-        }
-        Err(error) => Err((
-            Log::new(options),
-            format!("cannot open the log file {}: {error} (--log-file)", path.display()),
-        )),
     }
 }

@@ -39,6 +39,9 @@ const LEAVE_AT_MOST: Duration = Duration::from_secs(5);
 /// How long threads may take to come back from the application once the worker has ended.
 const JOIN: Duration = Duration::from_millis(500);
 
+/// How long the thread of the access log waits without looking whether Python wants something of it.
+const TAKE: Duration = Duration::from_secs(1);
+
 /// How long the last log lines may take.
 pub(crate) const FLUSH: Duration = Duration::from_secs(1);
 
@@ -50,7 +53,8 @@ pub(crate) fn run(
     log: &Log,
     mut start: WorkerStart,
 ) -> i32 {
-    let log = log.threaded(block_signals, Some(start.board.worker(start.place.slot)));
+    let own = start.board.worker(start.place.slot);
+    let log = log.threaded(block_signals, Some(own), Some(start.place.slot + 1));
     let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
@@ -96,7 +100,8 @@ pub(crate) fn run_forked(
     log: &Log,
     start: WorkerStart,
 ) -> End {
-    let log = log.threaded(block_signals, Some(start.board.worker(start.place.slot)));
+    let own = start.board.worker(start.place.slot);
+    let log = log.threaded(block_signals, Some(own), Some(start.place.slot + 1));
     let begun = py.import("tapster._worker").and_then(|module| {
         module.call_method1("begin", (start.place.slot + 1,))?;
         module.call_method0("run_fork_functions")
@@ -311,6 +316,7 @@ fn serve(
     install_fork_hooks(&python, &worker, kept)?;
     worker.end_orphan_with(end_orphan);
     let opening = Opening::default();
+    start_access_log(py, log)?;
     if !inline {
         start_threads(&python, &worker, &opening, settings.threads)?;
     }
@@ -370,6 +376,40 @@ fn install_fork_hooks(python: &Bound<'_, PyModule>, worker: &Worker, kept: Vec<R
     Ok(())
 }
 
+/// Where Python's `logging` has the access log: starts the thread that gives it the lines, as they come.
+fn start_access_log(py: Python<'_>, log: &Log) -> PyResult<()> {
+    let Some(relay) = log.relay().cloned() else { return Ok(()) };
+    let take = PyCFunction::new_closure(
+        py,
+        None,
+        None,
+        move |arguments: &Bound<'_, PyTuple>,
+              _: Option<&Bound<'_, PyDict>>|
+              -> PyResult<Option<Vec<String>>> {
+            let lines = arguments.py().detach(|| relay.take(TAKE));
+            let text = |lines: Vec<u8>| {
+                String::from_utf8_lossy(&lines).lines().map(str::to_owned).collect::<Vec<_>>()
+            };
+            Ok(lines.map(text))
+        },
+    )?;
+    py.import("tapster._access_log")?.call_method1("start", (take,))?;
+    Ok(())
+}
+
+/// Has the last lines logged, and ends that thread.
+pub(crate) fn end_access_log(py: Python<'_>, log: &Log) {
+    let Some(relay) = log.relay() else { return };
+    py.detach(|| log.flush(FLUSH));
+    relay.close();
+    let ended = py
+        .import("tapster._access_log")
+        .and_then(|module| module.call_method1("join", (FLUSH.as_secs_f64(),)));
+    if let Err(error) = ended {
+        error.display(py);
+    }
+}
+
 /// Starts the pool: the interpreter's own threads, each calling back to serve, from the opening on.
 fn start_threads(
     python: &Bound<'_, PyModule>,
@@ -413,6 +453,7 @@ pub(crate) fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
     if !python.py().detach(|| worker.wait(JOIN)) {
         log.warning(format_args!("some requests still run at the end of this worker; they are cut"));
     }
+    end_access_log(python.py(), log);
     run_exit_handlers(python, worker.time_left());
 }
 

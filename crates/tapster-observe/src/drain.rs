@@ -2,7 +2,7 @@
 //! to memory; when nobody reads the log, lines are dropped and counted, and the count is logged once there is room.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::WorkerBoard;
 use crate::hand::{Hand, Written, count_lines};
@@ -12,6 +12,8 @@ use crate::output::{Output, wait_until_writable};
 
 /// After a write, lines that are not urgent wait this long for company: one write for many lines.
 const GATHER: Duration = Duration::from_millis(5);
+/// After the notice that lines were lost, the next one waits this long: somebody who reads nothing is not told ten times a second.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
 /// How often the writer looks for lines to one output while the other is blocked.
 const BLOCKED: Duration = Duration::from_millis(100);
 /// The writer only moves bytes.
@@ -39,8 +41,11 @@ struct State {
     waiting: [Vec<u8>; 2],
     /// The writer has taken lines and not yet written them.
     in_hand: bool,
-    /// Lines lost since it was last said.
+    /// Lines lost since it was last said, and when that was.
     unsaid: u64,
+    said: Option<Instant>,
+    /// Somebody waits until all is written.
+    flushes: bool,
     dropped: u64,
     writer: Writer,
     urgent: bool,
@@ -106,7 +111,7 @@ impl Queue {
     /// Waits until all is written, at most this long. Says whether all is.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
-        state.urgent = true;
+        (state.urgent, state.flushes) = (true, true);
         self.work.notify_one();
         let waited = self.drained.wait_timeout_while(state, timeout, |state| !state.is_drained());
         waited.unwrap_or_else(PoisonError::into_inner).0.is_drained()
@@ -160,14 +165,16 @@ impl Queue {
                 return false;
             }
         }
-        let said_with = hands[Stream::Messages as usize].is_empty() && !state.nothing_waits();
+        let said_with = hands[Stream::Messages as usize].is_empty() && !state.is_idle();
         for (hand, waiting) in hands.iter_mut().zip(&mut state.waiting) {
             if hand.is_empty() {
                 hand.take(waiting);
             }
         }
         // Said only beside other lines: a broken output would lose the notice, and the loss be worth a notice.
-        if said_with && state.unsaid > 0 {
+        let is_due = state.flushes || state.said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        if said_with && state.unsaid > 0 && is_due {
+            (state.said, state.flushes) = (Some(Instant::now()), false);
             hands[Stream::Messages as usize].add(&Record::dropped(self.style, state.unsaid));
             *saying = std::mem::take(&mut state.unsaid);
         }
@@ -176,12 +183,13 @@ impl Queue {
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.in_hand = false;
-        if state.nothing_waits() {
+        if state.is_idle() {
+            state.flushes = false;
             self.drained.notify_all();
             state.writer = Writer::Idle;
-            let woken = self.work.wait_while(state, |state| state.nothing_waits() && !state.ends);
+            let woken = self.work.wait_while(state, |state| state.is_idle() && !state.ends);
             state = woken.unwrap_or_else(PoisonError::into_inner);
-            if state.nothing_waits() {
+            if state.is_idle() {
                 state.writer = Writer::NotStarted;
                 self.drained.notify_all();
                 return state;
@@ -219,6 +227,9 @@ impl Queue {
     fn drop_lines(&self, state: &mut State, count: u64, unheard: u64) {
         let lost = count.saturating_sub(u64::from(unheard > 0));
         state.unsaid += lost + unheard;
+        if unheard > 0 {
+            state.said = None;
+        }
         state.dropped += lost;
         if let Some(board) = &self.board {
             board.lines_dropped_changed(lost.cast_signed());
@@ -235,7 +246,12 @@ impl State {
         self.waiting.iter().all(Vec::is_empty)
     }
 
+    /// Whether there is nothing to do. Somebody who waits for the end is told what was lost, too.
+    fn is_idle(&self) -> bool {
+        self.nothing_waits() && !(self.flushes && self.unsaid > 0)
+    }
+
     fn is_drained(&self) -> bool {
-        !self.in_hand && self.nothing_waits()
+        !self.in_hand && (self.is_idle() || self.nothing_waits() && self.writer == Writer::NotStarted)
     }
 }

@@ -30,15 +30,62 @@ pub(crate) fn text(out: &mut impl Pieces, bytes: &[u8]) {
 /// backslash escaped. At most `limit` bytes are written, and `…` as `...` when something was left out.
 pub(crate) fn quoted(out: &mut impl Pieces, bytes: &[u8], limit: usize) {
     let mut room = limit.saturating_sub(3);
-    for byte in bytes {
-        let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        let size = if plain { 1 } else { 4 };
-        if size > room {
-            out.piece(b"...");
-            return;
+    let mut rest = bytes;
+    while let [byte, more @ ..] = rest {
+        // Nearly all that is written is harmless.
+        let plain = rest.iter().take(room).take_while(|byte| is_plain(**byte)).count();
+        if plain > 0 {
+            out.piece(&rest[..plain]);
+            (rest, room) = (&rest[plain..], room - plain);
+        } else if !is_plain(*byte) && room >= 4 {
+            escape(out, *byte);
+            (rest, room) = (more, room - 4);
+        } else {
+            return out.piece(b"...");
         }
-        room -= size;
-        if plain { out.piece(&[*byte]) } else { escape(out, *byte) }
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
+/// Writes what stands between double quotes in JSON (RFC 8259 §7): UTF-8 as it is, but for control characters and those that
+/// [`text`] escapes too. Bytes that are no UTF-8 become the text `\xff`. At most `limit` bytes are written, and the rest
+/// is `...`.
+pub(crate) fn json(out: &mut Vec<u8>, bytes: &[u8], limit: usize) {
+    let end = out.len() + limit.saturating_sub(3);
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let before = out.len();
+            json_character(out, character);
+            if out.len() > end {
+                out.truncate(before);
+                return out.extend_from_slice(b"...");
+            }
+        }
+        for byte in chunk.invalid() {
+            if out.len() + 5 > end {
+                return out.extend_from_slice(b"...");
+            }
+            out.push(b'\\');
+            escape(out, *byte);
+        }
+    }
+}
+
+fn json_character(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+        _ if harmless(character) && character != '\t' => {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        // All of them are in the first plane.
+        _ => {
+            let digits = [12, 8, 4, 0].map(|shift| HEX[(character as usize >> shift) & 15]);
+            out.extend_from_slice(b"\\u");
+            out.extend_from_slice(&digits);
+        }
     }
 }
 
@@ -55,8 +102,9 @@ fn escape_each(out: &mut impl Pieces, bytes: &[u8]) {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 fn escape(out: &mut impl Pieces, byte: u8) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     match byte {
         b'\n' => out.piece(b"\\n"),
         b'\r' => out.piece(b"\\r"),

@@ -5,6 +5,7 @@
 
 mod about;
 pub mod access;
+mod datagram;
 mod direct;
 mod drain;
 mod escape;
@@ -20,12 +21,16 @@ mod meters;
 mod method;
 mod output;
 mod refusals;
+mod relay;
 pub mod scoreboard;
 mod timestamp;
 mod worker_board;
 
 pub use about::{AboutRequest, about_request};
-pub use access::{AccessEvent, AccessMode, AccessPolicy};
+pub use access::{
+    AccessEvent, AccessFilter, AccessFormat, AccessMode, Details, FieldName, FormatError, Needs, NoDetails,
+};
+pub use datagram::Datagrams;
 pub use front_board::{FrontBoard, FrontCounter, FrontGauge, HostBoard, HostState, HostView, Present};
 pub use histogram::{BOUNDS_MICROS, BUCKETS, Histogram};
 pub use level::Level;
@@ -34,5 +39,6 @@ pub use meter::{Answered, Meter, Reading, Status};
 pub use meters::WorkerMeters;
 pub use method::Method;
 pub use output::Output;
+pub use relay::Relay;
 pub use scoreboard::{Scoreboard, ScoreboardError, front_words, meter_words, words_needed};
 pub use worker_board::{Lost, WorkerBoard, WorkerState};

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::about;
+use crate::access::Place;
 use crate::direct::Direct;
 use crate::drain::Queue;
 use crate::line::{Record, Style};
-use crate::{AccessEvent, AccessMode, AccessPolicy, Level, Output, WorkerBoard};
+use crate::relay::Relay;
+use crate::{AccessEvent, AccessFilter, AccessFormat, AccessMode, Level, Needs, Output, WorkerBoard};
 
 /// Which of the two outputs a line goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +30,9 @@ pub struct LogOptions {
     /// The least important level that is written.
     pub level: Level,
     /// Which requests are written.
-    pub access: AccessMode,
+    pub access: AccessFilter,
+    /// What a line about a request looks like.
+    pub format: AccessFormat,
     /// Where messages go.
     pub messages: Output,
     /// Where requests go.
@@ -41,7 +45,8 @@ impl Default for LogOptions {
     fn default() -> LogOptions {
         LogOptions {
             level: Level::default(),
-            access: AccessMode::default(),
+            access: AccessFilter::new(AccessMode::Auto),
+            format: AccessFormat::default(),
             messages: Output::Stderr,
             requests: Output::Stdout,
             capacity: 1024 * 1024,
@@ -57,8 +62,13 @@ pub struct Log {
 
 struct Shared {
     options: LogOptions,
-    styles: [Style; 2],
-    policy: AccessPolicy,
+    style: Style,
+    filter: AccessFilter,
+    format: AccessFormat,
+    needs: Needs,
+    /// The number of this worker, from 1; none in other processes.
+    worker: Option<usize>,
+    board: Option<WorkerBoard>,
     direct: Direct,
     /// The queue and the process whose thread empties it.
     queue: Option<(Arc<Queue>, u32)>,
@@ -67,14 +77,20 @@ struct Shared {
 impl Log {
     /// A log without a thread, for the supervisor: a line is written at once if its output takes it without waiting.
     pub fn new(options: LogOptions) -> Log {
-        Log::with_queue(options, None, |_, _| None)
+        Log::with_queue(options, None, None, |_, _| None)
     }
 
-    /// A log with the same options for this process, usually a forked worker, whose lines are written by a thread of
-    /// its own. The thread starts with the first line and runs `on_start` first (to block signals: a thread
-    /// inherits the mask of the one that logs first). Dropped lines are counted on the `board` too.
-    pub fn threaded(&self, on_start: fn(), board: Option<WorkerBoard>) -> Log {
-        Log::with_queue(self.shared.options.clone(), board.clone(), |options, style| {
+    /// A log with the same options for this process, usually a forked worker (`worker` is its number, from 1), whose lines
+    /// are written by a thread of its own. The thread starts with the first line and runs `on_start` first (to block
+    /// signals: a thread inherits the mask of the one that logs first). Dropped lines are counted on the `board` too.
+    /// Requests that Python is to log go to standard output where there is no worker.
+    pub fn threaded(&self, on_start: fn(), board: Option<WorkerBoard>, worker: Option<usize>) -> Log {
+        let mut options = self.shared.options.clone();
+        if let Output::Relay(_) = options.requests {
+            let own = || Output::Relay(Arc::new(Relay::default()));
+            options.requests = worker.map_or(Output::Stdout, |_| own());
+        }
+        Log::with_queue(options, board.clone(), worker, |options, style| {
             let queue = Queue::new(outputs(options), style, options.capacity, on_start, board);
             Some((queue, std::process::id()))
         })
@@ -88,15 +104,18 @@ impl Log {
     fn with_queue(
         options: LogOptions,
         board: Option<WorkerBoard>,
+        worker: Option<usize>,
         queue: impl FnOnce(&LogOptions, Style) -> Option<(Arc<Queue>, u32)>,
     ) -> Log {
-        let outputs = outputs(&options);
-        let styles = outputs.each_ref().map(style_for);
-        let policy = AccessPolicy::new(options.access, styles[Stream::Requests as usize] == Style::Short);
-        let style = styles[Stream::Messages as usize];
+        let style = style_for(&options.messages);
+        let is_terminal = options.requests.is_terminal();
+        let filter = options.access.clone().decide(is_terminal);
+        let format = options.format.clone().decide(is_terminal);
+        let needs = if filter.is_off() { Needs::default() } else { format.needs() };
         let queue = queue(&options, style);
-        let direct = Direct::new(outputs, style, board);
-        Log { shared: Arc::new(Shared { options, styles, policy, direct, queue }) }
+        let direct = Direct::new(outputs(&options), style, board.clone());
+        let shared = Shared { options, style, filter, format, needs, worker, board, direct, queue };
+        Log { shared: Arc::new(shared) }
     }
 
     /// Whether messages of this level are written.
@@ -136,7 +155,7 @@ impl Log {
             return;
         }
         with_record(|record| {
-            record.begin(self.shared.styles[Stream::Messages as usize], level);
+            record.begin(self.shared.style, level);
             record.message(message);
             about::with_id(|id| record.message(format_args!(" (request {})", id.escape_ascii())));
             if !text.trim_ascii().is_empty() {
@@ -147,19 +166,30 @@ impl Log {
         });
     }
 
-    /// Whether a request with this status that took this long is written: ask before collecting what
+    /// Whether a request with this status that took this long may be written: ask before collecting what
     /// [`Log::access`] needs.
+    #[inline]
     pub fn wants_access(&self, status: u16, duration: Duration) -> bool {
-        self.shared.policy.wants(status, duration)
+        self.shared.filter.wants(status, duration)
+    }
+
+    /// What has to be kept of each request for its line.
+    pub fn access_needs(&self) -> &Needs {
+        &self.shared.needs
     }
 
     /// Writes a request to the access log, if it is one that is wanted.
     pub fn access(&self, event: &AccessEvent<'_>) {
-        if !self.wants_access(event.status, event.duration) {
+        if !self.wants_access(event.status, event.duration) || self.shared.filter.is_probe(event) {
             return;
         }
         with_record(|record| {
-            event.write(record, self.shared.styles[Stream::Requests as usize]);
+            let place = Place {
+                pid: std::process::id(),
+                worker: self.shared.worker,
+                board: self.shared.board.as_ref(),
+            };
+            self.shared.format.write(record.raw(), event, place);
             record.finish();
             self.push(Stream::Requests, record.as_bytes(), false);
         });
@@ -178,9 +208,20 @@ impl Log {
 
     /// The file that messages go to, if it is one that was opened for them.
     pub fn file(&self) -> Option<BorrowedFd<'_>> {
-        match &self.shared.options.messages {
-            Output::Descriptor(file) => Some(file.as_fd()),
-            Output::Stderr | Output::Stdout => None,
+        descriptor(&self.shared.options.messages)
+    }
+
+    /// The file that requests go to, if it is one that was opened for them alone.
+    pub fn access_file(&self) -> Option<BorrowedFd<'_>> {
+        let LogOptions { messages, requests, .. } = &self.shared.options;
+        if requests.is_same_file(messages) { None } else { descriptor(requests) }
+    }
+
+    /// Whoever is to read the lines about requests in this process.
+    pub fn relay(&self) -> Option<&Arc<Relay>> {
+        match &self.shared.options.requests {
+            Output::Relay(relay) => Some(relay),
+            _ => None,
         }
     }
 
@@ -212,6 +253,13 @@ impl fmt::Debug for Log {
 
 fn outputs(options: &LogOptions) -> [Output; 2] {
     [options.messages.clone(), options.requests.clone()]
+}
+
+fn descriptor(output: &Output) -> Option<BorrowedFd<'_>> {
+    match output {
+        Output::Descriptor(file) => Some(file.as_fd()),
+        _ => None,
+    }
 }
 
 fn style_for(output: &Output) -> Style {

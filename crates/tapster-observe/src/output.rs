@@ -6,35 +6,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
+use crate::datagram::Datagrams;
 use crate::line::MAX_LINE;
+use crate::relay::Relay;
 
-/// A descriptor that takes log lines.
+/// After this time an output is tried again that cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What takes log lines.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Standard error.
     Stderr,
     /// Standard output.
     Stdout,
-    /// Any other, such as an opened log file (in append mode) or a pipe.
+    /// Any other descriptor, such as an opened log file (in append mode) or a pipe.
     Descriptor(Arc<OwnedFd>),
+    /// A datagram for each line.
+    Datagrams(Arc<Datagrams>),
+    /// Somebody in this process.
+    Relay(Arc<Relay>),
 }
 
 impl Output {
     /// Whether a person reads it.
     pub fn is_terminal(&self) -> bool {
-        self.as_fd().is_terminal()
+        self.descriptor().is_some_and(|descriptor| descriptor.is_terminal())
     }
-}
 
-impl AsFd for Output {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    /// What is written to and polled; none where that says nothing.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Output::Stderr => rustix::stdio::stderr(),
-            Output::Stdout => rustix::stdio::stdout(),
-            Output::Descriptor(descriptor) => descriptor.as_fd(),
+            Output::Stderr => Some(rustix::stdio::stderr()),
+            Output::Stdout => Some(rustix::stdio::stdout()),
+            Output::Descriptor(descriptor) => Some(descriptor.as_fd()),
+            Output::Datagrams(_) | Output::Relay(_) => None,
         }
+    }
+
+    /// Whether both are one file that was opened for lines.
+    pub(crate) fn is_same_file(&self, other: &Output) -> bool {
+        matches!((self, other), (Output::Descriptor(one), Output::Descriptor(two)) if Arc::ptr_eq(one, two))
     }
 }
 
@@ -49,13 +64,24 @@ pub(crate) enum Progress {
     Failed,
 }
 
-/// Writes the beginning of `lines`, as many whole lines as go into one piece, if the descriptor takes them now.
+/// Writes the beginning of `lines`, as many whole lines as go into one piece, if the output takes them now.
 pub(crate) fn write_some(output: &Output, lines: &[u8]) -> Progress {
-    if !wait_until_writable(&[output], Duration::ZERO) {
+    let descriptor = match output {
+        Output::Datagrams(datagrams) => return datagrams.send_first(lines),
+        Output::Relay(relay) => return relay.put(piece(lines)),
+        Output::Stderr => rustix::stdio::stderr(),
+        Output::Stdout => rustix::stdio::stdout(),
+        Output::Descriptor(descriptor) => descriptor.as_fd(),
+    };
+    let kind = fstat(descriptor).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    // The system appends whatever is written to a file in one piece, and a file is always ready.
+    let is_file = matches!(kind, Ok(FileType::RegularFile));
+    if !is_file && !wait_until_writable(&[output], Duration::ZERO) {
         return Progress::Blocked;
     }
+    let lines = if is_file { lines } else { piece(lines) };
     loop {
-        match write_now(output, piece(lines)) {
+        match write_now(descriptor, lines, matches!(kind, Ok(FileType::Fifo))) {
             Ok(count) => return Progress::Wrote(count),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Progress::Blocked,
@@ -66,15 +92,13 @@ pub(crate) fn write_some(output: &Output, lines: &[u8]) -> Progress {
 
 /// Another process may have filled the pipe since it was polled, so a pipe is asked not to block where the system can.
 #[cfg(target_os = "linux")]
-fn write_now(output: &Output, bytes: &[u8]) -> Result<usize, Errno> {
-    use rustix::fs::{FileType, fstat};
+fn write_now(output: BorrowedFd<'_>, bytes: &[u8], is_pipe: bool) -> Result<usize, Errno> {
     use rustix::io::{IoSlice, ReadWriteFlags, pwritev2, write};
 
     /// "At the current position", which is the only one a pipe has.
     const CURRENT: u64 = u64::MAX;
 
-    let pipe = fstat(output).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
-    if !pipe {
+    if !is_pipe {
         return write(output, bytes);
     }
     match pwritev2(output, &[IoSlice::new(bytes)], CURRENT, ReadWriteFlags::NOWAIT) {
@@ -84,14 +108,19 @@ fn write_now(output: &Output, bytes: &[u8]) -> Result<usize, Errno> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn write_now(output: &Output, bytes: &[u8]) -> Result<usize, Errno> {
+fn write_now(output: BorrowedFd<'_>, bytes: &[u8], _is_pipe: bool) -> Result<usize, Errno> {
     rustix::io::write(output, bytes)
 }
 
-/// Waits until one of them takes bytes or is broken; says whether one is.
+/// Waits until one of them takes bytes or is broken, at most this long, and not long for one that cannot tell. Says whether
+/// one of the others is.
 pub(crate) fn wait_until_writable(outputs: &[&Output], timeout: Duration) -> bool {
-    let mut polled: Vec<PollFd<'_>> =
-        outputs.iter().map(|output| PollFd::from_borrowed_fd(output.as_fd(), PollFlags::OUT)).collect();
+    let mut polled: Vec<PollFd<'_>> = outputs
+        .iter()
+        .filter_map(|output| output.descriptor())
+        .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::OUT))
+        .collect();
+    let timeout = if polled.len() < outputs.len() { timeout.min(LOOK_AGAIN) } else { timeout };
     let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
     // An interruption counts as "not yet": every caller asks again later.
     matches!(poll(&mut polled, Some(&timeout)), Ok(ready) if ready > 0)

@@ -5,6 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
+const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+
+/// Bytes of a time in the common log format, until the year 10000.
+pub(crate) const COMMON_LENGTH: usize = 26;
+
 /// A time split into the parts that people read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Timestamp {
@@ -15,29 +20,69 @@ pub(crate) struct Timestamp {
     day: u32,
     second_of_day: u32,
     millis: u32,
+    /// Days since 1970-01-01, a Thursday.
+    days: u32,
 }
 
 impl Timestamp {
     /// A time before 1970 shows as 1970.
     pub(crate) fn of(time: SystemTime) -> Timestamp {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (year, month, day) = civil_date((since.as_secs() / 86_400) as u32);
+        let days = (since.as_secs() / 86_400) as u32;
+        let (year, month, day) = civil_date(days);
         let second_of_day = (since.as_secs() % 86_400) as u32;
-        Timestamp { year, month, day, second_of_day, millis: since.subsec_millis() }
+        Timestamp { year, month, day, second_of_day, millis: since.subsec_millis(), days }
     }
 
     /// `2026-11-22 07:30:00.123 +0000`
     pub(crate) fn write_full(self, out: &mut Vec<u8>) {
-        digits::<4>(out, self.year);
-        out.push(b'-');
-        digits::<2>(out, self.month);
-        out.push(b'-');
-        digits::<2>(out, self.day);
+        self.write_date(out);
         out.push(b' ');
         self.write_clock(out);
         out.push(b'.');
         digits::<3>(out, self.millis);
         out.extend_from_slice(b" +0000");
+    }
+
+    /// `2026-11-22T07:30:00.123Z` (RFC 3339)
+    pub(crate) fn write_iso(self, out: &mut Vec<u8>) {
+        self.write_date(out);
+        out.push(b'T');
+        self.write_clock(out);
+        out.push(b'.');
+        digits::<3>(out, self.millis);
+        out.push(b'Z');
+    }
+
+    /// `Sun Nov 22 07:30:00 2026`, as C writes it.
+    pub(crate) fn write_ctime(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(DAYS[self.days as usize % 7]);
+        out.push(b' ');
+        self.write_month_to_second(out);
+        out.push(b' ');
+        digits::<4>(out, self.year);
+    }
+
+    /// `Nov 22 07:30:00`, with a space before a day of one digit.
+    fn write_month_to_second(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(MONTHS[self.month as usize - 1]);
+        out.push(b' ');
+        if self.day < 10 {
+            out.push(b' ');
+            digits::<1>(out, self.day);
+        } else {
+            digits::<2>(out, self.day);
+        }
+        out.push(b' ');
+        self.write_clock(out);
+    }
+
+    fn write_date(self, out: &mut Vec<u8>) {
+        digits::<4>(out, self.year);
+        out.push(b'-');
+        digits::<2>(out, self.month);
+        out.push(b'-');
+        digits::<2>(out, self.day);
     }
 
     /// `22/Nov/2026:07:30:00 +0000`, as the common log format of web servers has it.
@@ -107,7 +152,11 @@ mod tests {
         assert_eq!(full(4_107_542_399), "2100-02-28 23:59:59.007 +0000");
         assert_eq!(full(4_107_542_400), "2100-03-01 00:00:00.007 +0000");
         assert_eq!(text(1_795_332_600, Timestamp::write_common), "22/Nov/2026:07:30:00 +0000");
+        assert_eq!(text(1_795_332_600, Timestamp::write_common).len(), COMMON_LENGTH);
         assert_eq!(text(1_795_332_600, Timestamp::write_clock), "07:30:00");
+        assert_eq!(text(1_795_332_600, Timestamp::write_iso), "2026-11-22T07:30:00.007Z");
+        assert_eq!(text(1_795_332_600, Timestamp::write_ctime), "Sun Nov 22 07:30:00 2026");
+        assert_eq!(text(0, Timestamp::write_ctime), "Thu Jan  1 00:00:00 1970");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tapster_observe::{
-    AccessEvent, AccessMode, Level, Log, LogOptions, Output, Scoreboard, WorkerBoard, words_needed,
+    AccessEvent, AccessFilter, AccessMode, Level, Log, LogOptions, NoDetails, Output, Scoreboard,
+    WorkerBoard, words_needed,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,7 +24,14 @@ fn pipe() -> (File, Output) {
 }
 
 fn options(messages: Output, requests: Output) -> LogOptions {
-    LogOptions { messages, requests, access: AccessMode::On, level: Level::Info, capacity: 64 * 1024 }
+    LogOptions {
+        messages,
+        requests,
+        access: AccessFilter::new(AccessMode::On),
+        level: Level::Info,
+        capacity: 64 * 1024,
+        ..LogOptions::default()
+    }
 }
 
 /// A worker's counters in plain memory.
@@ -42,7 +50,6 @@ fn board() -> WorkerBoard {
 
 fn request(target: &[u8]) -> AccessEvent<'_> {
     AccessEvent {
-        request_id: None,
         peer: b"127.0.0.1",
         method: b"GET",
         target,
@@ -52,6 +59,11 @@ fn request(target: &[u8]) -> AccessEvent<'_> {
         duration: Duration::ZERO,
         referer: None,
         user_agent: None,
+        queued: Duration::ZERO,
+        application: None,
+        thread: None,
+        request_id: None,
+        details: &NoDetails,
     }
 }
 
@@ -119,7 +131,7 @@ fn without_a_thread_a_stopped_reader_costs_lines_and_no_time() {
 fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
     let ((reader, messages), (_access, requests)) = (pipe(), pipe());
     let board = board();
-    let log = Log::new(options(messages, requests)).threaded(|| {}, Some(board.clone()));
+    let log = Log::new(options(messages, requests)).threaded(|| {}, Some(board.clone()), None);
     let began = Instant::now();
     for number in 0..20_000 {
         log.info(format_args!("line {number} {:060}", 0));
@@ -149,7 +161,7 @@ fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
 #[test]
 fn a_blocked_access_log_does_not_hold_up_messages() {
     let ((errors, messages), (_access, requests)) = (pipe(), pipe());
-    let log = Log::new(options(messages, requests)).threaded(|| {}, None);
+    let log = Log::new(options(messages, requests)).threaded(|| {}, None, None);
     for _ in 0..5000 {
         log.access(&request(b"/"));
     }
@@ -166,7 +178,7 @@ fn lines_of_many_threads_and_logs_on_one_pipe_are_never_torn() {
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let options = LogOptions { capacity: 64 << 20, ..options(output.clone(), output.clone()) };
-            let log = Log::new(options).threaded(|| {}, None);
+            let log = Log::new(options).threaded(|| {}, None, None);
             thread::spawn(move || {
                 for number in 0..EACH {
                     log.info(format_args!("{writer} {number} <{}>", "x".repeat(number % 900)));
@@ -197,7 +209,7 @@ fn a_closed_reader_is_counted_and_survived() {
     direct.info(format_args!("lost"));
     assert_eq!(direct.dropped(), 2);
     let board = board();
-    let threaded = direct.threaded(|| {}, Some(board.clone()));
+    let threaded = direct.threaded(|| {}, Some(board.clone()), None);
     threaded.info(format_args!("lost"));
     assert!(threaded.flush(PATIENCE));
     assert_eq!((threaded.dropped(), board.lines_dropped()), (1, 1));
@@ -209,7 +221,7 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
     let (reader, writer): (OwnedFd, OwnedFd) = rustix::pipe::pipe().unwrap();
     let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
     let output = Output::Descriptor(Arc::new(writer));
-    let log = Log::new(options(output.clone(), output)).threaded(|| {}, None);
+    let log = Log::new(options(output.clone(), output)).threaded(|| {}, None, None);
     drop(reader);
     for _ in 0..3 {
         log.error(format_args!("lost"));
@@ -225,7 +237,7 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
 #[test]
 fn a_log_that_nobody_used_has_no_thread() {
     let ((mut reader, messages), (_access, requests)) = (pipe(), pipe());
-    let log = Log::new(options(messages, requests)).threaded(|| panic!("started"), None);
+    let log = Log::new(options(messages, requests)).threaded(|| panic!("started"), None, None);
     assert!(log.flush(PATIENCE));
     drop(log);
     assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);

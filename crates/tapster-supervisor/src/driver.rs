@@ -11,7 +11,6 @@ mod waiting;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tapster_config::Settings;
@@ -29,6 +28,7 @@ use crate::driver::upgrade::Upgrade;
 use crate::front::{Front, FrontRole};
 use crate::handover::Succession;
 use crate::load::LoadWatch;
+use crate::log_rotation::{self, LogFiles};
 use crate::outbox::Outbox;
 use crate::role::Place;
 use crate::service_manager::ServiceManager;
@@ -99,7 +99,7 @@ struct Driver<'a> {
     privileges: Privileges,
     observer: Observer<'a>,
     log: Log,
-    log_file: Option<PathBuf>,
+    log_files: LogFiles,
     manager: ServiceManager,
     control: Control,
     signals: Signals,
@@ -201,7 +201,7 @@ impl<'a> Driver<'a> {
             vitals: Vitals::new(settings, slots, log.clone()),
             stopped: Stopped::new(settings.request_timeout, slots),
             log,
-            log_file: settings.log_file.clone(),
+            log_files: LogFiles::of(settings),
             manager: upgrade.service_manager(),
             signals,
             ends_with_terminal,
@@ -307,7 +307,10 @@ impl<'a> Driver<'a> {
             }
             Order::Stop => Message::Stop,
             Order::Poke => Message::Poke,
-            Order::Reopen => Message::Reopen,
+            Order::Reopen => {
+                log_rotation::messages(&self.log).for_each(|message| self.outbox.order(slot, message));
+                return self.outbox.flush_orders(&self.channels, &self.log);
+            }
         };
         self.outbox.order(slot, message);
         self.outbox.flush_orders(&self.channels, &self.log);

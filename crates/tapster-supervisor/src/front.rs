@@ -15,6 +15,7 @@ use tapster_sys::socket::Listener;
 use tapster_sys::wait::Status;
 
 use crate::channels::Channels;
+use crate::log_rotation;
 use crate::worker_start::{self, BROKEN, Child};
 use crate::{Fork, Order, backoff};
 
@@ -224,7 +225,9 @@ impl<'a> Front<'a> {
 
     /// Has it write to the log file that was opened anew.
     pub fn reopen(&self, log: &Log) {
-        self.tell(Message::Reopen, log.file(), log);
+        for message in log_rotation::messages(log) {
+            self.tell(message, log_rotation::file_beside(message, log), log);
+        }
     }
 
     /// How long until something is due: another one is to be started, or one does not end.

@@ -6,6 +6,7 @@ use tapster_observe::Log;
 use tapster_sys::inbox::Message;
 
 use crate::channels::{Adoption, Channels};
+use crate::log_rotation;
 
 /// Told of each connection that is sent to a slot.
 pub type Sent<'a> = &'a mut dyn FnMut(usize);
@@ -52,7 +53,7 @@ impl Outbox {
                 return true;
             }
             // The file as it is when the order goes out: the last of several is the right one.
-            let beside = if *message == Message::Reopen { log.file() } else { None };
+            let beside = log_rotation::file_beside(*message, log);
             // Both ends are open as long as this process is, so it is room or memory that lacks.
             let is_held_back = channels.send(*slot, *message, beside).is_err();
             if is_held_back {

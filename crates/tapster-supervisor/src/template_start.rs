@@ -1,7 +1,7 @@
 //! A template process (`--preload`): its first steps, and how it forks workers that are the supervisor's children.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tapster_observe::Log;
 use tapster_sys::fork::Side;
@@ -104,7 +104,8 @@ impl TemplateStart {
                     }
                 }
                 Message::Drain { .. } => inheritance.listeners.clear(),
-                Message::Reopen => change_log(&inheritance.log, beside),
+                Message::Reopen => change_log(&inheritance.log, inheritance.log.file(), beside),
+                Message::ReopenAccess => change_log(&inheritance.log, inheritance.log.access_file(), beside),
                 Message::Stop => return TemplateEnd::Told,
                 Message::HandOver { .. } => return TemplateEnd::Succeeded,
                 _ => {}
@@ -114,8 +115,8 @@ impl TemplateStart {
 }
 
 /// Lines go to the new file that the supervisor opened.
-fn change_log(log: &Log, new: Option<OwnedFd>) {
-    if let (Some(old), Some(new)) = (log.file(), new)
+fn change_log(log: &Log, old: Option<BorrowedFd<'_>>, new: Option<OwnedFd>) {
+    if let (Some(old), Some(new)) = (old, new)
         && let Err(error) = log_file::replace(old, new.as_fd())
     {
         log.error(format_args!("cannot change to the new log file: {error}"));

@@ -28,8 +28,10 @@ pub enum Message {
         /// As in [`Message::Adopt`].
         listener: u16,
     },
-    /// Supervisor to worker: open the log files again (they were rotated).
+    /// Supervisor to worker: the log goes to the file that comes beside the message (it was rotated).
     Reopen,
+    /// The same for the file of the access log, where that is one of its own.
+    ReopenAccess,
     /// Supervisor to front: the certificates and keys that come beside the message are for new clients from now on.
     Certificates,
     /// Supervisor to front: read the files of `--allow` and `--deny` anew.
@@ -174,6 +176,7 @@ impl Message {
             Message::Adopt { listener } => (6, u32::from(listener)),
             Message::AdoptRequest { listener } => (60, u32::from(listener)),
             Message::Reopen => (7, 0),
+            Message::ReopenAccess => (61, 0),
             Message::Retire(Retire::Requests(requests)) => (8, requests),
             Message::Retire(Retire::Stuck { seconds }) => (9, seconds),
             Message::Stacks => (20, 0),
@@ -212,6 +215,7 @@ impl Message {
             6 => u16::try_from(value).ok().map(|listener| Message::Adopt { listener }),
             60 => u16::try_from(value).ok().map(|listener| Message::AdoptRequest { listener }),
             7 => Some(Message::Reopen),
+            61 => Some(Message::ReopenAccess),
             8 => Some(Message::Retire(Retire::Requests(value))),
             9 => Some(Message::Retire(Retire::Stuck { seconds: value })),
             20 => Some(Message::Stacks),
@@ -252,6 +256,7 @@ mod tests {
             Message::Adopt { listener: u16::MAX },
             Message::AdoptRequest { listener: 1 },
             Message::Reopen,
+            Message::ReopenAccess,
             Message::Retire(Retire::Requests(u32::MAX)),
             Message::Retire(Retire::Stuck { seconds: 31 }),
             Message::Stacks,

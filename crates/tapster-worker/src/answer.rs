@@ -6,9 +6,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Variable};
-use tapster_observe::{AccessEvent, about_request};
+use tapster_observe::about_request;
 use tapster_sys::thread::Usage;
 
+use crate::access::{self, Times};
 use crate::burst;
 use crate::connection::{Connection, Exchange};
 use crate::drive::after_answer;
@@ -73,7 +74,7 @@ pub(crate) fn answer(
     if let Some(inside) = inside {
         context.leads = shared.home.token.leave_app(inside);
     }
-    note(shared, context, &answer, wall);
+    note(shared, context, &mut connection, &answer, Times { queued, application: wall });
     context.scratch.request.body = Body::Empty;
     let goes_on = connection.incoming.take().is_none_or(|incoming| {
         note_refusal(shared, &connection, &incoming);
@@ -148,33 +149,20 @@ fn note_refusal(shared: &Shared, connection: &Connection, incoming: &Incoming) {
 }
 
 /// Log lines about an answer: the access log, and what the application did wrong.
-fn note(shared: &Shared, context: &Context, answer: &Answer, wall: Duration) {
-    if answer.short_by.is_none() && !shared.log.wants_access(answer.status, wall) {
-        return;
-    }
-    let vars = &context.scratch.request.vars;
-    let method = vars.get(Variable::RequestMethod).unwrap_or_default();
-    let target = vars.get(Variable::RequestUri).unwrap_or_default();
+fn note(shared: &Shared, context: &mut Context, connection: &mut Connection, answer: &Answer, times: Times) {
+    let request = &mut context.scratch.request;
     if let Some(missing) = answer.short_by {
+        let text = |variable| String::from_utf8_lossy(request.vars.get(variable).unwrap_or_default());
         shared.log.warning(format_args!(
             "{} {}: the application sent {missing} bytes less than its Content-Length; the connection was closed",
-            String::from_utf8_lossy(method),
-            String::from_utf8_lossy(target),
+            text(Variable::RequestMethod),
+            text(Variable::RequestUri),
         ));
     }
-    if !shared.log.wants_access(answer.status, wall) {
-        return;
+    if shared.log.wants_access(answer.status, times.whole()) {
+        // Idle connections own no memory.
+        let head = std::mem::take(&mut connection.kept_head);
+        access::note(shared, request, &head, answer, times, usize::from(context.holder));
     }
-    shared.log.access(&AccessEvent {
-        peer: vars.get(Variable::RemoteAddr).unwrap_or_default(),
-        method,
-        target,
-        protocol: vars.get(Variable::ServerProtocol).unwrap_or_default(),
-        status: answer.status,
-        bytes: answer.bytes,
-        duration: wall,
-        request_id: vars.get(Variable::TapsterRequestId),
-        referer: vars.get(Variable::HttpReferer),
-        user_agent: vars.get(Variable::HttpUserAgent),
-    });
+    request.notes.said.clear();
 }

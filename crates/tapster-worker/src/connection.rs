@@ -148,6 +148,8 @@ pub(crate) struct Connection {
     pub(crate) outbound: Option<Arc<Outbound>>,
     /// An answer that is kept back for a moment; nothing is queued before it.
     pub(crate) unsent: Vec<u8>,
+    /// The head of the last answer, where the access log asks for it.
+    pub(crate) kept_head: Vec<u8>,
     /// The body that the application reads by itself.
     pub(crate) incoming: Option<Arc<Incoming>>,
     /// What the last request left of its body.
@@ -178,6 +180,7 @@ impl Connection {
             read_closed: false,
             outbound: None,
             unsent: Vec::new(),
+            kept_head: Vec::new(),
             incoming: None,
             discard: None,
             listener,

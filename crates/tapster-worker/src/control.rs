@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,8 @@ impl Shared<'_> {
                     self.write_profile(sampling, to);
                 }
             }
-            Message::Reopen => self.change_log(descriptor),
+            Message::Reopen => self.change_log(self.log.file(), descriptor),
+            Message::ReopenAccess => self.change_log(self.log.access_file(), descriptor),
             Message::Ready | Message::StandsIn | Message::BootFailed | Message::Retire(_) => {}
             Message::Promoted
             | Message::Certificates
@@ -91,8 +92,8 @@ impl Shared<'_> {
     }
 
     /// Lines go to the new file that the supervisor opened: this process may not be allowed to.
-    fn change_log(&self, new: Option<OwnedFd>) {
-        if let (Some(old), Some(new)) = (self.log.file(), new)
+    fn change_log(&self, old: Option<BorrowedFd<'_>>, new: Option<OwnedFd>) {
+        if let (Some(old), Some(new)) = (old, new)
             && let Err(error) = log_file::replace(old, new.as_fd())
         {
             self.log.error(format_args!("cannot change to the new log file: {error}"));

@@ -40,6 +40,7 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
         if !burst::write(shared, context, &mut connection) {
             return close(shared, connection, "the client went away before the answer was out");
         }
+        let waits_since = if matches!(connection.state, State::Waiting(_)) { connection.since } else { None };
         let step = match flush(&mut connection) {
             Some(step) => step,
             None => connection.advance(&mut context.scratch, &shared.policy, &shared.spool),
@@ -53,9 +54,9 @@ pub(crate) fn drive(shared: &Shared, context: &mut Context, mut connection: Box<
             }
             Step::Dispatch(exchange) if context.may_call() => {
                 answered += 1;
-                let since = connection.since.take();
+                connection.since = None;
                 let queued =
-                    since.map_or(Duration::ZERO, |since| context.now.saturating_duration_since(since));
+                    waits_since.map_or(Duration::ZERO, |since| context.now.saturating_duration_since(since));
                 answer::answer(shared, context, connection, exchange, queued)
             }
             Step::Dispatch(exchange) => {

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod access;
 mod answer;
 mod backing;
 mod blocking;

@@ -270,9 +270,23 @@ impl<'a> Responder<'a> {
                 lines: self.lines.id,
             };
             refuse(self.out, status, &reason, &fields, self.exchange.head_only);
+            self.keep_head(0);
         }
         self.progress = Progress::Aborted;
         self.send();
+    }
+}
+
+impl Responder<'_> {
+    /// Keeps the head that stands in `out` from there on, if the access log asks for it.
+    fn keep_head(&mut self, start: usize) {
+        if self.shared.log.access_needs().response_head {
+            let head = &self.out[start..];
+            let end =
+                head.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(head.len(), |end| end + 4);
+            self.connection.kept_head.clear();
+            self.connection.kept_head.extend_from_slice(&head[..end]);
+        }
     }
 }
 
@@ -305,7 +319,9 @@ impl Respond for Responder<'_> {
             connection: self.connection_field(),
             lines: self.id_line(head),
         };
+        let start = self.out.len();
         encode::response_head(self.out, head.text(), &fields);
+        self.keep_head(start);
     }
 
     fn has_left(&self) -> bool {

@@ -8,16 +8,18 @@ use tapster_gateway::{Request, Respond};
 use crate::application::Application;
 use crate::environ::Environ;
 use crate::failure::{Failure, Subject};
-use crate::ffi;
 use crate::response::{self, Outgoing};
 use crate::start_response::{Start, StartResponse};
+use crate::{ffi, log_variables};
 
 /// Answers one request with the application's answer, or with a 500 and its traceback in the log.
 pub(crate) fn answer(app: &Application, py: Python<'_>, request: &mut Request, respond: &mut dyn Respond) {
     let prepared = app.template().environ(py, request).and_then(|environ| Ok((environ, Start::create(py)?)));
     match prepared {
         Ok((environ, start)) => {
+            log_variables::begin(&app.log);
             exchange(app, &environ, &start, request, respond);
+            log_variables::end(&app.log, request, &environ.dict);
             environ.end(request);
             start.end();
         }

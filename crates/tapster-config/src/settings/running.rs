@@ -55,14 +55,3 @@ pub enum LogLevel {
     /// Each step.
     Debug,
 }
-
-/// Which requests are written to the access log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessLog {
-    /// All on a terminal or with `--reload`; elsewhere 5xx and slow ones.
-    Auto,
-    /// All.
-    On,
-    /// None.
-    Off,
-}

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{
-    AccessLog, Balance, BalanceKey, Bind, BindProtocol, Caching, Compression, Count, EarlyHints, HeaderMap,
-    Limits, LogLevel, Monitoring, Network, OPTIONS, Passing, Peers, Protection, ProxyProtocol, Recycling,
-    Settings, Statsd, defaults,
+    AccessLog, AccessLogSettings, Balance, BalanceKey, Bind, BindProtocol, Caching, Compression, Count,
+    EarlyHints, HeaderMap, Limits, LogLevel, Monitoring, Network, OPTIONS, Passing, Peers, Protection,
+    ProxyProtocol, Recycling, Settings, Statsd, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -96,7 +96,14 @@ fn defaults_are_those_of_the_design() {
         env: Vec::new(),
         log_level: LogLevel::Info,
         log_file: None,
-        access_log: AccessLog::Auto,
+        access_log: AccessLogSettings {
+            which: AccessLog::Auto,
+            destination: None,
+            format: "auto".to_owned(),
+            statuses: Vec::new(),
+            slower: None,
+            skip: Vec::new(),
+        },
         request_id: None,
         graceful_timeout: Duration::from_secs(25),
         request_timeout: Duration::ZERO,
@@ -202,7 +209,7 @@ fn every_kind_of_value_has_one_syntax() {
                 --access-log false --limit-request-head 1MiB --backlog 7 --bind-protocol uwsgi x:y";
     assert_eq!(file, serve(line, &[]).settings);
     assert_eq!(file.socket_mode, 0o600);
-    assert_eq!(file.access_log, AccessLog::Off);
+    assert_eq!(file.access_log.which, AccessLog::Off);
     assert_eq!(file.keep_alive, Duration::from_millis(1500));
     assert_eq!(serve("tapster", &[("tapster.toml", "socket-mode = 600")]).settings.socket_mode, 0o600);
 }

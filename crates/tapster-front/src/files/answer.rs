@@ -223,6 +223,7 @@ fn head(front: &Front, client: &Client, request: &Request, head: &Head<'_>, keep
     out.extend_from_slice(client.hsts(front));
     request_id::write(&mut out, front, client, request);
     encode::end_head(&mut out, &front.date(), connection);
+    access::keep_head(front, client, &out);
     out
 }
 

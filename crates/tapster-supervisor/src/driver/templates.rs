@@ -12,6 +12,7 @@ use tapster_sys::signal::{self, Signal};
 use tapster_sys::wait::{self, Status};
 
 use super::{Done, Driver};
+use crate::log_rotation;
 use crate::role::Place;
 use crate::{Event, TemplateDeed, TemplateEvent};
 
@@ -144,9 +145,12 @@ impl Driver<'_> {
     /// Workers that are forked later write where their template does.
     pub(super) fn change_log_of_templates(&self) {
         for process in &self.templates.processes {
-            if let Err(error) = process.inbox.send(Message::Reopen, self.log.file()) {
-                let name = self.templates.name(process.id);
-                self.log.error(format_args!("cannot pass the new log file to {name}: {error}"));
+            for message in log_rotation::messages(&self.log) {
+                let file = log_rotation::file_beside(message, &self.log);
+                if let Err(error) = process.inbox.send(message, file) {
+                    let name = self.templates.name(process.id);
+                    self.log.error(format_args!("cannot pass the new log file to {name}: {error}"));
+                }
             }
         }
     }

@@ -14,7 +14,6 @@ use tapster_sys::signal::Signal;
 use super::Driver;
 use crate::control::Scene;
 use crate::load::LoadWatch;
-use crate::log_rotation;
 use crate::warmth::Warmth;
 use crate::{Command, Event};
 
@@ -191,7 +190,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn reopen_logs(&mut self) {
-        log_rotation::reopen(self.log_file.as_deref(), &self.log);
+        self.log_files.reopen(&self.log);
         self.obey(Command::Reopen);
         self.change_log_of_templates();
         self.front.reopen(&self.log);

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use tapster_config::Settings;
 use tapster_gateway::{App, Request, Respond};
-use tapster_observe::{AccessMode, Level, Log, LogOptions, Output, Scoreboard, WorkerBoard, words_needed};
+use tapster_observe::{
+    AccessFilter, AccessMode, Level, Log, LogOptions, Output, Scoreboard, WorkerBoard, words_needed,
+};
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::socket::{Access, Address, Listener, Place};
 use tapster_worker::{Peers, Worker, WorkerParts};
@@ -224,7 +226,7 @@ fn log() -> (Log, File) {
     let append = File::options().append(true).open(file.path()).unwrap();
     let options = LogOptions {
         level: Level::Debug,
-        access: AccessMode::Off,
+        access: AccessFilter::new(AccessMode::Off),
         messages: Output::Descriptor(Arc::new(OwnedFd::from(append))),
         ..LogOptions::default()
     };

@@ -1,0 +1,83 @@
+//! The line about a request that the application answered, if one is wanted: what is known of it, and where that is found.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tapster_gateway::{Request, Variable};
+use tapster_observe::{AccessEvent, Details, FieldName};
+
+use crate::respond::Answer;
+use crate::worker::Shared;
+
+/// How long a request took.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// It waited for a thread.
+    pub(crate) queued: Duration,
+    /// From the call of the application to the end of its answer.
+    pub(crate) application: Duration,
+}
+
+impl Times {
+    pub(crate) fn whole(self) -> Duration {
+        self.queued + self.application
+    }
+}
+
+/// Writes the line. `head` is that of the answer, if it was kept.
+pub(crate) fn note(
+    shared: &Shared,
+    request: &Request,
+    head: &[u8],
+    answer: &Answer,
+    times: Times,
+    thread: usize,
+) {
+    let vars = &request.vars;
+    shared.log.access(&AccessEvent {
+        peer: vars.get(Variable::RemoteAddr).unwrap_or_default(),
+        method: vars.get(Variable::RequestMethod).unwrap_or_default(),
+        target: vars.get(Variable::RequestUri).unwrap_or_default(),
+        protocol: vars.get(Variable::ServerProtocol).unwrap_or_default(),
+        status: answer.status,
+        bytes: answer.bytes,
+        duration: times.whole(),
+        queued: times.queued,
+        application: Some(times.application),
+        thread: Some(thread + 1),
+        request_id: vars.get(Variable::TapsterRequestId),
+        referer: vars.get(Variable::HttpReferer),
+        user_agent: vars.get(Variable::HttpUserAgent),
+        details: &Known { request, head },
+    });
+}
+
+/// Where a line finds what only some formats show.
+struct Known<'a> {
+    request: &'a Request,
+    head: &'a [u8],
+}
+
+impl Details for Known<'_> {
+    fn request_field(&self, name: &FieldName) -> Option<Cow<'_, [u8]>> {
+        self.request.vars.get_named(name.variable.as_bytes()).map(Cow::Borrowed)
+    }
+
+    fn variable(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let seen = self.request.notes.variables.iter().find(|(known, _)| known == name);
+        let seen = seen.map(|(_, value)| value.as_slice());
+        seen.or_else(|| self.request.vars.get_named(name.as_bytes())).map(Cow::Borrowed)
+    }
+
+    fn variable_count(&self) -> usize {
+        self.request.vars.len()
+    }
+
+    fn response_head(&self) -> &[u8] {
+        self.head
+    }
+
+    fn log_variables(&self) -> &[(String, Vec<u8>)] {
+        &self.request.notes.said
+    }
+}

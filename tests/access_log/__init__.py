@@ -1,0 +1,1 @@
+"""The access log: formats, filters, destinations, and what it does to requests."""
