@@ -48,6 +48,16 @@ def test_what_the_upstream_gets(front: Front) -> None:
         assert not {"te", "transfer-encoding", "content-length", "x_y", "connection"} & set(fields)
 
 
+def test_early_hints_are_passed_on(front: Front) -> None:
+    with Backend(b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n" + OK) as backend:
+        found = curl(front([backend.url]), "-i")
+        assert found.startswith(b"HTTP/2 103")
+        hints, answer, body = found.split(b"\r\n\r\n")
+        assert b"link: </a>; rel=preload" in hints
+        assert answer.startswith(b"HTTP/2 200") and b"link" not in answer
+        assert body == b"ok"
+
+
 def test_tls_is_told(front: Front, tmp_path: Path) -> None:
     with Backend() as backend:
         server = front([backend.url], "--tls-self-signed", "--state-dir", str(tmp_path))

@@ -299,3 +299,41 @@ def test_files_alone(tmp_path: Path) -> None:
             connection.send(http_request("GET", "/a.txt") + http_request("POST", "/b", body=b"x"))
             assert connection.read_response().body == b"file"
             assert connection.read_response("POST").status == 404
+
+
+def test_early_hints_are_passed_on(front: Front) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+    with Backend(hints * 2 + OK) as backend:
+        server = front([backend.url])
+        with Connection(server.address) as client:
+            for _ in range(2):
+                client.send(http_request())
+                for _ in range(2):
+                    hint = client.read_head()
+                    assert (hint.status, hint.all("Link")) == (103, ["</a>; rel=preload"])
+                    assert hint.get("Date") is None
+                answer = client.read_response()
+                assert (answer.status, answer.body, answer.get("Link")) == (200, b"ok", None)
+        # A client of HTTP/1.0 knows none (RFC 9110 section 15.2).
+        assert exchange(server.address, http_request(version="1.0")).status == 200
+
+
+def test_a_client_is_who_its_proxy_names(front: Front) -> None:
+    """By that the upstream is chosen, and that is logged: the address of the proxy is the same for all."""
+    with Backend() as one, Backend() as two:
+        options = ("--balance", "hash", "--forwarded-allow-ips", "127.0.0.1", "--access-log", "on")
+        server = front([one.url, two.url], *options)
+        for number in range(1, 33):
+            fields = {"X-Forwarded-For": f"6.6.6.6, 192.0.2.{number}"}
+            for _ in range(2):
+                assert exchange(server.address, http_request("GET", f"/{number}", fields)).status == 200
+        for number in range(1, 33):
+            count = sum(backend_has(backend, number) > 0 for backend in (one, two))
+            assert count == 1, "the same client has the same upstream"
+            server.log.wait_for(rf'192\.0\.2\.{number} - - .*"GET /{number} HTTP/1.1" 200 ')
+        assert one.heads and two.heads
+
+
+def backend_has(backend: Backend, number: int) -> int:
+    """How many requests for a number it got."""
+    return sum(head.startswith(b"GET /%d HTTP" % number) for head in backend.heads)

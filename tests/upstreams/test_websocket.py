@@ -17,6 +17,8 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve as serve_websockets
 
 from tests.front.certificates import Authority
+from tests.server import Server
+from tests.upstreams.test_renewal import Operated
 from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request, Response
     from websockets.sync.server import ServerConnection
-
-    from tests.server import Server
 
     Front = Callable[..., Server]
 
@@ -305,3 +305,18 @@ def test_to_own_workers_the_field_means_nothing(serve: Callable[..., Server]) ->
     server = serve("plain:application", "--static", "/static/=.")
     response = exchange(server.address, http_request("GET", "/hello", ASK))
     assert (response.status, response.body) == (200, b"hello")
+
+
+def test_a_new_configuration_leaves_it_open(backend: str, tmp_path: Path) -> None:
+    """Also when nothing of it names the upstream any more."""
+    text = f"[front]\nupstream = '{backend}'\n"
+    (tmp_path / "tapster.toml").write_text(text)
+    with Server.start("front", "--control-socket", str(tmp_path / "control"), cwd=tmp_path) as server:
+        operator = Operated(server, tmp_path / "control")
+        with connect(f"ws://{server.address}/kept") as client:
+            client.recv()
+            for later in (f"{text}hold = '1s'\n", "[front.sites.default]\nanswer = '404'\n"):
+                operator.reload(later)
+                client.send("still there")
+                assert client.recv(timeout=30) == "still there"
+            assert exchange(server.address, http_request()).status == 404

@@ -1,5 +1,6 @@
 //! The options that a TOML text holds, each with its line.
 
+mod rows;
 mod tables;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use crate::options::{OPTIONS, find};
 use crate::origin::{Given, Layer, Origin};
 use crate::unknown::unknown;
 
+pub(crate) use rows::Row;
 pub(crate) use tables::{GroupTable, SiteTable, Tables};
 
 /// A file with its text, to name lines and to see values as they were written.
@@ -66,10 +68,12 @@ impl Document<'_> {
             match (of, key.get_ref().as_ref()) {
                 (Section::Front, "groups") => {
                     tables.groups = self.groups(value)?;
+                    self.rows("groups", value, &mut tables.rows);
                     continue;
                 }
                 (Section::Front, "sites") => {
                     tables.sites = self.sites(value)?;
+                    self.rows("sites", value, &mut tables.rows);
                     continue;
                 }
                 _ => {}

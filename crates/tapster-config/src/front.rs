@@ -4,7 +4,7 @@ use crate::document::{GroupTable, SiteTable, Tables};
 use crate::error::{ConfigError, Invalid};
 use crate::load::{Loaded, apply, located, winners};
 use crate::options::{self, OPTIONS};
-use crate::settings::Settings;
+use crate::settings::{Overrides, Settings};
 use crate::site::{HostSite, Route, RouteTarget, UpstreamGroup};
 use crate::unknown::unknown_name;
 
@@ -98,12 +98,19 @@ fn default_site(settings: &Settings) -> Option<HostSite> {
         true => RouteTarget::Answer(404, String::new()),
         false => RouteTarget::Upstream(String::new()),
     };
-    let routes = vec![Route { prefix: String::new(), files: None, target, strip_prefix: false }];
+    let routes = vec![Route {
+        prefix: String::new(),
+        files: None,
+        target,
+        strip_prefix: false,
+        overrides: Overrides::default(),
+    }];
     Some(HostSite {
         hosts: Vec::new(),
         static_files: settings.static_files.clone(),
         internal: settings.static_options.internal.clone(),
         routes,
+        overrides: Overrides::default(),
     })
 }
 

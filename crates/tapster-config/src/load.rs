@@ -94,11 +94,12 @@ pub fn load(
         layers[0].extend(environment::port(environment)?);
     }
     let mut loaded = resolve(&layers, file.path)?;
+    let rows = std::mem::take(&mut file.tables.rows);
     if of == Section::Front {
         front::assemble(&mut loaded.settings, file.tables)?;
     }
     if matches!(line.asked, Asked::ConfigShow | Asked::ConfigShowFront) {
-        return Ok(Command::ConfigShow(show::values(&loaded)));
+        return Ok(Command::ConfigShow(show::values(&loaded, rows)));
     }
     loaded.settings.front_alone = line.asked == Asked::Front;
     front::check(&loaded)?;

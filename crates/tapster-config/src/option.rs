@@ -69,6 +69,8 @@ pub enum Group {
     Limits,
     /// What stands before the workers.
     Front,
+    /// What is changed of requests and answers.
+    Overrides,
     /// Which answers are compressed.
     Compression,
     /// Which answers are kept.
@@ -100,6 +102,7 @@ impl Group {
         Self::Times,
         Self::Limits,
         Self::Front,
+        Self::Overrides,
         Self::Compression,
         Self::Caching,
         Self::Tls,
@@ -122,6 +125,7 @@ impl Group {
             Self::Times => "Time limits",
             Self::Limits => "Request limits",
             Self::Front => "Static files",
+            Self::Overrides => "Fields and error pages",
             Self::Compression => "Compression",
             Self::Caching => "Response cache",
             Self::Tls => "TLS",

@@ -14,6 +14,7 @@ mod limits;
 mod listening;
 mod logging;
 mod monitoring;
+mod overrides;
 mod processes;
 mod protection;
 mod recycling;
@@ -63,6 +64,7 @@ pub static OPTIONS: Table = Table(&[
     times::ROWS,
     limits::ROWS,
     front::ROWS,
+    overrides::ROWS,
     acme::ROWS,
     compression::ROWS,
     caching::ROWS,
@@ -167,6 +169,7 @@ pub(crate) fn blank() -> Settings {
         state_dir: None,
         static_files: Vec::new(),
         static_options: crate::settings::StaticOptions::default(),
+        overrides: crate::settings::Overrides::default(),
         front_alone: false,
         upstreams: Vec::new(),
         passing: Passing {

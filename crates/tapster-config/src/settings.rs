@@ -3,6 +3,7 @@
 mod access_log;
 mod listening;
 mod monitoring;
+mod overrides;
 mod requests;
 mod running;
 mod static_files;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use access_log::*;
 pub use listening::*;
 pub use monitoring::*;
+pub use overrides::*;
 pub use requests::*;
 pub use running::*;
 pub use static_files::*;
@@ -167,6 +169,8 @@ pub struct Settings {
     pub static_files: Vec<StaticFiles>,
     /// How they are.
     pub static_options: StaticOptions,
+    /// What is changed of requests and answers.
+    pub overrides: Overrides,
     /// Whether there is no application: `tapster front`.
     pub front_alone: bool,
     /// The servers that requests are passed to, by a front alone.

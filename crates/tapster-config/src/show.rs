@@ -1,14 +1,17 @@
 //! `tapster config show`: every value with its origin, as a table for people.
 
+use crate::document::Row;
 use crate::load::Loaded;
 use crate::option::Fallback;
 use crate::options::find;
 use crate::origin::Given;
 
 /// The whole text, with a line feed at the end.
-pub(crate) fn values(loaded: &Loaded) -> String {
-    let rows: Vec<[String; 3]> =
-        loaded.values.iter().flat_map(|value| rows(value.name, &value.given)).collect();
+///
+/// `more` is what stands in tables behind the options.
+pub(crate) fn values(loaded: &Loaded, more: Vec<Row>) -> String {
+    let options = loaded.values.iter().flat_map(|value| rows(value.name, &value.given));
+    let rows: Vec<Row> = options.chain(more).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1).min(48));
     let mut text = String::new();
@@ -18,7 +21,7 @@ pub(crate) fn values(loaded: &Loaded) -> String {
     text
 }
 
-fn rows(name: &'static str, given: &[Given]) -> Vec<[String; 3]> {
+fn rows(name: &'static str, given: &[Given]) -> Vec<Row> {
     if given.is_empty() {
         let words = match find(name).map(|option| &option.fallback) {
             Some(Fallback::Words(words)) => words,

@@ -1,7 +1,7 @@
 //! What `tapster front` serves under which host names and paths, as `[front.sites]` says it.
 
 use crate::error::Invalid;
-use crate::settings::{Passing, StaticFiles, Upstream};
+use crate::settings::{Overrides, Passing, StaticFiles, Upstream};
 use crate::template::Template;
 
 /// Upstreams under a name, with options of their own.
@@ -35,6 +35,8 @@ pub struct HostSite {
     pub internal: Vec<StaticFiles>,
     /// The routes: the longest prefix that fits decides.
     pub routes: Vec<Route>,
+    /// What is changed of its requests and answers, after what the options at the top say.
+    pub overrides: Overrides,
 }
 
 /// What becomes of requests for some paths.
@@ -48,6 +50,8 @@ pub struct Route {
     pub target: RouteTarget,
     /// The upstream gets the path without the prefix.
     pub strip_prefix: bool,
+    /// What is changed of its requests and answers, after what the site says.
+    pub overrides: Overrides,
 }
 
 /// Who answers.

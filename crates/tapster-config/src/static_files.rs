@@ -86,6 +86,7 @@ impl Settings {
             || self.protection.is_asked()
             || !self.compression.codings.is_empty()
             || self.caching.size > 0
+            || !self.overrides.is_empty()
     }
 }
 

@@ -57,6 +57,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         &["lazy", "lazy-apps"],
         "leave it out: every worker loads the application by itself, unless --preload is given",
     ),
+    (&["add-header"], "write --response-header \"+NAME: VALUE\""),
+    (&["rem-header", "del-header"], "write --response-header -NAME"),
     (&["preload-app"], "write --preload"),
     (&["http-auto-gzip", "http-gzip", "gzip"], "write --compress on"),
     (

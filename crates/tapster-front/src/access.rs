@@ -2,13 +2,14 @@
 //! answered by itself. Workers log what they answer.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use tapster_gateway::Endpoint;
 use tapster_observe::{AccessEvent, Details, FieldName, NoDetails};
 
 use crate::client::Client;
 use crate::front::Front;
+use crate::policy::address;
 use crate::receive::{Request, took};
 use crate::request_id;
 
@@ -21,7 +22,7 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
         return;
     }
     front.log.access(&AccessEvent {
-        peer: peer(client).as_bytes(),
+        peer: client_of(front, client, request).as_bytes(),
         method: request.method(),
         target: request.head.target.of(&request.bytes),
         protocol: request.head.version.as_str().as_bytes(),
@@ -54,7 +55,7 @@ pub(crate) fn note_refusal(
     front.board.answered(status, bytes);
     if front.log.wants_access(200, Duration::ZERO) {
         front.log.access(&AccessEvent {
-            peer: peer(client).as_bytes(),
+            peer: text(address(client.peer())).as_bytes(),
             method: b"",
             target: b"",
             protocol: b"",
@@ -99,9 +100,11 @@ impl Details for Known<'_> {
     }
 }
 
-fn peer(client: &Client) -> String {
-    match client.peer() {
-        Endpoint::Inet(address, _) => address.to_string(),
-        Endpoint::Unix(_) => String::new(),
-    }
+/// Who is logged: as in a worker, the client that a proxy names which is believed.
+fn client_of(front: &Front, client: &Client, request: &Request) -> String {
+    text(front.policy.address(client.ends(), request))
+}
+
+fn text(address: Option<IpAddr>) -> String {
+    address.map_or_else(String::new, |address| address.to_string())
 }

@@ -71,6 +71,8 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     {
         return after;
     }
+    let path = path(request);
+    front.routes.note_overrides(request, path.as_deref());
     let _counted = match admission::ask(front, client, request) {
         Ok(counted) => counted,
         // Apart from the others' futures, which need no room for it.
@@ -85,7 +87,6 @@ pub(crate) async fn handle(front: &Rc<Front>, client: &mut Client, request: &Req
     if client.stream.is_tunnel() {
         return tunnel(front, client, request).await;
     }
-    let path = path(request);
     let route = match site.find(path.as_deref(), request.since).await {
         Found::File(found) => {
             return files::answer(front, client, request, &found, &path.unwrap_or_default()).await;
@@ -114,6 +115,7 @@ async fn tunnel(front: &Rc<Front>, client: &mut Client, request: &Request) -> Af
 
 /// Has somebody else answer a request that was looked for in the cache.
 pub(crate) async fn pass_on(front: &Rc<Front>, client: &mut Client, request: &Request) -> After {
+    front.routes.note_overrides(request, path(request).as_deref());
     match route(front, request) {
         Some(route) => to(front, route, client, request).await,
         None => respond(front, client, request, 404, b"", "").await,

@@ -30,6 +30,7 @@ pub(crate) use coding::{Coding, choose, weight};
 pub(crate) use conditions::{Validators, Verdict, judge};
 use entry::Entry;
 pub(crate) use internal::{Wanted, answer_wanted};
+pub(crate) use kinds::media_type;
 use look::{Seen, Wait, look};
 use room::{Audience, Room};
 use rules::Rules;

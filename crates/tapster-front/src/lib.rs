@@ -23,6 +23,7 @@ mod front;
 mod http2;
 mod listen;
 mod orders;
+mod overrides;
 mod pace;
 mod pass;
 mod policy;

@@ -35,7 +35,10 @@ pub(crate) async fn pass(front: &Rc<Front>, client: &mut Client, request: &Reque
 /// A request that is all here: it waits for a free thread, and may be sent again as long as no worker began with it.
 async fn whole(front: &Rc<Front>, client: &mut Client, request: &Request, data: Option<Vec<u8>>) -> After {
     let length = data.as_ref().map(|data| Some(data.len() as u64));
-    let mut message = head(front, client, request, length);
+    let mut message = match head(front, client, request, length) {
+        Ok(message) => message,
+        Err(refused) => return After::Refused(refused),
+    };
     message.extend_from_slice(&data.unwrap_or_default());
     for tried in 0..TRIES {
         let permit = tokio::select! {
@@ -97,7 +100,10 @@ async fn flowing(front: &Rc<Front>, client: &mut Client, request: &Request, flow
             return refused(503, reason, request);
         }
     };
-    let message = head(front, client, request, Some(flow.length));
+    let message = match head(front, client, request, Some(flow.length)) {
+        Ok(message) => message,
+        Err(refused) => return After::Refused(refused),
+    };
     let mut input = std::mem::take(&mut client.input);
     let (sent, is_answered) = (Cell::new(Sent::Partly), Cell::new(false));
     let after = {
@@ -120,10 +126,19 @@ async fn flowing(front: &Rc<Front>, client: &mut Client, request: &Request, flow
 }
 
 /// What a worker gets before the body: the head, or the packet as it came.
-fn head(front: &Front, client: &Client, request: &Request, body: Option<Option<u64>>) -> Vec<u8> {
-    match &request.packet {
-        Some(packet) => packet.0.clone(),
-        None => request::head(front, client, request, body),
+///
+/// # Errors
+/// 431 for a packet that has no room for what is added to it.
+fn head(
+    front: &Front,
+    client: &Client,
+    request: &Request,
+    body: Option<Option<u64>>,
+) -> Result<Vec<u8>, Refused> {
+    match (&request.packet, request.overrides.get()) {
+        (Some(packet), Some(overrides)) => overrides.change_packet(front, client, request, &packet.0),
+        (Some(packet), None) => Ok(packet.0.clone()),
+        (None, _) => Ok(request::head(front, client, request, body)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tapster_config::BindProtocol;
@@ -13,6 +14,7 @@ use crate::admission;
 use crate::client::Client;
 use crate::front::Front;
 use crate::http2::PREFACE;
+use crate::overrides::Overrides;
 use crate::refuse::Refused;
 use crate::rest::rest;
 use crate::uwsgi::{self, Taken, Verbatim};
@@ -27,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) since: Instant,
     /// What names it, if somebody wanted to know.
     pub(crate) id: OnceCell<String>,
+    /// What is changed of it and of its answer, if anything is.
+    pub(crate) overrides: OnceCell<Rc<Overrides>>,
     /// The packet that it came as, if its client speaks uwsgi.
     pub(crate) packet: Option<Box<Verbatim>>,
 }
@@ -165,8 +169,8 @@ fn taken(client: &mut Client, head: Head) -> Next {
             rest.extend_from_slice(&client.input[head.length..]);
             let mut bytes = std::mem::replace(&mut client.input, rest);
             bytes.truncate(head.length);
-            let (since, id) = (Instant::now(), OnceCell::new());
-            Next::Request(Request { bytes, head, framing, since, id, packet: None })
+            let (since, id, overrides) = (Instant::now(), OnceCell::new(), OnceCell::new());
+            Next::Request(Request { bytes, head, framing, since, id, overrides, packet: None })
         }
         Err(refusal) => Next::Refused(refuse(client, refusal)),
     }
@@ -205,7 +209,8 @@ pub(crate) fn whole(front: &Front, bytes: Vec<u8>) -> Result<Request, Refused> {
         return Err(Refused::new(400, "a request head without an end"));
     }
     let framing = framing(&head, &bytes).map_err(refused)?;
-    Ok(Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new(), packet: None })
+    let (since, id, overrides) = (Instant::now(), OnceCell::new(), OnceCell::new());
+    Ok(Request { bytes, head, framing, since, id, overrides, packet: None })
 }
 
 fn refuse(client: &Client, refusal: Refusal) -> Refused {

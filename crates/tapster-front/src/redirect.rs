@@ -18,7 +18,7 @@ use crate::respond::respond;
 use crate::route::without_port;
 use crate::variables::{fill, uri};
 use crate::write::write;
-use crate::{access, body, request_id};
+use crate::{access, body, overrides, request_id};
 
 /// Sends a request on to HTTPS.
 pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request) -> After {
@@ -50,6 +50,8 @@ pub(crate) async fn answer(front: &Front, client: &mut Client, request: &Request
     };
     let mut out = Vec::new();
     encode::response_head(&mut out, &text, &fields);
+    overrides::amend(front, client, Some(request), &mut out);
+    access::keep_head(front, client, &out);
     let sent = write(&client.stream, &mut Pace::default(), &front.policy.pace, &out, &[]).await;
     access::note(front, client, request, status, 0);
     match (sent, keep) {

@@ -5,13 +5,13 @@ use std::fmt;
 use tapster_http1::encode::{self, RefusalFields};
 use tapster_observe::about_request;
 
-use crate::access;
 use crate::client::Client;
 use crate::front::Front;
 use crate::pace::{Pace, PaceLimits, Slow};
 use crate::receive::Request;
 use crate::request_id;
 use crate::write::write;
+use crate::{access, overrides};
 
 /// Why a request is not served.
 #[derive(Clone, Debug)]
@@ -77,14 +77,21 @@ pub(crate) async fn refuse(front: &Front, client: Client, request: Option<&Reque
     }
     let fields = RefusalFields { date: Some(&date), server: front.policy.server_header, lines: &lines };
     encode::refusal_response(&mut out, status, told, &fields);
-    if head_only && let Some(end) = memchr::memmem::find(&out, b"\r\n\r\n") {
-        out.truncate(end + 4);
+    let mut body = out.split_off(memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |end| end + 4));
+    if let Some(page) = overrides::page(front, request, status) {
+        page.describe(&mut out);
+        body.clear();
+        body.extend_from_slice(&page.body);
     }
-    let body = memchr::memmem::find(&out, b"\r\n\r\n").map_or(0, |end| (out.len() - end - 4) as u64);
+    overrides::amend(front, &client, request, &mut out);
+    access::keep_head(front, &client, &out);
+    if head_only {
+        body.clear();
+    }
     front.board.refused(status);
-    access::note_refusal(front, &client, request, status, body);
+    access::note_refusal(front, &client, request, status, body.len() as u64);
     let limits = &front.policy.pace;
-    if write(&client.stream, &mut Pace::default(), limits, &out, &[]).await.is_ok() {
+    if write(&client.stream, &mut Pace::default(), limits, &out, &body).await.is_ok() {
         client.linger().await;
     }
 }

@@ -7,6 +7,7 @@ mod head;
 
 use std::future::{Future, ready};
 use std::io;
+use std::rc::Rc;
 
 use tapster_http1::ResponseBody;
 use tapster_http1::encode::{self, BodyField, Connection, ServerFields};
@@ -15,6 +16,7 @@ use crate::access;
 use crate::client::Client;
 use crate::compress::{Encoder, PIECE};
 use crate::front::Front;
+use crate::overrides::{self, Page};
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::request_id;
@@ -31,6 +33,10 @@ pub(crate) struct Reply<'a> {
     front: &'a Front,
     client: &'a Client,
     encoder: Option<Encoder>,
+    /// What is sent in the place of the body.
+    page: Option<Rc<Page>>,
+    /// That was done.
+    is_replaced: bool,
     is_chunked: bool,
     /// The client's connection stays.
     keep: bool,
@@ -52,7 +58,7 @@ impl<'a> Reply<'a> {
         mut body: ResponseBody,
         may_keep: bool,
     ) -> Reply<'a> {
-        let encoder = change(front, client, request, &mut head, &mut body);
+        let Change { encoder, page } = change(front, client, request, &mut head, &mut body);
         let has_none = matches!(head.status, 204 | 304);
         let has_end = has_none || request.is_head() || matches!(body, ResponseBody::Length(_));
         let is_chunked = !has_end && !request.is_http10();
@@ -81,7 +87,18 @@ impl<'a> Reply<'a> {
         let mut out = Vec::with_capacity(head.text().len() + 256);
         encode::response_head(&mut out, head.text(), &fields);
         access::keep_head(front, client, &out);
-        Reply { front, client, encoder, is_chunked, keep, pace: Pace::default(), out, sent: 0 }
+        Reply {
+            front,
+            client,
+            encoder,
+            page: page.filter(|_| !request.is_head()),
+            is_replaced: false,
+            is_chunked,
+            keep,
+            pace: Pace::default(),
+            out,
+            sent: 0,
+        }
     }
 
     /// Whether another request may follow on the client's connection.
@@ -99,6 +116,12 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// When the client is gone or too slow.
     pub(crate) async fn send(&mut self, data: &[u8], is_last: bool) -> io::Result<()> {
+        if self.is_replaced {
+            return Ok(());
+        }
+        let page = self.page.take();
+        self.is_replaced = page.is_some();
+        let (data, is_last) = page.as_ref().map_or((data, is_last), |page| (&page.body[..], true));
         let Some(mut encoder) = self.encoder.take() else { return self.write(data, is_last).await };
         let mut coded = Vec::new();
         let mut pieces = data.chunks(PIECE).peekable();
@@ -180,14 +203,22 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Changes what is to be changed of every answer that is passed on. Gives what compresses its body.
+/// What becomes of the body of an answer.
+#[derive(Default)]
+struct Change {
+    encoder: Option<Encoder>,
+    /// What is sent in its place.
+    page: Option<Rc<Page>>,
+}
+
+/// Changes what is to be changed of every answer that is passed on.
 fn change(
     front: &Front,
     client: &Client,
     request: &Request,
     head: &mut Head,
     body: &mut ResponseBody,
-) -> Option<Encoder> {
+) -> Change {
     if let Some(cache) = &front.cache {
         cache.passed(client, request, head);
     }
@@ -200,12 +231,17 @@ fn change(
         }
     }
     if client.stream.is_captured() {
-        return None;
+        return Change::default();
     }
     let hsts = client.hsts(front);
     // The application may say it itself.
     if !hsts.is_empty() && !head.has(b"strict-transport-security") {
         head.add_lines(hsts);
     }
-    front.compression.as_ref()?.begin(request, head, body)
+    let page = overrides::intercept(request, head, body);
+    if let Some(overrides) = request.overrides.get() {
+        overrides.change_answer(front, client, request, head);
+    }
+    let encoder = front.compression.as_ref().and_then(|rules| rules.begin(request, head, body));
+    Change { encoder, page }
 }

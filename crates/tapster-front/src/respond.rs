@@ -9,7 +9,7 @@ use crate::front::Front;
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::write::write;
-use crate::{access, body, request_id};
+use crate::{access, body, overrides, request_id};
 
 /// Answers a request whose body is of no interest. `fields` are lines with their ends; the text of a status that has a body is
 /// its name where `text` is empty.
@@ -52,8 +52,12 @@ pub(crate) async fn respond(
     };
     let mut head = Vec::new();
     encode::response_head(&mut head, &lines, &server);
+    let page = overrides::page(front, Some(request), status).filter(|_| text.is_empty());
+    page.iter().for_each(|page| page.describe(&mut head));
+    overrides::amend(front, client, Some(request), &mut head);
     access::keep_head(front, client, &head);
-    let body = if request.is_head() { &[] } else { body.as_bytes() };
+    let body = page.as_ref().map_or(body.as_bytes(), |page| &page.body);
+    let body = if request.is_head() { &[] } else { body };
     let written = write(&client.stream, &mut Pace::default(), &front.policy.pace, &head, body).await;
     access::note(front, client, request, status, body.len() as u64);
     match (written, keep) {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tapster_config::Redirect;
 
 use crate::files;
+use crate::overrides::Overrides;
 use crate::receive::Request;
 use crate::upstream::Upstreams;
 
@@ -26,6 +27,10 @@ pub(crate) struct Routes {
     below: HashMap<Vec<u8>, Rc<Site>>,
     /// For every other name.
     default: Option<Rc<Site>>,
+    /// What is changed whatever the site; none where nothing is.
+    overrides: Option<Rc<Overrides>>,
+    /// Whether anything is changed anywhere.
+    has_overrides: bool,
 }
 
 /// What is served under some names.
@@ -36,6 +41,8 @@ pub(crate) struct Site {
     internal: Vec<files::Site>,
     /// Routes, the longest prefix first.
     routes: Vec<Route>,
+    /// What is changed for paths that no route is for.
+    overrides: Option<Rc<Overrides>>,
 }
 
 /// What becomes of requests for some paths.
@@ -46,6 +53,8 @@ pub(crate) struct Route {
     pub(crate) target: Target,
     /// The upstream gets the path without the prefix.
     pub(crate) strips: bool,
+    /// What is changed of requests and answers, by the route, its site and the options at the top.
+    overrides: Option<Rc<Overrides>>,
 }
 
 /// Who answers.
@@ -78,6 +87,28 @@ impl Routes {
             dots.into_iter().find_map(|(dot, _)| self.below.get(&host[dot..]))
         };
         self.exact.get(host.as_ref()).or_else(by_end).or(self.default.as_ref())
+    }
+
+    /// What is changed of answers to what is no request.
+    pub(crate) fn overrides(&self) -> Option<&Rc<Overrides>> {
+        self.overrides.as_ref()
+    }
+
+    /// Notes what is to be changed of a request and of its answer: what the route says that its path belongs to, whoever answers.
+    pub(crate) fn note_overrides(&self, request: &Request, path: Option<&[u8]>) {
+        if !self.has_overrides {
+            return;
+        }
+        let found = match self.site(request) {
+            None => self.overrides.as_ref(),
+            Some(site) => match site.route(path) {
+                None => site.overrides.as_ref(),
+                Some(route) => route.overrides.as_ref(),
+            },
+        };
+        if let Some(overrides) = found {
+            let _was_empty = request.overrides.set(overrides.clone());
+        }
     }
 
     /// The files that nobody can have sent but who answers this request.

@@ -135,6 +135,7 @@ fn request(vars: &Vars, packet: Vec<u8>) -> Result<Request, Refused> {
         framing,
         since: Instant::now(),
         id: OnceCell::new(),
+        overrides: OnceCell::new(),
         packet: Some(Box::new(Verbatim(packet))),
     })
 }

@@ -23,9 +23,9 @@ pub(crate) fn fill(template: &Template, front: &Front, client: &Client, request:
 
 fn add(text: &mut Vec<u8>, variable: RequestVariable, front: &Front, client: &Client, request: &Request) {
     match variable {
-        RequestVariable::Client => match client.peer() {
-            Endpoint::Inet(address, _) => text.extend_from_slice(address.to_string().as_bytes()),
-            Endpoint::Unix(_) => text.extend_from_slice(b"unix"),
+        RequestVariable::Client => match front.policy.address(client.ends(), request) {
+            Some(address) => text.extend_from_slice(address.to_string().as_bytes()),
+            None => text.extend_from_slice(b"unix"),
         },
         RequestVariable::Scheme => {
             text.extend_from_slice(if client.ends().is_tls { b"https" } else { b"http" });

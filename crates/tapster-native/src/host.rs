@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use tapster_config::{ControlSocket, LogDestination, Settings};
+use tapster_config::{ControlSocket, HostSite, LogDestination, Settings};
 use tapster_observe::Log;
 use tapster_sys::{open_files, process};
 
@@ -79,18 +79,30 @@ pub(crate) fn make_paths_absolute(settings: &mut Settings) {
         .flatten()
         .chain(socket)
         .chain(access_log);
-    let sites = settings.sites.iter_mut();
-    let of_sites = sites.flat_map(|site| {
-        let of_routes = site.routes.iter_mut().filter_map(|route| route.files.as_mut());
-        site.static_files.iter_mut().chain(&mut site.internal).chain(of_routes)
-    });
+    let pages = &mut settings.overrides.pages;
+    let of_sites = settings.sites.iter_mut().flat_map(paths_of_site);
     let internal = &mut settings.static_options.internal;
-    let files = settings.static_files.iter_mut().chain(internal).chain(of_sites);
-    let files = files.map(|files| &mut files.path);
+    let files = settings.static_files.iter_mut().chain(internal).map(|files| &mut files.path);
+    let files = files.chain(pages.iter_mut().map(|page| &mut page.path)).chain(of_sites);
     let lists = [&mut settings.pythonpath, &mut settings.touch_reload, &mut settings.sandbox_write];
     for path in lists.into_iter().flatten().chain(files).chain(paths) {
         *path = start.join(&*path);
     }
+}
+
+/// The files of a site and of its routes.
+fn paths_of_site(site: &mut HostSite) -> impl Iterator<Item = &mut PathBuf> {
+    let pages = site.overrides.pages.iter_mut().map(|page| &mut page.path);
+    let of_routes = site.routes.iter_mut().flat_map(|route| {
+        let pages = route.overrides.pages.iter_mut().map(|page| &mut page.path);
+        route.files.as_mut().map(|files| &mut files.path).into_iter().chain(pages)
+    });
+    site.static_files
+        .iter_mut()
+        .chain(&mut site.internal)
+        .map(|files| &mut files.path)
+        .chain(pages)
+        .chain(of_routes)
 }
 
 /// The current directory as the shell names it, or as the system does.

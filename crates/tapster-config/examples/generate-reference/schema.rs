@@ -89,7 +89,10 @@ fn routing() -> Map<String, Value> {
         },
         "strip-prefix": { "description": "The upstream gets the path without the prefix.", "type": "boolean" },
     });
-    all.as_object().cloned().unwrap_or_default()
+    let mut all = all.as_object().cloned().unwrap_or_default();
+    let overrides = OPTIONS.iter().filter(|option| option.group == Group::Overrides);
+    all.extend(overrides.map(|option| (option.name.to_owned(), described(option))));
+    all
 }
 
 fn described(option: &OptionSpec) -> Value {

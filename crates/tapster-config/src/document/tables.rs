@@ -3,12 +3,15 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::rows::Row;
 use super::{Document, Key, in_order};
 use crate::error::{ConfigError, Invalid};
+use crate::error_page::ErrorPage;
+use crate::field_rule::FieldRule;
 use crate::option::Group;
 use crate::options::{OPTIONS, find};
 use crate::origin::Layer;
-use crate::settings::{StaticFiles, Upstream};
+use crate::settings::{Overrides, StaticFiles, Upstream};
 use crate::site::{self, HostPattern, HostSite, Redirect, Route, RouteTarget, UpstreamGroup};
 use crate::unknown::unknown_name;
 
@@ -17,6 +20,8 @@ use crate::unknown::unknown_name;
 pub(crate) struct Tables {
     pub(crate) groups: Vec<GroupTable>,
     pub(crate) sites: Vec<SiteTable>,
+    /// All of it as it was written.
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One group: its options, which others of the front's stand behind.
@@ -47,8 +52,23 @@ const SITE_KEYS: &[&str] = &[
     "code",
     "answer",
     "strip-prefix",
+    "response-header",
+    "request-header",
+    "error-page",
+    "intercept-errors",
 ];
-const ROUTE_KEYS: &[&str] = &["static", "upstream", "redirect", "code", "answer", "strip-prefix"];
+const ROUTE_KEYS: &[&str] = &[
+    "static",
+    "upstream",
+    "redirect",
+    "code",
+    "answer",
+    "strip-prefix",
+    "response-header",
+    "request-header",
+    "error-page",
+    "intercept-errors",
+];
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -60,6 +80,7 @@ struct Parts {
     redirect: Option<String>,
     code: Option<u16>,
     strip_prefix: bool,
+    overrides: Overrides,
 }
 
 impl Document<'_> {
@@ -108,6 +129,9 @@ impl Document<'_> {
         found.site.hosts.extend(first.clone());
         let mut parts = Parts::default();
         for (key, value) in in_order(self.table(name, value)?) {
+            if self.overrides(key, value, &mut found.site.overrides)? {
+                continue;
+            }
             match key.get_ref().as_ref() {
                 "hosts" => {
                     for (text, place) in self.texts(key, value)? {
@@ -198,6 +222,9 @@ impl Document<'_> {
         parts: &mut Parts,
         found: &mut SiteTable,
     ) -> Result<(), ConfigError> {
+        if self.overrides(key, value, &mut parts.overrides)? {
+            return Ok(());
+        }
         let place = format!("{}: {}", self.place(&value.span()), key.get_ref());
         match key.get_ref().as_ref() {
             "upstream" => {
@@ -223,16 +250,47 @@ impl Document<'_> {
                 Ok(())
             }
             "strip-prefix" => {
-                parts.strip_prefix = match value.get_ref() {
-                    DeValue::Boolean(is_on) => *is_on,
-                    _ => return Err(Invalid::with_hint("this is not true or false", "write true").at(&place)),
-                };
+                parts.strip_prefix = self.is_on(key, value)?;
                 Ok(())
             }
             other => {
                 let error =
                     unknown_name("key", other, keys.iter().copied(), "docs/upstreams.md lists every key");
                 Err(error.within(&self.place(&key.span())))
+            }
+        }
+    }
+
+    /// What a key changes of requests and answers. False if it is none of these.
+    fn overrides(&self, key: &Key<'_>, value: &Value<'_>, to: &mut Overrides) -> Result<bool, ConfigError> {
+        let name = key.get_ref().as_ref();
+        match name {
+            "response-header" | "request-header" => {
+                let (read, rules): (fn(&str) -> _, _) = match name {
+                    "response-header" => (FieldRule::of_response, &mut to.response),
+                    _ => (FieldRule::of_request, &mut to.request),
+                };
+                for (text, place) in self.texts(key, value)? {
+                    rules.push(read(text.trim()).map_err(|invalid| invalid.at(&place))?);
+                }
+            }
+            "error-page" => {
+                for (text, place) in self.texts(key, value)? {
+                    to.pages.push(ErrorPage::parse(&text).map_err(|invalid| invalid.at(&place))?);
+                }
+            }
+            "intercept-errors" => to.intercept = Some(self.is_on(key, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn is_on(&self, key: &Key<'_>, value: &Value<'_>) -> Result<bool, ConfigError> {
+        match value.get_ref() {
+            DeValue::Boolean(is_on) => Ok(*is_on),
+            _ => {
+                let place = format!("{}: {}", self.place(&value.span()), key.get_ref());
+                Err(Invalid::with_hint("this is not true or false", "write true").at(&place))
             }
         }
     }
@@ -267,7 +325,7 @@ impl Document<'_> {
 
     fn finish(&self, key: &Key<'_>, prefix: String, parts: Parts) -> Result<Option<Route>, ConfigError> {
         let place = self.place(&key.span());
-        let Parts { files, mut target, redirect, code, strip_prefix } = parts;
+        let Parts { files, mut target, redirect, code, strip_prefix, overrides } = parts;
         if let Some(text) = redirect {
             let redirect =
                 Redirect::parse(&text, code).map_err(|invalid| invalid.at(&format!("{place}: redirect")))?;
@@ -285,7 +343,7 @@ impl Document<'_> {
             (None, Some(_)) => RouteTarget::Answer(404, String::new()),
             (None, None) => return Ok(None),
         };
-        Ok(Some(Route { prefix, files, target, strip_prefix }))
+        Ok(Some(Route { prefix, files, target, strip_prefix, overrides }))
     }
 
     fn table<'t>(&self, name: &str, value: &'t Value<'t>) -> Result<&'t DeTable<'t>, ConfigError> {

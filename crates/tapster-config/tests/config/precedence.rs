@@ -35,6 +35,10 @@ fn defaults_are_those_of_the_design() {
             index: vec!["index.html".to_owned()],
             ..tapster_config::StaticOptions::default()
         },
+        overrides: tapster_config::Overrides {
+            intercept: Some(false),
+            ..tapster_config::Overrides::default()
+        },
         front_alone: false,
         upstreams: Vec::new(),
         groups: Vec::new(),
@@ -318,4 +322,26 @@ fn tapster_front_has_a_section_of_its_own() {
     let alone =
         serve("tapster front", &[("tapster.toml", "upstream = 'http://a:1'\nworkers = 4\n")]).settings;
     assert_eq!((alone.upstreams.len(), alone.workers), (1, Count::Fixed(4)));
+}
+
+#[test]
+fn config_show_front_prints_sites_and_groups() {
+    let file = [(
+        "tapster.toml",
+        "[front]\nresponse-header = 'A: b'\n[front.groups.shop]\nupstream = ['http://a', 'http://b']\nupstream-slots = 3\n\
+         [front.sites.'*.a.test']\nupstream = 'shop'\n[front.sites.'*.a.test'.routes.'/x']\nanswer = 404\nerror-page = '4xx=e'\n",
+    )];
+    let text = printed("tapster config show front", &file);
+    let words: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [
+        "groups.shop.upstream http://a tapster.toml:4",
+        "groups.shop.upstream http://b tapster.toml:4",
+        "groups.shop.upstream-slots 3 tapster.toml:5",
+        "sites.\"*.a.test\".upstream shop tapster.toml:7",
+        "sites.\"*.a.test\".routes.\"/x\".answer 404 tapster.toml:9",
+        "sites.\"*.a.test\".routes.\"/x\".error-page 4xx=e tapster.toml:10",
+    ] {
+        assert!(words.contains(&row.split(' ').collect()), "{row}\n{text}");
+    }
+    assert!(!printed("tapster config show", &file).contains("a.test"));
 }

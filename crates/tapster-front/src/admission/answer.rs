@@ -5,7 +5,6 @@ use std::time::Duration;
 use tapster_http1::BodyLength;
 use tapster_http1::encode::{self, BodyField, Connection, ServerFields, reason_phrase};
 
-use crate::access;
 use crate::client::Client;
 use crate::connection::After;
 use crate::front::Front;
@@ -13,6 +12,7 @@ use crate::pace::Pace;
 use crate::receive::Request;
 use crate::request_id;
 use crate::write::write;
+use crate::{access, overrides};
 
 /// Why a request is not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +81,12 @@ impl Refusal {
         };
         let mut head = Vec::new();
         encode::response_head(&mut head, lines.as_bytes(), &fields);
-        let text = if request.is_head() { &[] } else { text.as_bytes() };
+        let page = overrides::page(front, Some(request), status);
+        page.iter().for_each(|page| page.describe(&mut head));
+        overrides::amend(front, client, Some(request), &mut head);
+        access::keep_head(front, client, &head);
+        let text = page.as_ref().map_or(text.as_bytes(), |page| &page.body);
+        let text = if request.is_head() { &[] } else { text };
         let written = write(&client.stream, &mut Pace::default(), &front.policy.pace, &head, text).await;
         front.board.refused(status);
         access::note(front, client, request, status, text.len() as u64);

@@ -195,7 +195,8 @@ mod tests {
         let limits = Limits { request_line: 8192, head: 65536, fields: 100 };
         assert!(head.parse(&bytes, &limits).unwrap());
         let framing = framing(&head, &bytes).unwrap();
-        Request { bytes, head, framing, since: Instant::now(), id: OnceCell::new(), packet: None }
+        let (since, id, overrides) = (Instant::now(), OnceCell::new(), OnceCell::new());
+        Request { bytes, head, framing, since, id, overrides, packet: None }
     }
 
     #[test]

@@ -51,7 +51,15 @@ fn request(bytes: Vec<u8>) -> Request {
     let limits = Limits { request_line: 8192, head: 65536, fields: 100 };
     assert!(head.parse(&bytes, &limits).unwrap());
     let framing = framing(&head, &bytes).unwrap();
-    Request { bytes, head, framing, since: Instant::now(), id: Default::default(), packet: None }
+    Request {
+        bytes,
+        head,
+        framing,
+        since: Instant::now(),
+        id: Default::default(),
+        overrides: Default::default(),
+        packet: None,
+    }
 }
 
 fn with_fields(target: &str, fields: &Fields) -> Request {

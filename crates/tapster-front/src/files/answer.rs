@@ -12,6 +12,7 @@ use super::ranges::{Multipart, content_range};
 use crate::client::Client;
 use crate::connection::After;
 use crate::front::Front;
+use crate::overrides::{self, Page};
 use crate::pace::Pace;
 use crate::receive::Request;
 use crate::write::{send_file, write};
@@ -65,8 +66,10 @@ pub(super) async fn reply(
     stays: bool,
 ) -> After {
     let keep = stays && request.framing.keep_alive && front.policy.keeps_alive() && !front.drain.has_begun();
-    let sent = send(front, client, request, answer, keep).await;
-    access::note(front, client, request, answer.status, if request.is_head() { 0 } else { answer.length() });
+    let page = overrides::page(front, Some(request), answer.status);
+    let sent = send(front, client, request, answer, page.as_deref(), keep).await;
+    let length = page.map_or(answer.length(), |page| page.body.len() as u64);
+    access::note(front, client, request, answer.status, if request.is_head() { 0 } else { length });
     match (sent, keep) {
         (Ok(()), true) => After::Next,
         (Ok(()), false) => After::Linger,
@@ -185,12 +188,17 @@ async fn send(
     client: &Client,
     request: &Request,
     answer: &Answer<'_>,
+    page: Option<&Page>,
     keep: bool,
 ) -> std::io::Result<()> {
-    let head = head(front, client, request, &answer.head, keep);
+    let mut head = head(front, client, request, &answer.head, keep);
+    page.iter().for_each(|page| page.describe(&mut head));
+    overrides::amend(front, client, Some(request), &mut head);
+    access::keep_head(front, client, &head);
     let mut out = Out { front, client, pace: Pace::default() };
     match &answer.body {
         _ if request.is_head() => out.bytes(&head, &[]).await,
+        Body::None if page.is_some() => out.bytes(&head, page.map_or(&[], |page| &page.body)).await,
         Body::None => out.bytes(&head, &[]).await,
         Body::Part(form, range) => out.part(&head, form, range).await,
         Body::Parts(form, multipart) => {
@@ -223,7 +231,6 @@ fn head(front: &Front, client: &Client, request: &Request, head: &Head<'_>, keep
     out.extend_from_slice(client.hsts(front));
     request_id::write(&mut out, front, client, request);
     encode::end_head(&mut out, &front.date(), connection);
-    access::keep_head(front, client, &out);
     out
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn head(front: &Front, client: &Client, request: &Request, body: Opti
     out.extend_from_slice(head.version.as_str().as_bytes());
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(client.said());
+    let fields = out.len();
     for field in &head.fields {
         let name = field.name.of(bytes);
         let is_replaced = is_replaced(name) || request_id::is_name(front, name);
@@ -33,6 +34,9 @@ pub(crate) fn head(front: &Front, client: &Client, request: &Request, body: Opti
         }
     }
     request_id::write(&mut out, front, client, request);
+    if let Some(overrides) = request.overrides.get() {
+        overrides.change_request(front, client, request, &mut out, fields);
+    }
     match body {
         None => {}
         Some(Some(length)) => {

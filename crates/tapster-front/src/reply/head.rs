@@ -40,6 +40,11 @@ impl Head {
         &self.text
     }
 
+    /// All of it, and where the fields begin: for who changes them.
+    pub(crate) fn text_mut(&mut self) -> (&mut Vec<u8>, usize) {
+        (&mut self.text, self.fields)
+    }
+
     /// Adds a field.
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
         self.text.extend_from_slice(name);

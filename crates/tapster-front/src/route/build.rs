@@ -6,6 +6,7 @@ use tapster_config::{HostPattern, HostSite, RouteTarget, Settings, UpstreamGroup
 
 use super::{Route, Routes, Site, Target};
 use crate::files::Opener;
+use crate::overrides::{self, Level, Overrides};
 use crate::upstream::Upstreams;
 
 /// Looks whether everything is there that is to be served.
@@ -23,6 +24,7 @@ pub fn check(settings: &Settings) -> Result<(), String> {
         .chain(routes)
         .try_for_each(|files| opener.site(files).map(drop))?;
     settings.sites.iter().try_for_each(|site| opener.internal(&site.internal).map(drop))?;
+    overrides::check(settings)?;
     opener.internal(&settings.static_options.internal).map(drop)
 }
 
@@ -36,12 +38,22 @@ impl Routes {
         group: &mut dyn FnMut(&UpstreamGroup) -> Rc<Upstreams>,
     ) -> Result<Routes, String> {
         let opener = &Opener::new(settings)?;
-        let mut routes = Routes::default();
+        let top = Level::new(&settings.overrides)?;
+        let overrides = Overrides::new(&[&top]);
+        let has_overrides = overrides.is_some();
+        let mut routes = Routes { overrides, has_overrides, ..Routes::default() };
         if !settings.front_alone {
             let files = opener.sites(&settings.static_files)?;
-            let rest = Route { prefix: Vec::new(), files: None, target: Target::Workers, strips: false };
             let internal = opener.internal(&settings.static_options.internal)?;
-            routes.default = Some(Rc::new(Site { files, internal, routes: vec![rest] }));
+            let overrides = routes.overrides.clone();
+            let rest = Route {
+                prefix: Vec::new(),
+                files: None,
+                target: Target::Workers,
+                strips: false,
+                overrides: overrides.clone(),
+            };
+            routes.default = Some(Rc::new(Site { files, internal, routes: vec![rest], overrides }));
             return Ok(routes);
         }
         let groups: Vec<(&str, Rc<Upstreams>)> = settings
@@ -51,7 +63,8 @@ impl Routes {
             .map(|one| (one.name.as_str(), group(one)))
             .collect();
         for site in &settings.sites {
-            let made = Rc::new(Site::new(site, &groups, opener)?);
+            let made = Rc::new(Site::new(site, &groups, opener, &top)?);
+            routes.has_overrides |= made.has_overrides();
             for host in &site.hosts {
                 match host {
                     HostPattern::Exact(name) => routes.exact.insert(name.clone().into_bytes(), made.clone()),
@@ -67,7 +80,13 @@ impl Routes {
 }
 
 impl Site {
-    fn new(site: &HostSite, groups: &[(&str, Rc<Upstreams>)], opener: &Opener) -> Result<Site, String> {
+    fn new(
+        site: &HostSite,
+        groups: &[(&str, Rc<Upstreams>)],
+        opener: &Opener,
+        top: &Level,
+    ) -> Result<Site, String> {
+        let own = Level::new(&site.overrides)?;
         let files = opener.sites(&site.static_files)?;
         let internal = opener.internal(&site.internal)?;
         let mut routes = Vec::new();
@@ -87,9 +106,14 @@ impl Site {
                 files: route.files.as_ref().map(|files| opener.site(files)).transpose()?,
                 target,
                 strips: route.strip_prefix,
+                overrides: Overrides::new(&[top, &own, &Level::new(&route.overrides)?]),
             });
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
-        Ok(Site { files, internal, routes })
+        Ok(Site { files, internal, routes, overrides: Overrides::new(&[top, &own]) })
+    }
+
+    fn has_overrides(&self) -> bool {
+        self.overrides.is_some() || self.routes.iter().any(|route| route.overrides.is_some())
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn head(
     let mut out = Vec::with_capacity(head.length + 256);
     request_line(&mut out, request, stripped);
     let host = host(&mut out, request);
+    let fields = out.len();
     for field in &head.fields {
         let (name, value) = (field.name.of(bytes), field.value.of(bytes));
         if name.contains(&b'_') {
@@ -86,6 +87,9 @@ pub(super) fn head(
     }
     add_forwarding(&mut out, client, request, belief, said, &host);
     request_id::write(&mut out, front, client, request);
+    if let Some(overrides) = request.overrides.get() {
+        overrides.change_request(front, client, request, &mut out, fields);
+    }
     if let Some(Stripped { prefix, .. }) = stripped {
         line(&mut out, b"X-Forwarded-Prefix", prefix);
     }

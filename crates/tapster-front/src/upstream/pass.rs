@@ -105,7 +105,7 @@ async fn send(
     message: &Message,
     mut flow: Option<Flow>,
 ) -> After {
-    let key = upstreams.rules.key(client, request);
+    let key = upstreams.rules.key(&front.policy, client, request);
     let mut progress = Progress {
         ask: Ask { key, tried: Vec::new(), is_safe: message.is_idempotent },
         hold: Hold::new(upstreams.rules.hold),

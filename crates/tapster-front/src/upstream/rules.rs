@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use tapster_config::{Balance, BalanceKey, Settings, Upstream, UpstreamGroup, UpstreamProtocol};
-use tapster_gateway::Endpoint;
 use tapster_http1::BodyLength;
 
 use crate::balance::{Algorithm, hash};
 use crate::client::Client;
+use crate::policy::Policy;
 use crate::receive::Request;
 
 /// How long a request waits for a slot where `--queue-timeout` says nothing.
@@ -107,14 +107,13 @@ impl Rules {
     }
 
     /// What decides which host a request gets, if something does.
-    pub(super) fn key(&self, client: &Client, request: &Request) -> Option<u64> {
+    pub(super) fn key(&self, policy: &Policy, client: &Client, request: &Request) -> Option<u64> {
         match (self.algorithm, &self.key) {
             (Algorithm::LeastRequest | Algorithm::Latency | Algorithm::RoundRobin, _) => None,
             (Algorithm::Sticky, _) => token(cookie(request, &self.cookie)?),
-            (Algorithm::Hash, BalanceKey::Client) => match client.peer() {
-                Endpoint::Inet(address, _) => Some(hash(address.to_string().as_bytes())),
-                Endpoint::Unix(_) => None,
-            },
+            (Algorithm::Hash, BalanceKey::Client) => {
+                policy.address(client.ends(), request).map(|address| hash(address.to_string().as_bytes()))
+            }
             (Algorithm::Hash, BalanceKey::Header(name)) => request.field(name).map(hash),
             (Algorithm::Hash, BalanceKey::Cookie(name)) => cookie(request, name).map(hash),
         }
