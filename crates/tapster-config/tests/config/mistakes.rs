@@ -5,8 +5,6 @@
 
 use std::path::PathBuf;
 
-use tapster_config::{Command, ConfigError};
-
 use crate::sources::run;
 
 #[test]
@@ -34,13 +32,8 @@ fn replay(block: &str) -> String {
         }
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let answer = answer(run(&lines[command][2..], &files));
-    format!("{}\n{answer}", lines[..=command].join("\n"))
-}
-
-fn answer(result: Result<Command, ConfigError>) -> String {
-    match result {
-        Err(error) => error.to_string(),
-        Ok(other) => format!("NO MISTAKE: {other:?}"),
+    match run(&lines[command][2..], &files) {
+        Err(error) => format!("{}\n{error}", lines[..=command].join("\n")),
+        Ok(_) => panic!("{:?} is no mistake any more", lines[command]),
     }
 }
