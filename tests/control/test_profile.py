@@ -43,7 +43,9 @@ def test_what_a_request_does_is_drawn(operate: Operate, gates: Gates, tmp_path: 
         assert "steps.py" in said
         operator.say("profile", "--seconds", "1", "--rate", "50", "--output", str(document))
         lines = operator.say("profile", "--seconds", "1", "-o", "-").splitlines()
+        answer = json.loads(operator.say("profile", "--seconds", "1", "--json"))
         gates.open("held")
+    assert [worker["worker"] for worker in answer["workers"]] == [1, 2]
     drawn = picture.read_text()
     assert drawn.startswith("<?xml")
     assert "gate (steps.py:" in drawn

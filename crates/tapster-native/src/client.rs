@@ -108,7 +108,7 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
             let patience = COLLECTING + Duration::from_secs(options.seconds.into());
             let line = ask_about(command, &mut server, &profile::request(options), patience)?;
             let said: Collected = parse(&line)?;
-            profile::write(options, &said)
+            if json { Ok(line) } else { profile::write(options, &said) }
         }
         Verb::Health { ready } => health::check(command, ready),
     }
