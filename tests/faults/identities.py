@@ -8,12 +8,13 @@ import pwd
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.kinds import OURS, PRELOAD, USER, Wish
 from tests.faults.play import fault
-from tests.faults.servers import Project, children
+from tests.faults.servers import Project, children, eventually
 from tests.hosts.conftest import REACHABLE
 from tests.server import APPS
 
@@ -119,11 +120,16 @@ def forks(play: Play) -> None:
 def identities(victim: Victim, workers: int) -> dict[int, list[str]]:
     """What each worker says of itself when it is asked first."""
     said: dict[int, list[str]] = {}
-    for _ in range(400):
-        if len(said) == workers:
-            break
-        pid, *words = victim.get("/identity").body.decode().split(" ", 4)
-        said.setdefault(int(pid), words)
+
+    def all_have_said() -> bool:
+        """Asks with several clients at once: one worker that is quick would answer all that come one by one."""
+        for answer in clients.map(lambda _: victim.get("/identity"), range(8)):
+            pid, *words = answer.body.decode().split(" ", 4)
+            said.setdefault(int(pid), words)
+        return len(said) >= workers
+
+    with ThreadPoolExecutor(8) as clients:
+        eventually(all_have_said, 20.0, "every worker answers")
     return said
 
 

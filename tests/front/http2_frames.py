@@ -128,9 +128,14 @@ class Http2(Connection):
                 break
             if one.kind == GOAWAY:
                 found.goaway = one.code
-            elif one.kind in (HEADERS, DATA, RST_STREAM):
-                self._answers.setdefault(one.stream, Answer()).take(one, self._decoder)
+            else:
+                self.keep(one)
         return found
+
+    def keep(self, one: Frame) -> None:
+        """Adds a frame to the answer that it belongs to. Every head must pass here: later ones refer to it (RFC 7541 §2.2)."""
+        if one.kind in (HEADERS, DATA, RST_STREAM):
+            self._answers.setdefault(one.stream, Answer()).take(one, self._decoder)
 
     def frames(self, *, until: int, stream: int | None = None) -> list[Frame]:
         """All frames up to one of a kind."""

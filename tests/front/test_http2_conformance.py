@@ -283,6 +283,7 @@ def _play(client: Http2, steps: Sequence[bytes | Until]) -> int:
 def _error(client: Http2) -> tuple[int, int]:
     """The next error: its stream, or 0 for the connection's end, which must follow then; and its reason."""
     while (one := client.read_frame()) is not None:
+        client.keep(one)
         if one.kind == RST_STREAM:
             return one.stream, one.code
         if one.kind == GOAWAY:
