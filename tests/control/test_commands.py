@@ -233,7 +233,7 @@ def test_restarts_are_counted_by_reason(operate: Operate) -> None:
 def test_status_counts_clients_for_whom_there_was_no_room(operate: Operate) -> None:
     operator = operate("plain:application", "--backlog", "1")
     (worker,) = operator.server.worker_pids()
-    assert operator.status()["sockets"] == [{"backlog": 1, "overflows": 0}]
+    assert operator.status()["sockets"] == [{"backlog": 1, "queued": 0, "overflows": 0}]
     os.kill(worker, signal.SIGSTOP)
     wait_until_stopped(worker)
     with ExitStack() as stack:

@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Upper bounds of the buckets, in microseconds, each included: a tenth of a millisecond to a hundred seconds. Beyond is one
 /// bucket more.
 pub const BOUNDS_MICROS: [u64; 19] = [
@@ -58,7 +60,7 @@ pub(crate) fn add(word: &AtomicU64, count: u64) {
 }
 
 /// What was counted so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Histogram {
     /// Times by bucket, not cumulative; the last is beyond every bound.
     pub buckets: [u64; BUCKETS],

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! word  worker (32 words)                     word  thread (256 words)
-//!    0  microseconds since the epoch at           0  durations of answers 1xx … 5xx: 5 histograms of 21 words
-//!       which its process began to serve        105  times in the queue: a histogram
-//!    1  refusals of the server by status        126  times in the application: a histogram
+//!    0  refusals of the server by status          0  durations of answers 1xx … 5xx: 5 histograms of 21 words
+//!                                               105  times in the queue: a histogram
+//!                                               126  times in the application: a histogram
 //!                                               147  waits for the interpreter's lock: a histogram
 //!                                               168  bytes of request bodies
 //!                                               169  bytes of the bodies of answers

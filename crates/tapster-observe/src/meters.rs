@@ -10,8 +10,7 @@ use crate::scoreboard::Words;
 
 /// Words of a worker before those of its threads.
 const OWN_WORDS: usize = 32;
-const BEGAN: usize = 0;
-const REFUSED: usize = 1;
+const REFUSED: usize = 0;
 
 const _: () = assert!(REFUSED + REASONS.len() <= OWN_WORDS);
 
@@ -42,17 +41,6 @@ impl WorkerMeters {
     pub fn thread(&self, thread: usize) -> Option<Meter> {
         let first = self.first + OWN_WORDS + thread * METER_WORDS;
         (thread < self.threads).then(|| Meter::new(self.words.clone(), first))
-    }
-
-    /// Says when the process in this slot began to serve, in microseconds since the epoch. From then on count the times of
-    /// [`WorkerBoard::begin`](crate::WorkerBoard::begin).
-    pub fn set_began(&self, micros: u64) {
-        self.own()[BEGAN].store(micros, Relaxed);
-    }
-
-    /// When the process in this slot, or the last one, began to serve, in microseconds since the epoch; none before the first.
-    pub fn began(&self) -> Option<u64> {
-        Some(self.own()[BEGAN].load(Relaxed)).filter(|micros| *micros > 0)
     }
 
     /// Counts an answer that the worker gave without the application. Any thread may call it.

@@ -21,7 +21,9 @@
 //!    12  words of a front                         16  requests that wait for a thread
 //!    13  first word of the meters, 0: none        17  log lines that were dropped
 //! 14…15 reserved                                 18  panics of the server that were caught
-//!                                            19…23  reserved
+//!                                               19  microseconds since the epoch at which
+//!                                                   its process began to serve
+//!                                            20…23  reserved
 //! ```
 //!
 //! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`. Behind those come the

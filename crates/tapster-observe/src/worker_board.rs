@@ -20,6 +20,7 @@ const SPOOLED: usize = 12;
 const WAITING: usize = 16;
 const LINES_DROPPED: usize = 17;
 const PANICS: usize = 18;
+const BEGAN: usize = 19;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -134,6 +135,17 @@ impl WorkerBoard {
                 .filter_map(|thread| self.thread(thread))
                 .for_each(|words| words[STARTED].store(0, Relaxed));
         }
+    }
+
+    /// Says when the process in this slot began to serve, in microseconds since the epoch. From then on count the times of
+    /// [`WorkerBoard::begin`].
+    pub fn set_began(&self, micros: u64) {
+        self.worker()[BEGAN].store(micros, Relaxed);
+    }
+
+    /// When the process in this slot, or the last one, began to serve, in microseconds since the epoch; none before the first.
+    pub fn began(&self) -> Option<u64> {
+        Some(self.worker()[BEGAN].load(Relaxed)).filter(|micros| *micros > 0)
     }
 
     /// Says that a thread begins a request, so many microseconds after its worker began. Only the thread itself, or

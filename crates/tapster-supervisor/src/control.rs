@@ -7,6 +7,7 @@ pub mod clients;
 mod door;
 mod front;
 mod history;
+pub mod live;
 mod metrics;
 pub mod place;
 mod profile;
@@ -65,6 +66,8 @@ pub struct Scene<'a> {
     pub channels: &'a Channels,
     /// Where what stands before them gets its orders, if something does.
     pub front: Option<&'a Inbox>,
+    /// The process of that.
+    pub front_process: Option<Pid>,
     /// Where clients come.
     pub listeners: &'a [Listener],
     /// The supervisor's log.

@@ -213,6 +213,11 @@ impl<'a> Front<'a> {
         }
     }
 
+    /// Its process, if it runs.
+    pub fn pid(&self) -> Option<Pid> {
+        self.process().map(|process| process.pid)
+    }
+
     /// Where it gets orders, if it runs.
     pub fn inbox(&self) -> Option<&Inbox> {
         self.process().map(|process| &process.inbox)

@@ -194,8 +194,8 @@ impl Worker {
             orphan: Orphan::default(),
         };
         engine.register()?;
-        if let (Some(meters), Ok(now)) = (engine.board.meters(), SystemTime::UNIX_EPOCH.elapsed()) {
-            meters.set_began(now.as_micros() as u64);
+        if let Ok(now) = SystemTime::UNIX_EPOCH.elapsed() {
+            engine.board.set_began(now.as_micros() as u64);
         }
         Ok(Worker { engine: Arc::new(engine) })
     }

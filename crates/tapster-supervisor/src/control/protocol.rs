@@ -19,6 +19,9 @@ pub enum Request {
     Version,
     /// Everything that is known. Answered with [`Status`].
     Status,
+    /// Everything that is known, and what a screen shows that follows the server. Answered with
+    /// [`Reading`](super::live::Reading).
+    Live,
     /// Whether it lives and serves. Answered with [`Health`].
     Health,
     /// Replace the workers by ones with the application as it is now. Answered with [`Reloaded`] when that has ended.
@@ -62,7 +65,7 @@ impl Request {
     /// Whether the server is to do something that changes it.
     pub const fn is_an_order(&self) -> bool {
         match self {
-            Request::Version | Request::Status | Request::Health => false,
+            Request::Version | Request::Status | Request::Live | Request::Health => false,
             Request::Stacks | Request::Profile { .. } => false,
             Request::Reload | Request::Stop | Request::Scale { .. } | Request::Recycle { .. } => true,
             Request::Purge { .. } => true,
@@ -218,10 +221,16 @@ pub struct WorkerStatus {
     pub requests: u64,
     /// Threads in a request.
     pub busy: usize,
+    /// Requests that wait for a thread of it, now.
+    pub waiting: u64,
     /// Open connections.
     pub connections: u64,
     /// Bytes of physical memory, shared ones too.
     pub rss: Option<u64>,
+    /// Seconds that the process has run on a CPU, in user and system mode.
+    pub cpu: Option<f64>,
+    /// Processes that there were before under this number.
+    pub restarts: u64,
 }
 
 /// One listening socket.
@@ -230,6 +239,8 @@ pub struct WorkerStatus {
 pub struct SocketStatus {
     /// How many connections wait at most for a worker.
     pub backlog: u32,
+    /// How many wait now; none where the system does not tell.
+    pub queued: Option<u32>,
     /// Connections that the system dropped because as many waited, ever; none where it does not tell.
     pub overflows: Option<u32>,
 }
@@ -250,6 +261,12 @@ pub struct Totals {
     pub abandoned: u64,
     /// All answers by class: 1xx, 2xx, 3xx, 4xx, 5xx.
     pub statuses: BTreeMap<String, u64>,
+    /// Threads of the workers that serve, now.
+    pub threads: u64,
+    /// Threads in a request, now.
+    pub busy: u64,
+    /// Requests that wait for a thread, now.
+    pub waiting: u64,
     /// Open connections.
     pub connections: u64,
     /// Bytes in temporary files.

@@ -11,7 +11,7 @@ use crate::Command;
 use super::clients::{After, ClientId};
 use super::protocol::{self, LONGEST_REQUEST, Purging, Recycling, Request, failure, success};
 use super::stacks::Collection;
-use super::{Control, Scene, Time, Wish, status};
+use super::{Control, Scene, Time, Wish, live, status};
 
 impl Control {
     pub(super) fn answer_requests(&mut self, scene: &Scene<'_>) -> Vec<Command> {
@@ -48,6 +48,10 @@ impl Control {
             Request::Status => {
                 let status = status::status(scene, &self.history, &self.identity);
                 self.answer(id, &success(status), scene.now)
+            }
+            Request::Live => {
+                let reading = live::look::reading(scene, &self.history, &self.identity);
+                self.answer(id, &success(reading), scene.now)
             }
             Request::Stop => {
                 self.note_order("stop");

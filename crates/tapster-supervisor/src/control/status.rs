@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use tapster_observe::Lost;
-use tapster_sys::resident;
+use tapster_sys::process::Pid;
 use tapster_sys::socket::Listener;
+use tapster_sys::{cpu_time, resident};
 
 use crate::member::{Member, State};
 
@@ -74,9 +75,17 @@ fn worker(scene: &Scene<'_>, slot: usize, member: &Member) -> WorkerStatus {
         age: scene.now.saturating_sub(member.started).as_secs_f64(),
         requests: board.requests(),
         busy: board.busy_threads(),
+        waiting: board.waiting(),
         connections: board.connections(),
         rss: pid.and_then(|pid| resident::bytes(pid).ok()),
+        cpu: pid.and_then(cpu_seconds),
+        restarts: board.restarts(),
     }
+}
+
+/// Seconds that a process has run on a CPU; none when it has gone.
+pub(super) fn cpu_seconds(pid: Pid) -> Option<f64> {
+    cpu_time::of(pid).ok().map(|time| time.as_secs_f64())
 }
 
 /// What a worker does, in a word or two.
@@ -93,11 +102,17 @@ pub(super) fn member_state(member: &Member) -> &'static str {
 }
 
 fn socket(listener: &Listener) -> SocketStatus {
-    SocketStatus { backlog: listener.backlog().granted, overflows: listener.overflows() }
+    SocketStatus {
+        backlog: listener.backlog().granted,
+        queued: listener.queued(),
+        overflows: listener.overflows(),
+    }
 }
 
-fn totals(scene: &Scene<'_>) -> Totals {
-    let mut totals = Totals { log_lines_dropped: scene.log.dropped(), ..Totals::default() };
+/// What all workers count together.
+pub(super) fn totals(scene: &Scene<'_>) -> Totals {
+    let threads = (scene.fleet.ready_slots().count() * scene.board.threads()) as u64;
+    let mut totals = Totals { threads, log_lines_dropped: scene.log.dropped(), ..Totals::default() };
     let mut classes = [0; 5];
     for board in scene.board.iter() {
         totals.requests += board.requests_total();
@@ -105,6 +120,8 @@ fn totals(scene: &Scene<'_>) -> Totals {
         totals.timed_out += board.lost(Lost::TimedOut);
         totals.queued_too_long += board.lost(Lost::Queued);
         totals.abandoned += board.lost(Lost::Abandoned);
+        totals.busy += board.busy_threads() as u64;
+        totals.waiting += board.waiting();
         totals.connections += board.connections();
         totals.spooled += board.spooled();
         totals.log_lines_dropped += board.lines_dropped();

@@ -83,8 +83,8 @@ impl Driver<'_> {
 
     fn serve_operators(&mut self, found: &[bool]) {
         let Driver { fleet, children, board, channels, front, listeners, log, .. } = self;
-        let (now, front) = (self.began.elapsed(), front.inbox());
-        let scene = Scene { now, fleet, children, board, channels, front, listeners, log };
+        let (now, front_process, front) = (self.began.elapsed(), front.pid(), front.inbox());
+        let scene = Scene { now, fleet, children, board, channels, front, front_process, listeners, log };
         let commands = self.control.serve(found, &scene);
         commands.into_iter().for_each(|command| self.obey(command));
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use tapster_observe::exposition::{Family, Kind, Value};
 use tapster_sys::process::Pid;
+use tapster_sys::resident;
 use tapster_sys::socket::Listener;
-use tapster_sys::{cpu_time, resident};
 
 use super::super::status;
 use super::{Scene, Subject, counter, gauge, label, plain, word};
@@ -68,8 +68,7 @@ pub fn workers(subject: &Subject<'_>) -> Vec<Family> {
         requests = requests.with(number(), Value::Count(scene.board.worker(slot).requests()));
         let Some(pid) = scene.children.pid(slot) else { continue };
         memory = memory.with_all(resident::bytes(pid).ok().map(|bytes| (number(), Value::Count(bytes))));
-        time =
-            time.with_all(cpu_time::of(pid).ok().map(|time| (number(), Value::Number(time.as_secs_f64()))));
+        time = time.with_all(status::cpu_seconds(pid).map(|seconds| (number(), Value::Number(seconds))));
     }
     let states = states.into_iter().map(|(state, count)| (label("state", word(state)), Value::Count(count)));
     vec![

@@ -1,8 +1,10 @@
 //! Metrics of requests: what was answered, how long it took, what waits.
 
 use tapster_observe::exposition::{Family, Labels, Value};
-use tapster_observe::{Histogram, Lost, Method, Reading};
+use tapster_observe::{Histogram, Method, Reading};
 
+use super::super::protocol::Totals;
+use super::super::status;
 use super::{Scene, counter, gauge, histogram, label, plain};
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -11,8 +13,9 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 pub fn families(scene: &Scene<'_>) -> Vec<Family> {
     let reading = scene.board.read_meters().unwrap_or_default();
     let mut families = measured(&reading);
-    families.extend(now(scene));
-    families.push(lost(scene));
+    let totals = status::totals(scene);
+    families.extend(now(&totals));
+    families.push(lost(&totals));
     families
 }
 
@@ -48,41 +51,30 @@ fn answer_labels(status: u16, method: Method) -> Labels {
     vec![("status", status), ("method", method.as_str().to_owned())]
 }
 
-fn now(scene: &Scene<'_>) -> Vec<Family> {
-    let sum = |of: fn(&tapster_observe::WorkerBoard) -> u64| scene.board.iter().map(|board| of(&board)).sum();
-    let (busy, waiting): (u64, u64) =
-        (sum(|board| board.busy_threads() as u64), sum(|board| board.waiting()));
+fn now(totals: &Totals) -> Vec<Family> {
+    let in_flight = totals.busy + totals.waiting;
     vec![
-        plain(gauge("tapster_requests_in_flight", "Requests that run or wait in workers."), busy + waiting),
-        plain(gauge("tapster_requests_waiting", "Of these, requests that wait for a thread."), waiting),
-        plain(gauge("tapster_threads_busy", "Threads that are in a request."), busy),
-        plain(gauge("tapster_threads", "Threads of the workers that serve."), threads(scene)),
+        plain(gauge("tapster_requests_in_flight", "Requests that run or wait in workers."), in_flight),
         plain(
-            gauge("tapster_connections", "Open connections of the workers."),
-            sum(|board| board.connections()),
+            gauge("tapster_requests_waiting", "Of these, requests that wait for a thread."),
+            totals.waiting,
         ),
-        plain(gauge("tapster_spooled_bytes", "Bytes in temporary files."), sum(|board| board.spooled())),
-        plain(
-            counter("tapster_panics", "Panics of the server that were caught."),
-            sum(|board| board.panics()),
-        ),
-        plain(
-            counter("tapster_log_lines_dropped", "Log lines that nobody read."),
-            sum(|board| board.lines_dropped()) + scene.log.dropped(),
-        ),
+        plain(gauge("tapster_threads_busy", "Threads that are in a request."), totals.busy),
+        plain(gauge("tapster_threads", "Threads of the workers that serve."), totals.threads),
+        plain(gauge("tapster_connections", "Open connections of the workers."), totals.connections),
+        plain(gauge("tapster_spooled_bytes", "Bytes in temporary files."), totals.spooled),
+        plain(counter("tapster_panics", "Panics of the server that were caught."), totals.panics),
+        plain(counter("tapster_log_lines_dropped", "Log lines that nobody read."), totals.log_lines_dropped),
     ]
 }
 
-fn threads(scene: &Scene<'_>) -> u64 {
-    (scene.fleet.ready_slots().count() * scene.board.threads()) as u64
-}
-
-fn lost(scene: &Scene<'_>) -> Family {
+fn lost(totals: &Totals) -> Family {
     let help = "Requests that did not get the application's answer although nothing failed.";
-    let reasons =
-        [(Lost::TimedOut, "timed_out"), (Lost::Queued, "queued_too_long"), (Lost::Abandoned, "client_gone")];
-    counter("tapster_requests_lost", help).with_all(reasons.into_iter().map(|(lost, name)| {
-        let count = scene.board.iter().map(|board| board.lost(lost)).sum();
-        (label("reason", name), Value::Count(count))
-    }))
+    let reasons = [
+        ("timed_out", totals.timed_out),
+        ("queued_too_long", totals.queued_too_long),
+        ("client_gone", totals.abandoned),
+    ];
+    let reasons = reasons.into_iter().map(|(name, count)| (label("reason", name), Value::Count(count)));
+    counter("tapster_requests_lost", help).with_all(reasons)
 }

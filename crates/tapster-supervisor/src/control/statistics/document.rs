@@ -204,7 +204,7 @@ fn app(member: &Member, requests: u64, exceptions: u64) -> Option<App> {
 fn core(board: &WorkerBoard, thread: usize) -> Option<Core> {
     let meter = board.meter(thread)?;
     let began = board.started_micros(thread);
-    let epoch = began.zip(board.meters().and_then(WorkerMeters::began)).map(|(began, epoch)| began + epoch);
+    let epoch = began.zip(board.began()).map(|(began, epoch)| began + epoch);
     let subject = began.and_then(|_| meter.subject()).unwrap_or_default();
     Some(Core {
         id: thread,
