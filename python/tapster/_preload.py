@@ -47,6 +47,9 @@ _OWN_THREADS = (
 )
 """What the system calls the native threads of a worker."""
 
+_RESTARTED = ("opentelemetry.sdk", "ddtrace")
+"""Packages that start their threads again in each process that is forked."""
+
 _imported: set[tuple[int, int]] = set()
 """Devices and inodes of what was open after the import."""
 
@@ -177,27 +180,51 @@ def _python_threads() -> list[str]:
     own = threading.get_ident()
     return [
         f"{names.get(ident, 'a thread without a name')}, {_place(frame)}"
-        for ident, frame in frames.items()
-        if ident != own
+        for ident, frame in ((ident, _began(frame)) for ident, frame in frames.items())
+        if ident != own and not _is_restarted(frame)
     ]
 
 
-def _place(frame: FrameType) -> str:
-    """Where the thread began, which says more than where it waits."""
+def _began(frame: FrameType) -> FrameType:
+    """Where a thread began, which says more than where it waits."""
     outermost = frame
     while frame.f_back is not None:
         frame = frame.f_back
         if not frame.f_code.co_filename.endswith("threading.py"):
             outermost = frame
-    code = outermost.f_code
-    return f"in {code.co_name}() of {code.co_filename}, line {outermost.f_lineno}"
+    return outermost
+
+
+def _is_restarted(frame: FrameType) -> bool:
+    """Whether the thread that began there is one that each worker gets anew, from a package that sees to it."""
+    for name in _RESTARTED:
+        directories: Iterable[str] = getattr(sys.modules.get(name), "__path__", ())
+        if any(frame.f_code.co_filename.startswith(f"{directory}{os.sep}") for directory in directories):
+            return True
+    return False
+
+
+def _place(frame: FrameType) -> str:
+    return f"in {frame.f_code.co_name}() of {frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def _restarted_native() -> set[str]:
+    """What the system calls the native threads that ddtrace starts again in each worker."""
+    if "ddtrace.internal.native_runtime" not in sys.modules:
+        return set()
+    periodic: dict[int, threading.Thread] = getattr(
+        sys.modules.get("ddtrace.internal._threads"), "periodic_threads", {}
+    )
+    # The system keeps 15 characters.
+    return {"tokio-rt-worker", *(thread.name.rpartition(":")[2][:15] for thread in periodic.values())}
 
 
 def _other_threads() -> list[str]:
-    """The names of all threads of this process but the first."""
+    """What the system calls the threads of this process that are not Python's."""
+    known = {thread.native_id for thread in threading.enumerate()} | {os.getpid()}
     names: list[str] = []
     for task in os.listdir("/proc/self/task"):
-        if int(task) != os.getpid():
+        if int(task) not in known:
             with suppress(OSError):
                 names.append(Path(f"/proc/self/task/{task}/comm").read_text(encoding="utf-8").strip())
     return names
@@ -205,7 +232,8 @@ def _other_threads() -> list[str]:
 
 def _native_threads(began: str) -> Iterable[str]:
     """The warning about threads that libraries started without Python."""
-    names = _other_threads()
+    restarted = _restarted_native()
+    names = [name for name in _other_threads() if name not in restarted]
     if not names:
         return
     libraries = _mapped_pools()

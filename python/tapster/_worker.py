@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable
 
+from tapster import _wrappers
 from tapster._lifecycle import become, run_exiting, run_forked
 from tapster.loading import AppError, load
 from tapster.loading.errors import app_code
@@ -63,6 +64,8 @@ def boot(
     os.environ.update(env)
     if any(name == "TZ" for name, _ in env):
         time.tzset()
+    # It reads its configuration from the environment and from the directory that the command was given in.
+    _wrappers.run()
     for directory in reversed([_change_directory(chdir), *pythonpath]):
         if not os.path.exists(directory):
             raise AppError(
@@ -139,11 +142,20 @@ def install_signal_handlers(drain: Callable[[], None]) -> None:
         signal.SIGQUIT: _take_no_notice,
         signal.SIGHUP: _take_no_notice,
     }
-    untouched = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
     for number, handler in handlers.items():
-        if signal.getsignal(number) in untouched:
+        if _is_untouched(signal.getsignal(number)):
             signal.signal(number, handler)
             _signal_handlers[number] = handler
+
+
+def _is_untouched(handler: object) -> bool:
+    """Whether the application has no handler of its own: ddtrace's would end the worker in the middle of its requests.
+
+    What that one does at a signal is done by ddtrace's function of `atexit`, when the requests have ended.
+    """
+    if handler in (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler):
+        return True
+    return str(getattr(handler, "__module__", "")).startswith("ddtrace.")
 
 
 def install_fork_hooks(before: Callable[[], None], in_child: Callable[[], None]) -> None:
