@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import struct
@@ -32,6 +33,7 @@ from tests.front.http2_frames import (
     frame,
 )
 from tests.server import Server
+from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,3 +294,19 @@ def test_settings_are_acknowledged(server: Server) -> None:
         assert values[3] == 100
         assert values[6] == 65536
         assert client.frames(until=SETTINGS)[-1].flags & ACK
+
+
+def test_the_application_and_the_log_know(serve: Serve, site: Path) -> None:
+    """Where the front turns a request into HTTP/1.1, whoever looks still sees what its client speaks, and only then."""
+    files = ("--static", f"/static/={site}/public", "--access-log", "on")
+    server = serve("environ_page:application", *files)
+    with Http2(server.address) as client:
+        client.request(1)
+        assert json.loads(client.answer(1).body)["SERVER_PROTOCOL"] == ["str", "HTTP/2.0"]
+        client.request(3, [field if field[0] != ":path" else (":path", "/static/css/a.css") for field in HELLO])
+        assert client.answer(3).status == 200
+    for target in ("/hello", "/static/css/a.css"):
+        server.log.wait_for(rf'"GET {target} HTTP/2\.0"')
+    page = json.loads(exchange(server.address, http_request(target="/one")).body)
+    assert page["SERVER_PROTOCOL"] == ["str", "HTTP/1.1"]
+    server.log.wait_for(r'"GET /one HTTP/1\.1"')

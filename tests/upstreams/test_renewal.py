@@ -203,3 +203,18 @@ def test_a_front_before_workers_takes_files(operated: Start, tmp_path: Path) -> 
     done = operator.run("reload")
     assert (done.returncode, "cannot open" in done.stderr) == (1, True), done.stderr
     assert exchange(address, http_request(target="/s/a.txt")).body == b"two"
+
+
+def test_bodies_stream_from_then_on(operated: Start) -> None:
+    """`stream-body` is a matter of each request: it needs no other start."""
+    with Server.start("streamed:application", "--stream-body", "--bind", "127.0.0.1:0") as upstream:
+        text = f'[front]\nupstream = "http://{upstream.address}"\n'
+        operator = operated(text)
+        operator.reload(f"{text}stream-body = true\n")
+        with Connection(operator.server.address, timeout=30) as client:
+            client.send(http_request("POST", "/lines", {"Content-Length": "8"}))
+            client.send(b"one\n")
+            client.read_head()
+            assert client.read_chunk() == b"one\n"
+            client.send(b"two\n")
+            assert (client.read_chunk(), client.read_chunk()) == (b"two\n", b"")

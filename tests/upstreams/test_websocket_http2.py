@@ -67,7 +67,7 @@ def test_messages_go_both_ways(front: Front, backend: str) -> None:
         tunnel.ping()
         tunnel.close()
         assert tunnel.has_ended, tunnel.reset
-    server.log.wait_for(r'"GET /chat\?room=1 HTTP/[12.]+" 200 ')
+    server.log.wait_for(r'"GET /chat\?room=1 HTTP/2\.0" 200 ')
 
 
 def test_over_tls(front: Front, backend: str, tmp_path: Path) -> None:

@@ -63,7 +63,6 @@ impl Settings {
             backlog: stays.backlog,
             socket_mode: stays.socket_mode,
             socket_owner: stays.socket_owner,
-            stream_body: stays.stream_body,
             temp_dir: stays.temp_dir,
             control_socket: stays.control_socket,
             admin_bind: stays.admin_bind,

@@ -25,7 +25,7 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
         peer: client_of(front, client, request).as_bytes(),
         method: request.method(),
         target: request.head.target.of(&request.bytes),
-        protocol: request.head.version.as_str().as_bytes(),
+        protocol: client.protocol(request).as_bytes(),
         status,
         bytes,
         duration,

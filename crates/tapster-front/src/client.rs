@@ -10,6 +10,7 @@ use tapster_http1::Head;
 
 use crate::admission::Counted;
 use crate::front::Front;
+use crate::receive::Request;
 use crate::rest::Wakers;
 use crate::stream::Stream;
 
@@ -43,7 +44,14 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(stream: Stream, local: Endpoint, peer: Endpoint, is_proxied: bool) -> Client {
-        let ends = Ends { local, peer, is_tls: false, was_introduced: false, variables: Vec::new() };
+        let ends = Ends {
+            local,
+            peer,
+            is_tls: false,
+            was_introduced: false,
+            speaks_http2: false,
+            variables: Vec::new(),
+        };
         Client { is_proxied, ..Client::on(stream, ends) }
     }
 
@@ -69,6 +77,11 @@ impl Client {
     /// What the streams of its connection need of it: its bytes, who it is, and what came.
     pub(crate) fn into_parts(self) -> (Stream, Ends, Vec<u8>) {
         (self.stream, self.ends, self.input)
+    }
+
+    /// The version that it speaks: a request of HTTP/2 is turned into one of HTTP/1.1 here.
+    pub(crate) fn protocol(&self, request: &Request) -> &'static str {
+        if self.ends.speaks_http2 { hop::HTTP2 } else { request.head.version.as_str() }
     }
 
     /// Whether it agreed on HTTP/2 when TLS began.
@@ -113,7 +126,8 @@ impl Client {
     /// Somebody that may said who it is.
     pub(crate) fn introduced(&mut self, ends: Option<(Endpoint, Endpoint)>, is_tls: bool) {
         if let Some((local, peer)) = ends {
-            self.ends = Ends { local, peer, is_tls, was_introduced: true, variables: Vec::new() };
+            self.ends =
+                Ends { local, peer, was_introduced: true, variables: Vec::new(), ..self.ends.clone() };
         }
         self.ends.is_tls = is_tls;
         self.is_proxied = false;

@@ -114,7 +114,7 @@ pub(crate) async fn serve(front: Rc<Front>, mut client: Client) {
     front.board.count(FrontCounter::Http2Connections);
     let (stream, ends, input) = client.into_parts();
     let shared = Rc::new(Shared {
-        ends,
+        ends: hop::Client { speaks_http2: true, ..ends },
         is_encrypted: stream.is_encrypted(),
         open: Cell::new(0),
         rests: Cell::new(Instant::now()),

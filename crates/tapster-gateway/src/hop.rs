@@ -8,6 +8,9 @@ use crate::{Endpoint, percent};
 /// The name of the field.
 pub const FIELD: &str = "Tapster-Client";
 
+/// What SERVER_PROTOCOL and the access log say of a request of HTTP/2, as nginx does.
+pub const HTTP2: &str = "HTTP/2.0";
+
 /// What a head may be longer by than the client's own: this field, the one that names the request, and Content-Length for a
 /// body that came in chunks.
 /// The certificate of a client is the most that it has to say.
@@ -30,6 +33,8 @@ pub struct Client {
     pub is_tls: bool,
     /// Both ends are what a PROXY header said.
     pub was_introduced: bool,
+    /// The client speaks HTTP/2, which the front turns into HTTP/1.1 for its workers.
+    pub speaks_http2: bool,
     /// What the application is told besides, by name: `SSL_PROTOCOL` and others. The names begin with `SSL_`, as no
     /// variable that a client makes does.
     pub variables: Vec<(Vec<u8>, Vec<u8>)>,
@@ -41,7 +46,7 @@ pub fn is_name(name: &[u8]) -> bool {
 }
 
 /// Appends the field with its line end: `Tapster-Client: http 192.0.2.1:4711 127.0.0.1:8000`, and ` proxy` where a
-/// PROXY header said so; then the variables, as ` NAME=value`, with escapes. Those that would make it longer than
+/// PROXY header said so, ` h2` for HTTP/2; then the variables, as ` NAME=value`, with escapes. Those that would make it longer than
 /// [`LONGEST`] are left out.
 pub fn write(out: &mut Vec<u8>, client: &Client) {
     let start = out.len();
@@ -52,6 +57,9 @@ pub fn write(out: &mut Vec<u8>, client: &Client) {
     endpoint(out, &client.local);
     if client.was_introduced {
         out.extend_from_slice(b" proxy");
+    }
+    if client.speaks_http2 {
+        out.extend_from_slice(b" h2");
     }
     for (name, value) in &client.variables {
         let before = out.len();
@@ -87,8 +95,9 @@ pub fn read(value: &[u8]) -> Option<Client> {
     let (peer, local) = (read_endpoint(words.next()?)?, read_endpoint(words.next()?)?);
     let mut words = words.peekable();
     let was_introduced = words.next_if_eq(&b"proxy".as_slice()).is_some();
+    let speaks_http2 = words.next_if_eq(&b"h2".as_slice()).is_some();
     let variables = words.map(variable).collect::<Option<Vec<_>>>()?;
-    Some(Client { local, peer, is_tls, was_introduced, variables })
+    Some(Client { local, peer, is_tls, was_introduced, speaks_http2, variables })
 }
 
 fn variable(word: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -134,13 +143,15 @@ mod tests {
             (unix(""), unix("/run/a b%41é.sock")),
         ];
         for (peer, local) in pairs {
-            for (is_tls, was_introduced) in [(false, false), (true, true)] {
+            for (is_tls, was_introduced, speaks_http2) in
+                [(false, false, false), (true, true, true), (true, false, true)]
+            {
                 let variables = match is_tls {
                     true => vec![(b"SSL_CLIENT_CERT".to_vec(), b"a b\n%=\xff".to_vec())],
                     false => Vec::new(),
                 };
-                let client =
-                    Client { local: local.clone(), peer: peer.clone(), is_tls, was_introduced, variables };
+                let (local, peer) = (local.clone(), peer.clone());
+                let client = Client { local, peer, is_tls, was_introduced, speaks_http2, variables };
                 let mut line = Vec::new();
                 write(&mut line, &client);
                 let value = line.strip_prefix(b"Tapster-Client: ").unwrap().strip_suffix(b"\r\n").unwrap();
@@ -160,6 +171,7 @@ mod tests {
             "http a b",
             "http unix: unix: x",
             "http unix: unix: PATH=x",
+            "http unix: unix: h2 proxy",
         ] {
             assert_eq!(read(value.as_bytes()), None, "{value}");
         }
@@ -170,7 +182,8 @@ mod tests {
         let unix = Endpoint::Unix("\u{1}".repeat(108));
         let variables = ["SSL_A", "SSL_B"].map(|name| (name.into(), vec![b'\n'; LONGEST / 4])).into();
         let (local, peer) = (unix.clone(), unix);
-        let client = Client { local, peer, is_tls: true, was_introduced: true, variables };
+        let client =
+            Client { local, peer, is_tls: true, was_introduced: true, speaks_http2: true, variables };
         let mut line = Vec::new();
         write(&mut line, &client);
         assert!(line.len() <= LONGEST - SPARE + 2);

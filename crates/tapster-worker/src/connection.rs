@@ -66,6 +66,8 @@ pub(crate) struct Facts {
     pub(crate) introduction: Introduction,
     /// The client spoke TLS with the proxy that introduced it.
     pub(crate) is_tls: bool,
+    /// The client speaks HTTP/2 with the front.
+    pub(crate) speaks_http2: bool,
     /// What the front said of the client of its last request here: most have the same.
     pub(crate) said: Box<[u8]>,
     /// What it said that the application is to see as it is: about TLS.

@@ -1,6 +1,6 @@
 //! A request head in HTTP/1 and the body that it announces.
 
-use tapster_gateway::{Body, Protocol, forwarded, from_http};
+use tapster_gateway::{Body, Name, Protocol, Variable, forwarded, from_http, hop};
 use tapster_http1::{BodyLength, ChunkedDecoder, Refusal, Version};
 
 use crate::body::BodyBuffer;
@@ -53,6 +53,9 @@ fn whole_head(
         from_http::refuse_underscores(head, buffer)?;
     }
     from_http::fill(&mut request.vars, head, buffer, &facts.connection)?;
+    if facts.speaks_http2 {
+        request.vars.set(Name::Known(Variable::ServerProtocol), hop::HTTP2.as_bytes());
+    }
     request.protocol = Protocol::Http;
     request.body = Body::Empty;
     policy.forwarded(facts, request);

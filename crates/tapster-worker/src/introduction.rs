@@ -60,7 +60,7 @@ pub(crate) fn take(
     if *facts.said == *said {
         return Ok(());
     }
-    let hop::Client { local, peer, is_tls, was_introduced, variables } =
+    let hop::Client { local, peer, is_tls, was_introduced, speaks_http2, variables } =
         hop::read(said).ok_or(Refusal::FieldValue)?;
     *facts = policy.facts(local.clone(), peer.clone(), Introduction::Each);
     if was_introduced {
@@ -68,6 +68,7 @@ pub(crate) fn take(
     }
     facts.introduction = Introduction::Each;
     facts.is_tls = is_tls;
+    facts.speaks_http2 = speaks_http2;
     facts.variables = variables;
     facts.said = said.into();
     Ok(())

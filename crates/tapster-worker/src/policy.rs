@@ -157,6 +157,7 @@ impl Policy {
         Facts {
             introduction,
             is_tls: false,
+            speaks_http2: false,
             said: Box::default(),
             variables: Vec::new(),
             may_speak_uwsgi: self.may_speak_uwsgi(&local, &peer),

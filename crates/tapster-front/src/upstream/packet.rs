@@ -33,8 +33,7 @@ pub(super) fn packet(
     let mut vars = Vars::default();
     from_http::fill(&mut vars, &head, text, &connection)
         .map_err(|refusal| wrong(refusal.status(), &refusal))?;
-    let version = request.head.version.as_str().as_bytes();
-    vars.set(Name::Known(Variable::ServerProtocol), version);
+    vars.set(Name::Known(Variable::ServerProtocol), client.protocol(request).as_bytes());
     // A uwsgi peer believes what it is told, so it is told what is believed here. Of the fields there is nothing else left.
     let trusts = |address| policy.is_proxy(address);
     let is_named = policy.belief(ends) == Belief::All;
