@@ -12,6 +12,7 @@ from tests.faults import ours
 from tests.faults.crowds import room_for_clients
 from tests.faults.kinds import OURS, Wish
 from tests.faults.play import fault
+from tests.kernel import wait_until_stopped
 from tests.steady import Clients, Pace, Wrong
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def full_queue(play: Play) -> None:
         workers = victim.workers()
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
+            wait_until_stopped(pid)
         with ExitStack() as stack:
             with suppress(OSError):
                 for _ in range(40):

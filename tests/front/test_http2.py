@@ -303,7 +303,9 @@ def test_the_application_and_the_log_know(serve: Serve, site: Path) -> None:
     with Http2(server.address) as client:
         client.request(1)
         assert json.loads(client.answer(1).body)["SERVER_PROTOCOL"] == ["str", "HTTP/2.0"]
-        client.request(3, [field if field[0] != ":path" else (":path", "/static/css/a.css") for field in HELLO])
+        client.request(
+            3, [field if field[0] != ":path" else (":path", "/static/css/a.css") for field in HELLO]
+        )
         assert client.answer(3).status == 200
     for target in ("/hello", "/static/css/a.css"):
         server.log.wait_for(rf'"GET {target} HTTP/2\.0"')
