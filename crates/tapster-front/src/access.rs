@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapster_observe::{AccessEvent, Details, FieldName, NoDetails};
 
@@ -28,6 +28,7 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
         protocol: client.protocol(request).as_bytes(),
         status,
         bytes,
+        ended: SystemTime::now(),
         duration,
         queued: Duration::ZERO,
         application: None,
@@ -61,6 +62,7 @@ pub(crate) fn note_refusal(
             protocol: b"",
             status,
             bytes,
+            ended: SystemTime::now(),
             duration: Duration::ZERO,
             queued: Duration::ZERO,
             application: None,

@@ -27,7 +27,12 @@ pub(crate) fn open(settings: &Settings) -> Result<Log, NoLog> {
         LogLevel::Info => Level::Info,
         LogLevel::Debug => Level::Debug,
     };
-    let mut options = LogOptions { level, access: filter(settings), ..LogOptions::default() };
+    let mut options = LogOptions {
+        level,
+        access: filter(settings),
+        process: tapster_sys::process::id,
+        ..LogOptions::default()
+    };
     match complete(settings, &mut options) {
         Ok(()) => Ok(Log::new(options)),
         Err((reason, is_usage)) => {

@@ -7,7 +7,7 @@ mod json;
 mod program;
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use field::FieldName;
 pub use filter::{AccessFilter, AccessMode, SLOW};
@@ -30,6 +30,8 @@ pub struct AccessEvent<'a> {
     pub status: u16,
     /// Bytes of the answer's body.
     pub bytes: u64,
+    /// When the answer ended.
+    pub ended: SystemTime,
     /// From the complete request to the answer.
     pub duration: Duration,
     /// How much of it the request waited for a thread.

@@ -10,8 +10,9 @@ use crate::line::{Record, Style};
 use crate::log::Stream;
 use crate::output::{Output, wait_until_writable};
 
-/// After a write, lines that are not urgent wait this long for company: one write for many lines.
-const GATHER: Duration = Duration::from_millis(5);
+/// After a write, lines that are not urgent wait this long for company: one write for many lines, and nobody is woken for
+/// them. The first line after a pause is written at once.
+const GATHER: Duration = Duration::from_millis(20);
 /// After the notice that lines were lost, the next one waits this long: somebody who reads nothing is not told ten times a second.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
 /// How often the writer looks for lines to one output while the other is blocked.
@@ -57,11 +58,11 @@ struct State {
 enum Writer {
     #[default]
     NotStarted,
-    /// Comes back for more by itself.
+    /// Comes back for more by itself, or was just woken for it.
     Working,
     /// Waits for any line.
     Idle,
-    /// Waits a little for more lines, unless one is urgent.
+    /// Waits a little for lines, unless one is urgent.
     Gathering,
 }
 
@@ -101,6 +102,10 @@ impl Queue {
         let many = waiting.len() > self.capacity / 2;
         state.urgent |= urgent || many;
         let wake = state.writer == Writer::Idle || state.writer == Writer::Gathering && state.urgent;
+        if wake {
+            // Once is enough, however long it takes to wake up.
+            state.writer = Writer::Working;
+        }
         drop(state);
         if wake {
             self.work.notify_one();
@@ -183,10 +188,16 @@ impl Queue {
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.in_hand = false;
+        self.tell_drained(&mut state);
+        if !state.urgent {
+            state.writer = Writer::Gathering;
+            let woken = self.work.wait_timeout_while(state, GATHER, |state| !state.urgent && !state.ends);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.tell_drained(&mut state);
+        }
         if state.is_idle() {
-            state.flushes = false;
-            self.drained.notify_all();
             state.writer = Writer::Idle;
+            state.urgent = false;
             let woken = self.work.wait_while(state, |state| state.is_idle() && !state.ends);
             state = woken.unwrap_or_else(PoisonError::into_inner);
             if state.is_idle() {
@@ -194,15 +205,19 @@ impl Queue {
                 self.drained.notify_all();
                 return state;
             }
-        } else if !state.urgent {
-            state.writer = Writer::Gathering;
-            let woken = self.work.wait_timeout_while(state, GATHER, |state| !state.urgent);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.writer = Writer::Working;
         state.urgent = false;
         state.in_hand = true;
         state
+    }
+
+    /// Wakes who waits for the end, if this is it.
+    fn tell_drained(&self, state: &mut State) {
+        if state.is_idle() {
+            state.flushes = false;
+            self.drained.notify_all();
+        }
     }
 
     /// Writes until all is written or blocked; says which outputs are blocked.

@@ -30,6 +30,9 @@ pub(crate) fn text(out: &mut impl Pieces, bytes: &[u8]) {
 /// backslash escaped. At most `limit` bytes are written, and `…` as `...` when something was left out.
 pub(crate) fn quoted(out: &mut impl Pieces, bytes: &[u8], limit: usize) {
     let mut room = limit.saturating_sub(3);
+    if bytes.len() <= room && is_all_plain(bytes) {
+        return out.piece(bytes);
+    }
     let mut rest = bytes;
     while let [byte, more @ ..] = rest {
         // Nearly all that is written is harmless.
@@ -46,15 +49,26 @@ pub(crate) fn quoted(out: &mut impl Pieces, bytes: &[u8], limit: usize) {
     }
 }
 
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
+/// Whether all bytes are plain. By sixteen at a time, without a branch for each: what is logged nearly always is.
+fn is_all_plain(bytes: &[u8]) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    blocks.iter().all(|block| all(block)) && all(rest)
 }
 
 /// Writes what stands between double quotes in JSON (RFC 8259 §7): UTF-8 as it is, but for control characters and those that
 /// [`text`] escapes too. Bytes that are no UTF-8 become the text `\xff`. At most `limit` bytes are written, and the rest
 /// is `...`.
 pub(crate) fn json(out: &mut Vec<u8>, bytes: &[u8], limit: usize) {
-    let end = out.len() + limit.saturating_sub(3);
+    let room = limit.saturating_sub(3);
+    if bytes.len() <= room && is_all_plain(bytes) {
+        return out.extend_from_slice(bytes);
+    }
+    let end = out.len() + room;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             let before = out.len();

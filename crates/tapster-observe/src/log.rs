@@ -39,6 +39,8 @@ pub struct LogOptions {
     pub requests: Output,
     /// How many bytes may wait for each output in a worker before lines are dropped.
     pub capacity: usize,
+    /// Tells the number of the process that asks; asked for every line.
+    pub process: fn() -> u32,
 }
 
 impl Default for LogOptions {
@@ -50,6 +52,7 @@ impl Default for LogOptions {
             messages: Output::Stderr,
             requests: Output::Stdout,
             capacity: 1024 * 1024,
+            process: std::process::id,
         }
     }
 }
@@ -92,7 +95,7 @@ impl Log {
         }
         Log::with_queue(options, board.clone(), worker, |options, style| {
             let queue = Queue::new(outputs(options), style, options.capacity, on_start, board);
-            Some((queue, std::process::id()))
+            Some((queue, (options.process)()))
         })
     }
 
@@ -185,7 +188,7 @@ impl Log {
         }
         with_record(|record| {
             let place = Place {
-                pid: std::process::id(),
+                pid: (self.shared.options.process)(),
                 worker: self.shared.worker,
                 board: self.shared.board.as_ref(),
             };
@@ -241,7 +244,7 @@ impl Log {
     /// does not exist and its lock may be held for ever.
     fn own_queue(&self) -> Option<&Arc<Queue>> {
         let (queue, owner) = self.shared.queue.as_ref()?;
-        (*owner == std::process::id()).then_some(queue)
+        (*owner == (self.shared.options.process)()).then_some(queue)
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tapster_observe::{
     AccessEvent, AccessFilter, AccessMode, Level, Log, LogOptions, NoDetails, Output, Scoreboard,
@@ -56,6 +56,7 @@ fn request(target: &[u8]) -> AccessEvent<'_> {
         protocol: b"HTTP/1.1",
         status: 200,
         bytes: 0,
+        ended: SystemTime::now(),
         duration: Duration::ZERO,
         referer: None,
         user_agent: None,
@@ -232,6 +233,32 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
     log.error(format_args!("seen"));
     let told = lines_until(reader, |line| line.contains("dropped"));
     assert!(told.last().unwrap().contains(" 3 log lines were dropped"), "{told:?}");
+}
+
+/// Also where the writer would be done with each before the next one comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_that_come_in_a_row_are_written_together() {
+    const LINES: usize = 50;
+    // One that reads it gets what was written at once, and no more.
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::DIRECT).unwrap();
+    let output = Output::Descriptor(Arc::new(writer));
+    let log = Log::new(options(output.clone(), output)).threaded(|| {}, None, None);
+    let began = Instant::now();
+    for _ in 0..LINES {
+        log.access(&request(b"/"));
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(log.flush(PATIENCE));
+    let most = began.elapsed().as_millis() / 10 + 3;
+    let (mut reader, mut lines, mut writes) = (File::from(reader), 0, 0);
+    while lines < LINES {
+        let mut bytes = [0; 8192];
+        let count = reader.read(&mut bytes).unwrap();
+        lines += bytes[..count].iter().filter(|byte| **byte == b'\n').count();
+        writes += 1;
+    }
+    assert!(writes <= most, "{writes} writes");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 fn main() {
     a_child_shares_memory_and_inboxes();
+    a_child_knows_its_own_number();
     a_child_dies_with_its_parent();
     signals_arrive_while_a_process_sleeps();
     a_blocked_signal_is_kept_for_the_child();
@@ -31,7 +32,7 @@ fn main() {
     a_program_that_cannot_start_says_why();
     nobody_becomes_root_again();
     a_sandbox_is_entered_whole_or_not_at_all();
-    println!("fork: 9 tests passed");
+    println!("fork: 10 tests passed");
 }
 
 /// Runs a closure in a child, which exits with its result.
@@ -70,6 +71,15 @@ fn a_child_shares_memory_and_inboxes() {
     let mut byte = [0];
     pipe_reader.0.read_exact(&mut byte).unwrap();
     assert_eq!(&byte, b"x");
+}
+
+fn a_child_knows_its_own_number() {
+    let signals = Signals::catch(&[Signal::Child]).unwrap();
+    let parent = process::id();
+    assert_eq!(parent, std::process::id());
+    let pid = child(|| i32::from(process::id() == parent || process::id() != std::process::id()));
+    assert_eq!(status_of(pid, &signals), Status::Exited(0));
+    assert_eq!(process::id(), parent);
 }
 
 /// The grandchild holds the write end of a pipe: the pipe's end shows its death.

@@ -1,7 +1,7 @@
 //! The line about a request that the application answered, if one is wanted: what is known of it, and where that is found.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapster_gateway::{Request, Variable};
 use tapster_observe::{AccessEvent, Details, FieldName};
@@ -31,6 +31,7 @@ pub(crate) fn note(
     head: &[u8],
     answer: &Answer,
     times: Times,
+    ended: SystemTime,
     thread: usize,
 ) {
     let vars = &request.vars;
@@ -41,6 +42,7 @@ pub(crate) fn note(
         protocol: vars.get(Variable::ServerProtocol).unwrap_or_default(),
         status: answer.status,
         bytes: answer.bytes,
+        ended,
         duration: times.whole(),
         queued: times.queued,
         application: Some(times.application),

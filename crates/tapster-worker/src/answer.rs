@@ -162,7 +162,8 @@ fn note(shared: &Shared, context: &mut Context, connection: &mut Connection, ans
     if shared.log.wants_access(answer.status, times.whole()) {
         // Idle connections own no memory.
         let head = std::mem::take(&mut connection.kept_head);
-        access::note(shared, request, &head, answer, times, usize::from(context.holder));
+        let ended = context.date.time(context.now);
+        access::note(shared, request, &head, answer, times, ended, usize::from(context.holder));
     }
     request.notes.said.clear();
 }

@@ -236,7 +236,7 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use proptest::prelude::*;
 
@@ -251,6 +251,7 @@ pub(super) mod tests {
             protocol: b"HTTP/1.1",
             status: 200,
             bytes: 12,
+            ended: SystemTime::now(),
             duration: Duration::from_micros(812),
             queued: Duration::from_micros(12),
             application: Some(Duration::from_micros(800)),

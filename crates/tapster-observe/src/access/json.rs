@@ -1,7 +1,5 @@
 //! A line of the access log as a JSON object (RFC 8259): numbers are numbers, times are seconds, what is not known is null.
 
-use std::time::SystemTime;
-
 use super::AccessEvent;
 use super::program::{Place, number, seconds};
 use crate::escape;
@@ -17,7 +15,7 @@ const VARIABLES: usize = 896;
 /// Appends the object.
 pub(super) fn write(out: &mut Vec<u8>, event: &AccessEvent<'_>, place: Place<'_>) {
     out.extend_from_slice(b"{\"time\":\"");
-    Timestamp::of(SystemTime::now()).write_iso(out);
+    Timestamp::of(event.ended).write_iso(out);
     out.push(b'"');
     text(out, "client", Some(event.peer), SHORT);
     text(out, "method", Some(event.method), SHORT);

@@ -144,12 +144,11 @@ impl Field {
             Field::Worker => write_or_dash(out, place.worker.map(|worker| worker as u64)),
             Field::Thread => write_or_dash(out, event.thread.map(|thread| thread as u64)),
             Field::Core => write_or_dash(out, event.thread.map(|thread| thread as u64 - 1)),
-            _ => self.write_time(out, duration),
+            _ => self.write_time(out, event.ended, duration),
         }
     }
 
-    fn write_time(self, out: &mut Vec<u8>, duration: Duration) {
-        let now = SystemTime::now();
+    fn write_time(self, out: &mut Vec<u8>, now: SystemTime, duration: Duration) {
         let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let began = || since(now).saturating_sub(duration);
         match self {
