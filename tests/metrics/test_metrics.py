@@ -105,10 +105,12 @@ def test_the_front_is_in_it_too(serve: Serve, tmp_path: Path) -> None:
     server = serve("plain:application", *ADMIN, "--static", f"/static={tmp_path}")
     assert exchange(server.address, http_request(target="/static/file.txt")).status == 200
     assert exchange(server.address, http_request()).status == 200
-    scrape = wait_for(
-        server, lambda scrape: scrape.sum("tapster_front_requests_total", **{"class": "2xx"}) == 2
-    )
-    assert scrape.sum("tapster_requests_total") == 1
+
+    def counted(scrape: Scrape) -> tuple[float, float]:
+        front = scrape.sum("tapster_front_requests_total", **{"class": "2xx"})
+        return front, scrape.sum("tapster_requests_total")
+
+    scrape = wait_for(server, lambda scrape: counted(scrape) == (2, 1))
     assert scrape.sum("tapster_front_response_body_bytes_total") > 4
 
 
