@@ -20,9 +20,10 @@ ARROWS: dict[str, set[str]] = {
     "worker": {"gateway", *LEAVES},
     "supervisor": {"config", "http1", "observe", "sys"},
     "watch": {"observe", "sys"},
+    "otlp": {"config", "observe", "sys"},
     "front": {"gateway", *LEAVES},
     "wsgi": {"gateway", "observe", "sys"},
-    "native": {"supervisor", "watch", "front", "worker", "wsgi", "gateway", *LEAVES},
+    "native": {"supervisor", "watch", "otlp", "front", "worker", "wsgi", "gateway", *LEAVES},
 }
 
 #: The crates that may know Python, and the one that may be async.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -10,10 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Callable, cast
 
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from tests.front.certificates import Pair
 
 
 @dataclass
@@ -26,13 +30,22 @@ class Span:
     parent: str
     attributes: dict[str, Any]
     resource: dict[str, Any] = field(default_factory=dict[str, Any])
+    kind: int = 0
+    began: int = 0
+    ended: int = 0
+    is_error: bool = False
 
 
 class Collector:
     """The server and what came so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, tls: Pair | None = None) -> None:
         self.spans: list[Span] = []
+        #: The points of the last report of each metric: attributes and value.
+        self.metrics: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        self.fields: dict[str, str] = {}
+        #: What everybody is answered.
+        self.status = 200
         self.requests: list[str] = []
         self.broken: list[str] = []
         self._changed = threading.Condition()
@@ -45,9 +58,12 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = collector.body_of(self)
-                collector.take(self.path, body)
+                status = collector.status
+                if status == 200:
+                    collector.fields = {name.lower(): value for name, value in self.headers.items()}
+                    collector.take(self.path, body)
                 content = b"{}" if self.path.startswith("/v0") else b""
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -61,9 +77,13 @@ class Collector:
             def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002
                 """Says nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://localhost:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def body_of(self, handler: BaseHTTPRequestHandler) -> bytes:
@@ -82,6 +102,8 @@ class Collector:
                 spans = _otlp(body)
             elif path == "/v0.4/traces":
                 spans = _datadog(body)
+            elif path == "/v1/metrics":
+                self.metrics.update(_metrics(body))
         except Exception as error:
             self.broken.append(f"{path}: {error!r}")
         with self._changed:
@@ -132,11 +154,28 @@ def _otlp(body: bytes) -> list[Span]:
             span.parent_span_id.hex(),
             _attributes(span.attributes),
             _attributes(resource.resource.attributes),
+            span.kind,
+            span.start_time_unix_nano,
+            span.end_time_unix_nano,
+            span.status.code == 2,
         )
         for resource in request.resource_spans
         for scope in resource.scope_spans
         for span in scope.spans
     ]
+
+
+def _metrics(body: bytes) -> dict[str, list[tuple[dict[str, Any], Any]]]:
+    request: Any = ExportMetricsServiceRequest.FromString(body)
+    return {
+        metric.name: [
+            (_attributes(point.attributes), getattr(point, "count", None) or getattr(point, "as_int", 0))
+            for point in getattr(metric, metric.WhichOneof("data")).data_points
+        ]
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -21,7 +21,8 @@ pub mod request_id;
 pub mod response;
 pub mod sampler;
 pub mod stacks;
-pub mod variable;
+pub mod trace;
+mod variable;
 pub mod vars;
 
 pub use app::{

@@ -93,13 +93,20 @@ impl RequestIds {
     /// The next id, in hexadecimal digits.
     pub fn draw(&mut self) -> [u8; DIGITS] {
         let mut text = [0; DIGITS];
-        for (counter, half) in self.0.iter_mut().zip(text.chunks_exact_mut(DIGITS / 2)) {
-            *counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            for (byte, pair) in mix(*counter).to_be_bytes().into_iter().zip(half.chunks_exact_mut(2)) {
-                pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            }
+        for (byte, pair) in self.draw_bytes().into_iter().zip(text.chunks_exact_mut(2)) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
         text
+    }
+
+    /// The next id, in bytes.
+    pub fn draw_bytes(&mut self) -> [u8; DIGITS / 2] {
+        let mut bytes = [0; DIGITS / 2];
+        for (counter, half) in self.0.iter_mut().zip(bytes.chunks_exact_mut(DIGITS / 4)) {
+            *counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            half.copy_from_slice(&mix(*counter).to_be_bytes());
+        }
+        bytes
     }
 }
 

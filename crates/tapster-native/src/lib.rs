@@ -18,6 +18,7 @@ mod listeners;
 mod log;
 mod opening;
 mod original;
+mod otlp;
 mod promotion;
 mod renewal;
 mod sandbox;

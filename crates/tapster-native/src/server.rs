@@ -9,13 +9,13 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tapster_config::Settings;
 use tapster_front::acme::Prepared;
-use tapster_observe::{Log, Scoreboard, front_words, meter_words, words_needed};
+use tapster_observe::{Log, Scoreboard, front_words, meter_words, span_words, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
 use tapster_supervisor::{
-    Fork, FrontRole, FrontStart, Observer, Outcome, Roles, Succession, Supervision, TemplateStart,
-    WatcherRole, WatcherStart, WorkerStart, slots_for,
+    ExporterRole, ExporterStart, Fork, FrontRole, FrontStart, Observer, Outcome, Roles, Succession,
+    Supervision, TemplateStart, WatcherRole, WatcherStart, WorkerStart, slots_for,
 };
 use tapster_sys::fork::Forked;
 use tapster_sys::memory::SharedWords;
@@ -31,7 +31,7 @@ use crate::log::NoLog;
 use crate::original::Granted;
 use crate::renewal::{Renewal, Source};
 use crate::{
-    development, django_static, front, host, identity, listeners, log, original, sandbox, start_lines,
+    development, django_static, front, host, identity, listeners, log, original, otlp, sandbox, start_lines,
     strength, template, worker,
 };
 
@@ -91,6 +91,7 @@ fn serve(
     let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
     development::prepare(&mut settings, log);
+    otlp::prepare(&mut settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     django_static::prepare(py, &mut settings, privileges.identity.as_ref(), &environment)?;
     front::prepare(&settings, log)?;
@@ -169,6 +170,9 @@ fn supervise(
     let Opened { clients: listeners, admin, stats } = sockets;
     let mut watch =
         setup.map(|setup| move |start: WatcherStart| development::watch(setup.clone(), start, log));
+    let mut export = otlp::target(settings)?
+        .map(|target| move |start: ExporterStart| otlp::export(target.clone(), start, log));
+    let exporter = export.as_mut().map(|role| role as ExporterRole<'_>);
     let watcher = watch.as_mut().map(|role| role as WatcherRole<'_>);
     let renew = renewal.clone();
     let mut stand = |start: FrontStart| front::run(&renew, acme.take(), start, log);
@@ -188,6 +192,7 @@ fn supervise(
         privileges,
         succession,
         watcher,
+        exporter,
         front,
         renewal: settings
             .has_front()
@@ -205,10 +210,13 @@ fn scoreboard(
     fronts: usize,
 ) -> Result<Scoreboard, Box<dyn std::error::Error>> {
     let meters = if settings.is_measured() { meter_words(slots, settings.threads) } else { 0 };
-    let words = words_needed(slots, settings.threads) + front_words(fronts) + meters;
+    let has_spans = settings.monitoring.otlp.has_spans();
+    let spans = if has_spans { span_words(slots, settings.threads) } else { 0 };
+    let words = words_needed(slots, settings.threads) + front_words(fronts) + meters + spans;
     let words = SharedWords::create("tapster-scoreboard", words)?;
     let board = Scoreboard::new(Arc::new(words), slots, settings.threads)?.with_fronts(fronts)?;
-    Ok(if meters > 0 { board.with_meters()? } else { board })
+    let board = if meters > 0 { board.with_meters()? } else { board };
+    Ok(if has_spans { board.with_spans()? } else { board })
 }
 
 /// How the supervisor forks.

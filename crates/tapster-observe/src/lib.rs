@@ -23,6 +23,7 @@ mod output;
 mod refusals;
 mod relay;
 pub mod scoreboard;
+mod spans;
 mod timestamp;
 mod worker_board;
 
@@ -40,5 +41,6 @@ pub use meters::WorkerMeters;
 pub use method::Method;
 pub use output::Output;
 pub use relay::Relay;
-pub use scoreboard::{Scoreboard, ScoreboardError, front_words, meter_words, words_needed};
+pub use scoreboard::{Scoreboard, ScoreboardError, front_words, meter_words, span_words, words_needed};
+pub use spans::{SpanRecord, SpanRing, Spans, Texts};
 pub use worker_board::{Lost, WorkerBoard, WorkerState};

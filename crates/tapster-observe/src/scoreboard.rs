@@ -20,14 +20,15 @@
 //!    11  first word of the fronts                 15  requests not run: their client was gone
 //!    12  words of a front                         16  requests that wait for a thread
 //!    13  first word of the meters, 0: none        17  log lines that were dropped
-//! 14…15 reserved                                 18  panics of the server that were caught
+//!    14  first word of the spans, 0: none
+//!    15  reserved                                 18  panics of the server that were caught
 //!                                               19  microseconds since the epoch at which
 //!                                                   its process began to serve
 //!                                            20…23  reserved
 //! ```
 //!
 //! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`. Behind those come the
-//! meters, if anybody is to read them: see `meter.rs`.
+//! meters, if anybody is to read them: see `meter.rs`. Behind all else come the spans, if anybody is to get them: see `spans.rs`.
 //!
 //! Workers start on a pair of cache lines of their own, threads on one of their own, so that no two writers share a line.
 
@@ -41,6 +42,7 @@ use crate::WorkerBoard;
 use crate::front_board::{FRONT_WORDS, FrontBoard};
 use crate::meter::Reading;
 use crate::meters::{self, WorkerMeters};
+use crate::spans::{self, Spans};
 
 /// First word of the memory: `TAPSTER` and a zero byte, read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
@@ -52,6 +54,7 @@ const BOOT_FAILURE: usize = 8;
 const MANY_WORKERS: usize = 9;
 const FRONTS: usize = 10;
 const METERS: usize = 13;
+const SPANS: usize = 14;
 
 /// Words before the first worker.
 pub(crate) const HEAD_WORDS: usize = 16;
@@ -80,6 +83,11 @@ pub const fn meter_words(workers: usize, threads: usize) -> usize {
     meters::words_of(workers, threads)
 }
 
+/// How many words more it takes with spans.
+pub const fn span_words(workers: usize, threads: usize) -> usize {
+    spans::words_of(workers, threads)
+}
+
 /// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
 const fn worker_stride(threads: usize) -> usize {
     (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(PAIR_WORDS)
@@ -94,6 +102,8 @@ pub struct Scoreboard {
     fronts: usize,
     /// Where the meters begin, if there are any.
     meters: Option<usize>,
+    /// Where the spans begin, if there are any.
+    spans: Option<usize>,
 }
 
 impl Scoreboard {
@@ -106,7 +116,7 @@ impl Scoreboard {
         }
         words[1].store(VERSION, Relaxed);
         words[0].store(MAGIC, Relaxed);
-        Ok(Scoreboard { words, workers, threads, fronts: 0, meters: None })
+        Ok(Scoreboard { words, workers, threads, fronts: 0, meters: None, spans: None })
     }
 
     /// The same with room for fronts, which takes [`front_words`] more.
@@ -127,6 +137,15 @@ impl Scoreboard {
         Ok(Scoreboard { meters: Some(first), ..self })
     }
 
+    /// The same with room for spans, which takes [`span_words`] more. They lie behind all else, so that comes first.
+    pub fn with_spans(self) -> Result<Scoreboard, ScoreboardError> {
+        let first = words_needed(self.workers, self.threads) + front_words(self.fronts);
+        let first = first + self.meters.map_or(0, |_| meter_words(self.workers, self.threads));
+        check_spans(&self.words, first, self.workers, self.threads)?;
+        self.words[SPANS].store(first as u64, Relaxed);
+        Ok(Scoreboard { spans: Some(first), ..self })
+    }
+
     /// Opens a scoreboard that [`Scoreboard::new`] made, in this process or another.
     pub fn open(words: Words) -> Result<Scoreboard, ScoreboardError> {
         let head = |place: usize| words.get(place).map_or(0, |word| word.load(Relaxed));
@@ -142,7 +161,9 @@ impl Scoreboard {
         check_fronts(&words, words_needed(workers, threads), fronts)?;
         let meters = Some(head(METERS) as usize).filter(|first| *first > 0);
         meters.map_or(Ok(()), |first| check_meters(&words, first, workers, threads))?;
-        Ok(Scoreboard { words, workers, threads, fronts, meters })
+        let spans = Some(head(SPANS) as usize).filter(|first| *first > 0);
+        spans.map_or(Ok(()), |first| check_spans(&words, first, workers, threads))?;
+        Ok(Scoreboard { words, workers, threads, fronts, meters, spans })
     }
 
     /// How many workers it has room for.
@@ -162,13 +183,19 @@ impl Scoreboard {
     pub fn worker(&self, slot: usize) -> WorkerBoard {
         assert!(slot < self.workers, "worker slot {slot} of a scoreboard for {}", self.workers);
         let first = HEAD_WORDS + slot * worker_stride(self.threads);
-        WorkerBoard::new(Arc::clone(&self.words), first, self.threads, self.meters(slot))
+        let spans = self.spans().map(|spans| (spans, slot));
+        WorkerBoard::new(Arc::clone(&self.words), first, self.threads, self.meters(slot), spans)
     }
 
     /// The meters of one worker; none where there are no meters, or no such worker.
     pub fn meters(&self, slot: usize) -> Option<WorkerMeters> {
         let start = self.meters.filter(|_| slot < self.workers)?;
         Some(WorkerMeters::new(Arc::clone(&self.words), start, slot, self.threads))
+    }
+
+    /// The spans of all workers; none where there are no spans.
+    pub fn spans(&self) -> Option<Spans> {
+        Some(Spans::new(Arc::clone(&self.words), self.spans?, self.workers, self.threads))
     }
 
     /// What all meters say together; none where there are none. It costs some microseconds a thread.
@@ -251,6 +278,19 @@ fn check_meters(
     threads: usize,
 ) -> Result<(), ScoreboardError> {
     let needed = meters::words_of(workers, threads).saturating_add(first);
+    match words.len() >= needed {
+        true => Ok(()),
+        false => Err(ScoreboardError::TooSmall { words: words.len(), needed }),
+    }
+}
+
+fn check_spans(
+    words: &[AtomicU64],
+    first: usize,
+    workers: usize,
+    threads: usize,
+) -> Result<(), ScoreboardError> {
+    let needed = spans::words_of(workers, threads).saturating_add(first);
     match words.len() >= needed {
         true => Ok(()),
         false => Err(ScoreboardError::TooSmall { words: words.len(), needed }),

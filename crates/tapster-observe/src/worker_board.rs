@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::meter::Meter;
 use crate::meters::WorkerMeters;
 use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words};
+use crate::spans::{SpanRing, Spans};
 
 const PID: usize = 0;
 const STATE: usize = 1;
@@ -80,6 +81,8 @@ pub struct WorkerBoard {
     first: usize,
     threads: usize,
     meters: Option<WorkerMeters>,
+    /// The spans of all workers, and which worker this is.
+    spans: Option<(Spans, usize)>,
 }
 
 impl WorkerBoard {
@@ -88,8 +91,9 @@ impl WorkerBoard {
         first: usize,
         threads: usize,
         meters: Option<WorkerMeters>,
+        spans: Option<(Spans, usize)>,
     ) -> WorkerBoard {
-        WorkerBoard { words, first, threads, meters }
+        WorkerBoard { words, first, threads, meters, spans }
     }
 
     /// What is measured of the worker besides, if anybody is to read it.
@@ -100,6 +104,12 @@ impl WorkerBoard {
     /// What is measured of one thread, if anybody is to read it.
     pub fn meter(&self, thread: usize) -> Option<Meter> {
         self.meters.as_ref()?.thread(thread)
+    }
+
+    /// Where one thread records what it answers, if anybody is to get it.
+    pub fn span_ring(&self, thread: usize) -> Option<SpanRing> {
+        let (spans, worker) = self.spans.as_ref()?;
+        spans.ring(*worker, thread)
     }
 
     /// Gives the slot to a new process, which is booting. What belongs to a process (connections, running requests)

@@ -25,6 +25,7 @@ use crate::channels::Channels;
 use crate::children::Children;
 use crate::control::Control;
 use crate::driver::upgrade::Upgrade;
+use crate::exporter::{Exporter, ExporterRole};
 use crate::front::{Front, FrontRole};
 use crate::handover::Succession;
 use crate::load::LoadWatch;
@@ -67,6 +68,8 @@ pub struct Supervision<'a> {
     pub succession: Succession,
     /// What the process does that watches the application's files. With it the fleet is one for development.
     pub watcher: Option<WatcherRole<'a>>,
+    /// What the process does that exports spans and metrics, if there is to be one.
+    pub exporter: Option<ExporterRole<'a>>,
     /// What the process does that stands before the workers, if clients are to come to one.
     pub front: Option<FrontRole<'a>>,
     /// Reads the configuration of the front anew, where there is one.
@@ -112,6 +115,7 @@ struct Driver<'a> {
     outbox: Outbox,
     touch: TouchFiles,
     watcher: Watcher<'a>,
+    exporter: Exporter<'a>,
     front: Front<'a>,
     /// Why the next reload is ordered, as far as it is known.
     cause: Option<String>,
@@ -169,6 +173,7 @@ impl<'a> Driver<'a> {
             privileges,
             succession,
             watcher,
+            exporter,
             front,
             renewal,
             observer,
@@ -215,6 +220,7 @@ impl<'a> Driver<'a> {
                 .drain_after(settings.drain_delay)
                 .for_development(is_for_development),
             watcher,
+            exporter: Exporter::new(exporter)?,
             front: Front::new(front),
             cause: None,
             templates: Templates::default(),
@@ -235,6 +241,9 @@ impl<'a> Driver<'a> {
         loop {
             if self.watcher.start(self.fork, &self.log) {
                 self.become_watcher();
+            }
+            if self.exporter.start(self.fork, &self.log) {
+                self.become_exporter();
             }
             if let Some(newborn) = self.front.start(self.fork, &self.log) {
                 self.become_front(newborn);
@@ -282,6 +291,7 @@ impl<'a> Driver<'a> {
             Action::Report(report) => self.report(report),
             Action::Finish(outcome) => {
                 self.close_listeners();
+                self.exporter.finish(&self.log);
                 self.control.part_from_probes(self.began);
                 self.control.remove();
                 return self.upgrade.finish(outcome).map_or(Done::Yes, Done::Finished);

@@ -19,6 +19,7 @@ use crate::respond::{Answer, Lines, Responder};
 use crate::routes::Route;
 use crate::serve::Context;
 use crate::token::View;
+use crate::trace;
 use crate::worker::Shared;
 
 /// Calls the application for the request in the scratch, which waited so long for a thread. Gives the connection back if it
@@ -52,6 +53,7 @@ pub(crate) fn answer(
         running.begin(&context.scratch.request.vars);
     }
     shared.board.begin(thread, shared.micros(start));
+    let span = trace::begin(shared, context, &connection, &exchange);
     let received = measure::begin(context);
     if inside.is_none() {
         wake_overseer(shared);
@@ -63,6 +65,7 @@ pub(crate) fn answer(
     context.now = Instant::now();
     let wall = context.now.saturating_duration_since(start);
     measure::end(context, &answer, queued, wall, received);
+    trace::end(context, span, &answer, Times { queued, application: wall });
     if look.counts {
         blocking.end(wall);
     }

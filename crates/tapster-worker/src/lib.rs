@@ -66,6 +66,7 @@ mod stacks;
 mod stopwatch;
 mod stream;
 mod token;
+mod trace;
 mod uwsgi;
 mod wedged;
 mod worker;

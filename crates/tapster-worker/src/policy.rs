@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tapster_config::{BindProtocol, EarlyHints, HeaderMap, Peers, ProxyProtocol, Settings};
 use tapster_gateway::proxy_header::{Ends, ProxyVersions};
+use tapster_gateway::trace::Sampler;
 use tapster_gateway::{Endpoint, Name, Request, RequestIdField, Scheme, Variable, Vars, forwarded, hop};
 
 use crate::connection::Facts;
@@ -84,12 +85,22 @@ pub(crate) struct Policy {
     pub(crate) early_hints: EarlyHints,
     /// The field that names requests, if they have names.
     pub(crate) request_id: Option<RequestIdField>,
+    /// Which requests have spans, if any.
+    pub(crate) sampler: Option<Sampler>,
     keep_alive: Duration,
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
     uwsgi_allow_from: Peers,
     pub(crate) proxy_versions: ProxyVersions,
     proxy_allow_from: Peers,
+}
+
+/// Which requests have spans; all that are in no trace which says otherwise, unless told so.
+fn sampler(settings: &Settings) -> Option<Sampler> {
+    let otlp = &settings.monitoring.otlp;
+    let all = Sampler { by_parent: true, millionths: 1_000_000 };
+    let told = otlp.sampler.map(|told| Sampler { by_parent: told.by_parent, millionths: told.millionths });
+    otlp.has_spans().then(|| told.unwrap_or(all))
 }
 
 impl Policy {
@@ -112,6 +123,7 @@ impl Policy {
             server_header: settings.server_header,
             early_hints: settings.early_hints,
             request_id: settings.request_id.as_deref().map(RequestIdField::new),
+            sampler: sampler(settings),
             keep_alive: settings.keep_alive,
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),

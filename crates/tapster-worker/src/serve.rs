@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tapster_observe::Meter;
+use tapster_observe::{Meter, SpanRing};
 
 use crate::burst::{self, Pace};
 use crate::connection::{Connection, Scratch};
@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) overseer: Option<Overseer>,
     /// Where the thread counts what is measured, if anybody is to read it.
     pub(crate) meter: Option<Meter>,
+    /// Where the thread records spans, if anybody is to get them.
+    pub(crate) spans: Option<SpanRing>,
     /// The time as of the last event; saves a clock call for each request.
     pub(crate) now: Instant,
 }
@@ -48,6 +50,7 @@ impl Context {
             at_hand: None,
             overseer: (holder == MONITOR).then(|| Overseer::new(shared)),
             meter: shared.board.meter(usize::from(holder)),
+            spans: shared.board.span_ring(usize::from(holder)),
             now: Instant::now(),
         }
     }

@@ -17,6 +17,53 @@ pub struct Monitoring {
     pub names: MetricNames,
     /// The statsd server that gets them.
     pub statsd: Statsd,
+    /// The collector of OpenTelemetry that gets them, and spans.
+    pub otlp: Otlp,
+}
+
+/// What is sent to a collector of OpenTelemetry, by OTLP over HTTP.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Otlp {
+    /// Whether anything is to be; none where that depends on there being an endpoint.
+    pub asked: Option<bool>,
+    /// Where the collector is: a URL without the paths of signals; none where the environment says it.
+    pub endpoint: Option<String>,
+    /// Header fields of every request to it.
+    pub headers: Vec<(String, String)>,
+    /// Which requests have spans; none where the environment says it.
+    pub sampler: Option<OtlpSampler>,
+    /// Whether requests have spans.
+    pub spans: bool,
+    /// Whether metrics are sent.
+    pub metrics: bool,
+    /// How often.
+    pub interval: Duration,
+}
+
+impl Otlp {
+    /// Whether anything is sent.
+    pub fn is_on(&self) -> bool {
+        self.asked.unwrap_or(self.endpoint.is_some())
+    }
+
+    /// Whether spans are recorded.
+    pub fn has_spans(&self) -> bool {
+        self.is_on() && self.spans
+    }
+
+    /// Whether metrics are sent.
+    pub fn has_metrics(&self) -> bool {
+        self.is_on() && self.metrics
+    }
+}
+
+/// Which requests have spans.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OtlpSampler {
+    /// Whether those that are part of a trace follow what it says.
+    pub by_parent: bool,
+    /// How many of a million others have.
+    pub millionths: u32,
 }
 
 /// Whose names metrics have.

@@ -25,6 +25,12 @@ fn defaults_are_those_of_the_design() {
                 interval: Duration::from_secs(10),
                 ..Statsd::default()
             },
+            otlp: tapster_config::Otlp {
+                spans: true,
+                metrics: true,
+                interval: Duration::from_secs(60),
+                ..tapster_config::Otlp::default()
+            },
             ..Monitoring::default()
         },
         tls: tapster_config::TlsSettings::default(),

@@ -59,15 +59,23 @@ impl Driver<'_> {
     pub(super) fn become_watcher(self) -> ! {
         let Driver { own_pid, watcher, alive: (alive, writer), privileges, log, .. } = self;
         drop((self.signals, writer, self.outbox, self.touch, self.control, self.listeners, self.channels));
-        drop(self.upgrade);
+        drop((self.upgrade, self.exporter));
         watcher.run(own_pid, alive, &privileges, &log)
+    }
+
+    /// In the child: drops what an exporter does not need, the listeners above all, and never comes back.
+    pub(super) fn become_exporter(self) -> ! {
+        let Driver { own_pid, exporter, board, alive, privileges, log, .. } = self;
+        drop((self.signals, alive, self.outbox, self.touch, self.control, self.listeners, self.channels));
+        drop((self.upgrade, self.templates, self.watcher, self.front));
+        exporter.run(own_pid, board, &privileges, &log)
     }
 
     /// In the child: drops what a front does not need and never comes back.
     pub(super) fn become_front(self, newborn: Newborn) -> ! {
         let Driver { front, listeners, board, channels, alive: (alive, writer), privileges, log, .. } = self;
         drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
-        drop(self.watcher);
+        drop((self.watcher, self.exporter));
         let supervisor = self.own_pid;
         let (privileges, log) = (&privileges, &log);
         front.run(newborn, Given { supervisor, alive, listeners, board, channels, privileges, log })
@@ -78,6 +86,7 @@ impl Driver<'_> {
         let Driver { roles, mut listeners, board, channels, alive: (alive, writer), privileges, log, .. } =
             self;
         drop((self.signals, writer, self.outbox, self.templates, self.touch, self.control, self.upgrade));
+        drop(self.exporter);
         let supervisor = self.own_pid;
         let modules = self.watcher.for_worker();
         let may_be_promoted = self.warmth.is_some();
@@ -137,6 +146,7 @@ impl Driver<'_> {
                 None if self.successor_ended(pid, status) => {}
                 // Files that it knew are named again by new workers.
                 None if self.watcher.has_ended(pid, status, &self.log) => self.obey(Command::Reload),
+                None if self.exporter.has_ended(pid, status, &self.log) => {}
                 None if self.front_ended(pid, status) => {}
                 None if self.template_ended(pid, status) => {}
                 None => self.log.debug(format_args!("process {pid}, a stranger, {status}")),

@@ -203,6 +203,7 @@ impl Driver<'_> {
     fn has_another_part(&self, pid: Pid) -> bool {
         self.templates.processes.iter().any(|process| process.pid == pid)
             || self.watcher.is(pid)
+            || self.exporter.is(pid)
             || self.upgrade.is_successor(pid)
     }
 

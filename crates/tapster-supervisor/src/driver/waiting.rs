@@ -113,6 +113,7 @@ impl Driver<'_> {
             self.touch.look_after(),
             self.upgrade.sleep(),
             self.front.sleep(),
+            self.exporter.sleep(),
             self.parting.sleep(Instant::now()),
             held_back.then_some(RETRY),
         ];

@@ -201,6 +201,7 @@ fn supervise(
         front: None,
         renewal: None,
         watcher: None,
+        exporter: None,
         observer: Box::new(|_, _| {}),
     };
     let mut forking = || {

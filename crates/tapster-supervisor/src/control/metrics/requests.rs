@@ -1,7 +1,7 @@
 //! Metrics of requests: what was answered, how long it took, what waits.
 
 use tapster_observe::exposition::{Family, Labels, Value};
-use tapster_observe::{Histogram, Method, Reading};
+use tapster_observe::{Histogram, Method, Reading, Spans};
 
 use super::super::protocol::Totals;
 use super::super::status;
@@ -16,7 +16,25 @@ pub fn families(scene: &Scene<'_>) -> Vec<Family> {
     let totals = status::totals(scene);
     families.extend(now(&totals));
     families.push(lost(&totals));
+    families.extend(spans(scene));
     families
+}
+
+/// Zero without `--otlp`.
+fn spans(scene: &Scene<'_>) -> [Family; 2] {
+    let spans = scene.board.spans();
+    let (no_room, not_sent) = spans.as_ref().map(Spans::dropped).unwrap_or_default();
+    let dropped = [("no_room", no_room), ("not_sent", not_sent)];
+    let dropped = dropped.map(|(reason, count)| (label("reason", reason), Value::Count(count)));
+    let exported = spans.map_or(0, |spans| spans.exported());
+    [
+        plain(counter("tapster_spans_exported", "Spans that the collector of --otlp took."), exported),
+        counter(
+            "tapster_spans_dropped",
+            "Spans that it did not get: their thread's ring had no room, or they could not be sent.",
+        )
+        .with_all(dropped),
+    ]
 }
 
 fn measured(reading: &Reading) -> Vec<Family> {
