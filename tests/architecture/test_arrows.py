@@ -19,11 +19,12 @@ ARROWS: dict[str, set[str]] = {
     "gateway": {"http1", "uwsgi"},
     "worker": {"gateway", *LEAVES},
     "supervisor": {"config", "http1", "observe", "sys"},
+    "top": {"config", "supervisor", "sys"},
     "watch": {"observe", "sys"},
     "otlp": {"config", "observe", "sys"},
     "front": {"gateway", *LEAVES},
     "wsgi": {"gateway", "observe", "sys"},
-    "native": {"supervisor", "watch", "otlp", "front", "worker", "wsgi", "gateway", *LEAVES},
+    "native": {"supervisor", "top", "watch", "otlp", "front", "worker", "wsgi", "gateway", *LEAVES},
 }
 
 #: The crates that may know Python, and the one that may be async.

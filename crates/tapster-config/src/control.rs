@@ -1,6 +1,7 @@
 //! The commands for a server that runs: `tapster status` and its like, from their arguments.
 
 pub(crate) mod profile;
+pub(crate) mod top;
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -15,6 +16,7 @@ use crate::settings::{BindPlace, ControlSocket};
 use crate::{environment, help};
 
 pub use profile::{ProfileFormat, ProfileOptions};
+pub use top::{TopOptions, TopOrder};
 
 /// What an operator wants from a running server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +38,8 @@ pub struct ControlCommand {
 pub enum Verb {
     /// Say how it is.
     Status,
+    /// Show how it is, again and again.
+    Top(TopOptions),
     /// Replace the workers; wait until that has ended.
     Reload,
     /// Stop; wait until it has.
@@ -65,8 +69,9 @@ pub(crate) struct Word {
 }
 
 /// The commands, in the order of the help.
-pub(crate) static WORDS: [Word; 9] = [
+pub(crate) static WORDS: [Word; 10] = [
     Word { word: "status", value: "", help: "Print the workers, counters and the last reload" },
+    Word { word: "top", value: "", help: "Watch workers, threads and requests on a screen, and act on them" },
     Word { word: "reload", value: "", help: "Replace the workers; fails when the new ones do not start" },
     Word { word: "stop", value: "", help: "Finish requests and stop; a second time at once" },
     Word { word: "scale", value: "NUMBER", help: "Have this many workers" },
@@ -107,6 +112,7 @@ struct Line {
     ready: bool,
     pid: Option<u32>,
     profile: ProfileOptions,
+    top: TopOptions,
     given: Layer,
 }
 
@@ -153,6 +159,10 @@ fn flags(word: &Word, arguments: &[String]) -> Result<Option<Line>, ConfigError>
                 let name = name.to_owned();
                 line.profile.set(&name, &mut parser)?;
             }
+            Arg::Long(name) if word.word == "top" && top::is_flag(name) => {
+                let name = name.to_owned();
+                line.top.set(&name, &mut parser)?;
+            }
             Arg::Short('o') if word.word == "profile" => line.profile.set("output", &mut parser)?,
             Arg::Long("ready") if word.word == "health" => line.ready = true,
             Arg::Long("pid") => {
@@ -195,6 +205,7 @@ fn verb(word: &Word, line: &Line) -> Result<Verb, ConfigError> {
     };
     Ok(match word.word {
         "status" => Verb::Status,
+        "top" => Verb::Top(line.top.clone()),
         "reload" => Verb::Reload,
         "stop" => Verb::Stop,
         "scale" => Verb::Scale(number(only, "scale", "the number of workers, at least 1")? as usize),

@@ -1,6 +1,6 @@
 //! `tapster --help` and `--help-all`, from the table: at most 80 columns.
 
-use crate::control::{WORDS, Word, profile};
+use crate::control::{WORDS, Word, profile, top};
 use crate::kind::Kind;
 use crate::option::{Fallback, Group, OptionSpec};
 use crate::options::OPTIONS;
@@ -84,6 +84,7 @@ pub(crate) fn control(word: &Word) -> String {
     let extra: &[_] = match *word {
         "health" => &[ready],
         "profile" => &profile::HELP,
+        "top" => &top::HELP,
         _ => &[],
     };
     extra.iter().copied().chain(rows).for_each(|(spelling, help)| text.push_str(&row(spelling, help)));

@@ -43,7 +43,7 @@ pub mod values;
 pub use acme::{AcmeChallenge, AcmeSettings};
 pub use caching::{CachePath, Caching};
 pub use compression::{COMPRESSED_TYPES, Compression, ContentCoding};
-pub use control::{ControlCommand, ProfileFormat, ProfileOptions, Verb};
+pub use control::{ControlCommand, ProfileFormat, ProfileOptions, TopOptions, TopOrder, Verb};
 pub use error::{ConfigError, Invalid};
 pub use error_page::{ErrorPage, Statuses};
 pub use field_rule::{FieldChange, FieldRule};

@@ -6,6 +6,7 @@ mod find;
 mod health;
 mod profile;
 mod show;
+mod top;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -37,6 +38,9 @@ pub(crate) fn run(command: &ControlCommand) -> i32 {
     let _kept = signal::set_default(&[Signal::Interrupt]);
     if let Verb::Health { ready } = command.verb {
         return finish(health::check(command, ready));
+    }
+    if let Verb::Top(options) = &command.verb {
+        return finish(top::run(command, options).map(|()| String::new()));
     }
     finish(find::server(command).and_then(|server| perform(command, server)))
 }
@@ -82,19 +86,15 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
             let line = ask_about(command, &mut server, &Request::Status, SOON)?;
             read(line, json, |status: Status| show::status(&status))
         }
-        Verb::Reload => {
-            let told = |Reloaded { seconds }| format!("reloaded in {}\n", show::seconds(seconds));
-            order(command, &mut server, &Request::Reload, None, told)
-                .map_err(|error| format!("not reloaded: {error}"))
-        }
+        Verb::Reload => order(command, &mut server, &Request::Reload, None, |told| reloaded(&told))
+            .map_err(|error| format!("not reloaded: {error}")),
         Verb::Stop => stop(command, &mut server),
         Verb::Scale(workers) => {
             let told = |Scaled { workers }| format!("from now on {}\n", show::count(workers, "worker"));
             order(command, &mut server, &Request::Scale { workers }, Some(SOON), told)
         }
         Verb::Recycle(worker) => {
-            let told = |Recycling { worker, pid }| format!("worker {worker} (pid {pid}) is being replaced\n");
-            order(command, &mut server, &Request::Recycle { worker }, Some(SOON), told)
+            order(command, &mut server, &Request::Recycle { worker }, Some(SOON), |told| recycled(&told))
         }
         Verb::Purge(ref what) => {
             let told = |Purging { fronts }| format!("{} told to forget\n", show::count(fronts, "front"));
@@ -111,7 +111,16 @@ fn perform(command: &ControlCommand, mut server: Connection) -> Said {
             if json { Ok(line) } else { profile::write(options, &said) }
         }
         Verb::Health { ready } => health::check(command, ready),
+        Verb::Top(ref options) => top::run(command, options).map(|()| String::new()),
     }
+}
+
+fn reloaded(told: &Reloaded) -> String {
+    format!("reloaded in {}\n", show::seconds(told.seconds))
+}
+
+fn recycled(Recycling { worker, pid }: &Recycling) -> String {
+    format!("worker {worker} (pid {pid}) is being replaced\n")
 }
 
 /// Orders, and puts the answer into words, or leaves it as it came. A server whose place another one has taken meanwhile

@@ -24,6 +24,7 @@ mod refusals;
 mod relay;
 pub mod scoreboard;
 mod spans;
+mod subject;
 mod timestamp;
 mod worker_board;
 
@@ -43,4 +44,5 @@ pub use output::Output;
 pub use relay::Relay;
 pub use scoreboard::{Scoreboard, ScoreboardError, front_words, meter_words, span_words, words_needed};
 pub use spans::{SpanRecord, SpanRing, Spans, Texts};
+pub use subject::Subject;
 pub use worker_board::{Lost, WorkerBoard, WorkerState};

@@ -1,11 +1,11 @@
-//! One thread's part of the meters: what it answered, how long that took, and what it serves now. Written by the thread alone,
+//! One thread's part of the meters: what it answered, and how long that took. Written by the thread alone,
 //! a few plain stores a request; read by the supervisor and by tools.
 //!
 //! The meters lie behind all else on the scoreboard, if anybody is to read them: for each worker the words below, then those of
 //! its threads. They count on when the process in a slot is another one.
 //!
 //! ```text
-//! word  worker (32 words)                     word  thread (256 words)
+//! word  worker (32 words)                     word  thread (240 words)
 //!    0  refusals of the server by status          0  durations of answers 1xx … 5xx: 5 histograms of 21 words
 //!                                               105  times in the queue: a histogram
 //!                                               126  times in the application: a histogram
@@ -14,11 +14,9 @@
 //!                                               169  bytes of the bodies of answers
 //!                                               170  answers by status and method: 64 + 5 words
 //!                                               239  reserved
-//!                                               240  what it serves: 16 words
 //! ```
 
 mod answers;
-mod subject;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -31,7 +29,6 @@ use crate::scoreboard::Words;
 use answers::ANSWER_WORDS;
 pub use answers::Status;
 pub(crate) use answers::class;
-use subject::SUBJECT_WORDS;
 
 const CLASSES: usize = 5;
 const QUEUE: usize = CLASSES * HISTOGRAM_WORDS;
@@ -40,12 +37,11 @@ const LOCK: usize = APP + HISTOGRAM_WORDS;
 const RECEIVED: usize = LOCK + HISTOGRAM_WORDS;
 const SENT: usize = RECEIVED + 1;
 const ANSWERS: usize = SENT + 1;
-const SUBJECT: usize = 240;
 
 /// Words of a thread's meter: pairs of cache lines of its own.
-pub(crate) const METER_WORDS: usize = SUBJECT + SUBJECT_WORDS;
+pub(crate) const METER_WORDS: usize = 240;
 
-const _: () = assert!(ANSWERS + ANSWER_WORDS <= SUBJECT && METER_WORDS.is_multiple_of(16));
+const _: () = assert!(ANSWERS + ANSWER_WORDS <= METER_WORDS && METER_WORDS.is_multiple_of(16));
 
 /// One answered request.
 #[derive(Clone, Copy, Debug)]
@@ -76,13 +72,7 @@ impl Meter {
         Meter { words, first }
     }
 
-    /// Says what the thread serves from now on. Only the thread itself, or whoever acts in its place, may call this and the
-    /// other writers.
-    pub fn begin(&self, method: &[u8], path: &[u8]) {
-        subject::write(&self.own()[SUBJECT..], [method, b" ", path]);
-    }
-
-    /// Counts an answer.
+    /// Counts an answer. Only the thread itself, or whoever acts in its place, may call this and the other writers.
     pub fn count(&self, answered: &Answered) {
         let own = self.own();
         let durations = class(answered.status) * HISTOGRAM_WORDS;
@@ -97,12 +87,6 @@ impl Meter {
     /// Counts how long the thread, back from waiting for events, waited for the interpreter's lock.
     pub fn waited_for_lock(&self, time: Duration) {
         observe(&self.own()[LOCK..RECEIVED], time);
-    }
-
-    /// What the thread serves, or served last: `GET /path`, without the query (it may hold secrets), cut where it is long. None
-    /// while it changes, and before its first request.
-    pub fn subject(&self) -> Option<Vec<u8>> {
-        subject::read(&self.own()[SUBJECT..])
     }
 
     /// What it counted.

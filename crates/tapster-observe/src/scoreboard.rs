@@ -27,6 +27,9 @@
 //!                                            20…23  reserved
 //! ```
 //!
+//! Behind the threads of a worker, from the next pair of cache lines on, stands what each of them serves: 32 words a thread, see
+//! `subject.rs`.
+//!
 //! Behind the last worker come the fronts, if there are any: their words are described in `front_board.rs`. Behind those come the
 //! meters, if anybody is to read them: see `meter.rs`. Behind all else come the spans, if anybody is to get them: see `spans.rs`.
 //!
@@ -43,6 +46,7 @@ use crate::front_board::{FRONT_WORDS, FrontBoard};
 use crate::meter::Reading;
 use crate::meters::{self, WorkerMeters};
 use crate::spans::{self, Spans};
+use crate::subject::SUBJECT_WORDS;
 
 /// First word of the memory: `TAPSTER` and a zero byte, read as a little-endian number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"TAPSTER\0");
@@ -88,8 +92,13 @@ pub const fn span_words(workers: usize, threads: usize) -> usize {
     spans::words_of(workers, threads)
 }
 
-/// Words from one worker to the next, rounded up so that each starts on a pair of cache lines.
+/// Words from one worker to the next: each starts on a pair of cache lines.
 const fn worker_stride(threads: usize) -> usize {
+    subjects_of(threads) + threads * SUBJECT_WORDS
+}
+
+/// Words from the first of a worker to what its threads serve.
+pub(crate) const fn subjects_of(threads: usize) -> usize {
     (WORKER_WORDS + threads * THREAD_WORDS).next_multiple_of(PAIR_WORDS)
 }
 
@@ -251,7 +260,9 @@ impl fmt::Debug for Scoreboard {
 }
 
 fn check_size(words: &[AtomicU64], workers: usize, threads: usize) -> Result<(), ScoreboardError> {
-    let per_worker = threads.checked_mul(THREAD_WORDS).and_then(|words| words.checked_add(2 * WORKER_WORDS));
+    let per_worker = threads
+        .checked_mul(THREAD_WORDS + SUBJECT_WORDS)
+        .and_then(|words| words.checked_add(2 * WORKER_WORDS));
     let needed = match per_worker.and_then(|words| words.checked_mul(workers)) {
         Some(_) => words_needed(workers, threads),
         None => usize::MAX,

@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::meter::Meter;
 use crate::meters::WorkerMeters;
-use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words};
+use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words, subjects_of};
 use crate::spans::{SpanRing, Spans};
+use crate::subject::{self, SUBJECT_WORDS, Subject};
 
 const PID: usize = 0;
 const STATE: usize = 1;
@@ -156,6 +157,19 @@ impl WorkerBoard {
     /// When the process in this slot, or the last one, began to serve, in microseconds since the epoch; none before the first.
     pub fn began(&self) -> Option<u64> {
         Some(self.worker()[BEGAN].load(Relaxed)).filter(|micros| *micros > 0)
+    }
+
+    /// Says what a thread serves from now on: to be called before [`WorkerBoard::begin`], by the same.
+    #[inline]
+    pub fn set_subject(&self, thread: usize, method: &[u8], path: &[u8], id: &[u8]) {
+        if let Some(words) = self.subject_words(thread) {
+            subject::write(words, method, path, id);
+        }
+    }
+
+    /// What a thread serves, or served last; none while that changes, and before its first request.
+    pub fn subject(&self, thread: usize) -> Option<Subject> {
+        subject::read(self.subject_words(thread)?)
     }
 
     /// Says that a thread begins a request, so many microseconds after its worker began. Only the thread itself, or
@@ -323,6 +337,15 @@ impl WorkerBoard {
 
     fn thread_words(&self) -> impl Iterator<Item = &[AtomicU64; THREAD_WORDS]> {
         (0..self.threads).filter_map(|thread| self.thread(thread))
+    }
+
+    #[inline]
+    fn subject_words(&self, thread: usize) -> Option<&[AtomicU64; SUBJECT_WORDS]> {
+        if thread >= self.threads {
+            return None;
+        }
+        let first = self.first + subjects_of(self.threads) + thread * SUBJECT_WORDS;
+        self.words.get(first..)?.first_chunk()
     }
 
     #[inline]

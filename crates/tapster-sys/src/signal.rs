@@ -140,6 +140,19 @@ pub fn raise_in_this_thread(number: i32) -> io::Result<()> {
     raised
 }
 
+/// Stops this process as Ctrl-Z does where nothing keeps it from that. Returns when something wakes it.
+///
+/// # Errors
+/// The system's.
+pub fn stop_this_process() -> io::Result<()> {
+    // SAFETY: `raise` touches no memory of this process. It stops the calling thread before it returns, which a signal to the
+    // process would not.
+    match unsafe { libc::raise(libc::SIGTSTP) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 fn change_mask(how: i32, fill: impl FnOnce(&mut libc::sigset_t)) -> io::Result<()> {
     let mut set = empty_set();
     fill(&mut set);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
-use tapster_gateway::{Body, Variable};
+use tapster_gateway::{Body, Variable, Vars};
 use tapster_observe::about_request;
 use tapster_sys::thread::Usage;
 
@@ -17,6 +17,7 @@ use crate::incoming::Incoming;
 use crate::measure;
 use crate::respond::{Answer, Lines, Responder};
 use crate::routes::Route;
+use crate::running::path;
 use crate::serve::Context;
 use crate::token::View;
 use crate::trace;
@@ -50,8 +51,9 @@ pub(crate) fn answer(
     }
     let thread = usize::from(context.holder);
     if let Some(running) = shared.running.get(thread) {
-        running.begin(&context.scratch.request.vars);
+        running.begin();
     }
+    say(shared, thread, &context.scratch.request.vars);
     shared.board.begin(thread, shared.micros(start));
     let span = trace::begin(shared, context, &connection, &exchange);
     let received = measure::begin(context);
@@ -89,6 +91,13 @@ pub(crate) fn answer(
     }
     burst::keep(shared, context, connection);
     None
+}
+
+/// Says on the scoreboard what the thread serves: for the monitor's log, and for whoever looks.
+fn say(shared: &Shared, thread: usize, vars: &Vars) {
+    let method = vars.get(Variable::RequestMethod).unwrap_or(b"?");
+    let id = vars.get(Variable::TapsterRequestId).unwrap_or_default();
+    shared.board.set_subject(thread, method, path(vars), id);
 }
 
 /// The monitor may be asleep while the leader waits for events: then it did not see this call begin.

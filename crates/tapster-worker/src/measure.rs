@@ -7,17 +7,11 @@ use tapster_gateway::Variable;
 use tapster_observe::{Answered, Method};
 
 use crate::respond::Answer;
-use crate::running;
 use crate::serve::Context;
 
-/// Says what the thread serves. Gives the bytes of the request's body, which the application is about to take; 0 where only
-/// its end will tell.
+/// Bytes of the request's body, which the application is about to take; 0 where only its end will tell, or nobody asks.
 pub(crate) fn begin(context: &Context) -> u64 {
-    let Some(meter) = &context.meter else { return 0 };
-    let request = &context.scratch.request;
-    let method = request.vars.get(Variable::RequestMethod).unwrap_or(b"?");
-    meter.begin(method, running::path(&request.vars));
-    request.body.len().unwrap_or(0)
+    context.meter.as_ref().and_then(|_| context.scratch.request.body.len()).unwrap_or(0)
 }
 
 /// Counts the request.

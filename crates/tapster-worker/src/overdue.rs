@@ -151,14 +151,15 @@ impl Shared<'_> {
         Duration::from_micros(self.micros(now).saturating_sub(since))
     }
 
-    fn subject_of(&self, thread: usize) -> String {
-        let subject = self.running.get(thread).and_then(|running| running.subject());
-        subject.unwrap_or_else(|| "a request".to_owned())
+    /// What a thread serves, in words.
+    pub(crate) fn subject_of(&self, thread: usize) -> String {
+        let subject = self.board.subject(thread);
+        subject.map_or_else(|| "a request".to_owned(), |subject| subject.text.escape_ascii().to_string())
     }
 
     /// What names the request of a thread, if anything does.
     fn id_of(&self, thread: usize) -> Vec<u8> {
-        self.running.get(thread).and_then(|running| running.id()).unwrap_or_default()
+        self.board.subject(thread).unwrap_or_default().id
     }
 
     /// How long the request of a thread has run, in words.

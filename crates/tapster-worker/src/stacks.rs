@@ -36,13 +36,13 @@ impl Shared<'_> {
     pub(crate) fn pool(&self) -> Pool {
         let now = self.micros(Instant::now());
         let mut pool = Pool::default();
-        for (index, running) in self.running.iter().enumerate() {
-            let Some(watched) = self.watched[index].get() else { continue };
+        for (index, watched) in self.watched.iter().enumerate() {
+            let Some(watched) = watched.get() else { continue };
             let what = match self.board.started_micros(index) {
                 Some(since) => {
                     pool.busy += 1;
                     let seconds = now.saturating_sub(since) as f64 / 1e6;
-                    let subject = running.subject().unwrap_or_else(|| "a request".to_owned());
+                    let subject = self.subject_of(index);
                     let natively = watched.whereabouts();
                     let natively = natively.map(|where_| format!("; natively {where_}")).unwrap_or_default();
                     format!("in {subject} for {seconds:.1} s{natively}")

@@ -1,6 +1,10 @@
 //! The commands for a running server.
 
-use tapster_config::{BindPlace, Command, ControlCommand, ControlSocket, ProfileOptions, Verb};
+use std::time::Duration;
+
+use tapster_config::{
+    BindPlace, Command, ControlCommand, ControlSocket, ProfileOptions, TopOptions, TopOrder, Verb,
+};
 
 use crate::sources::run;
 
@@ -26,6 +30,16 @@ fn each_command_is_told_from_the_others_and_from_an_application() {
         ("tapster purge HTTPS://A.test/Path", Verb::Purge("https://a.test/Path".to_owned())),
         ("tapster purge /css/*", Verb::Purge("/css/*".to_owned())),
         ("tapster stacks", Verb::Stacks),
+        ("tapster top", Verb::Top(TopOptions::default())),
+        (
+            "tapster top --interval 500ms --sort memory --count 3 --plain",
+            Verb::Top(TopOptions {
+                interval: Duration::from_millis(500),
+                order: TopOrder::Memory,
+                count: Some(3),
+                plain: true,
+            }),
+        ),
         ("tapster profile", Verb::Profile(ProfileOptions::default())),
         (
             "tapster profile --seconds 5 --clock cpu -o a.json",

@@ -47,6 +47,11 @@ impl Connection {
         Ok(Connection { path: path.to_owned(), stream: BufReader::new(stream) })
     }
 
+    /// Where the server listens.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Sends a request and waits for the line of its answer, for so long at most.
     pub(super) fn ask(
         &mut self,

@@ -5,6 +5,9 @@ use std::fmt::Write;
 use tapster_supervisor::control::protocol::{
     CacheStatus, Collected, FrontStatus, HostStatus, LastReload, Status, WorkerStatus, WorkerText,
 };
+use tapster_top::words::duration;
+
+pub(super) use tapster_top::words::count;
 
 /// Everything about a server.
 pub(super) fn status(status: &Status) -> String {
@@ -215,23 +218,7 @@ pub(super) fn stacks(stacks: &Collected) -> String {
     text
 }
 
-/// A number with its noun.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
 /// A short time.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.0} s") }
-}
-
-/// A long time, in its two largest units.
-fn duration(seconds: f64) -> String {
-    let whole = seconds as u64;
-    match (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60, whole % 60) {
-        (0, 0, 0, seconds) => format!("{seconds} s"),
-        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
-        (days, hours, _, _) => format!("{days} d {hours} h"),
-    }
 }

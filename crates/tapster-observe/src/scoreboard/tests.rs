@@ -42,6 +42,23 @@ fn a_request_is_seen_while_it_runs_and_counted_when_it_ended() {
 }
 
 #[test]
+fn what_threads_serve_is_theirs_alone() {
+    let board = board(2, 3);
+    for (slot, thread, id) in [(0, 0, "a"), (0, 2, "b"), (1, 0, ""), (1, 2, "c")] {
+        board.worker(slot).set_subject(thread, b"GET", &[b'/'; 200], id.as_bytes());
+        board.worker(slot).begin(thread, 1);
+    }
+    let worker = board.worker(0);
+    worker.set_subject(3, b"GET", b"/", b"a thread that is not there");
+    worker.set_subject(1, b"POST", b"/here", b"id");
+    let subject = worker.subject(1).unwrap();
+    assert_eq!((&*subject.text, &*subject.id), (&b"POST /here"[..], &b"id"[..]));
+    assert_eq!((worker.subject(2).unwrap().id, board.worker(1).subject(1)), (b"b".to_vec(), None));
+    assert_eq!((worker.busy_threads(), board.worker(1).busy_threads()), (2, 2));
+    assert_eq!(worker.statuses(), [0; 5]);
+}
+
+#[test]
 fn lost_requests_are_counted_by_reason_and_for_the_slot() {
     let worker = board(1, 1).worker(0);
     worker.count_lost(Lost::TimedOut);
@@ -143,14 +160,12 @@ fn meters_count_on_when_a_worker_is_another_process() {
         board.worker(slot).reset(1);
         let meters = board.meters(slot).unwrap();
         let meter = meters.thread(1).unwrap();
-        meter.begin(b"POST", b"/here");
         meter.count(&answered);
         meter.waited_for_lock(Duration::from_micros(300));
         board.worker(slot).refused(408);
         board.worker(slot).refused(418);
         board.worker(slot).set_state(WorkerState::Gone);
         board.worker(slot).reset(2);
-        assert_eq!(meter.subject().unwrap(), b"POST /here");
     }
     let opened = Scoreboard::open(words.clone()).unwrap();
     let all = opened.read_meters().unwrap();

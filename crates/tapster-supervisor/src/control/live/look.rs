@@ -44,15 +44,15 @@ fn running(board: &Scoreboard, now: u64) -> Vec<Running> {
         for thread in 0..board.threads() {
             let Some(began) = worker.started_micros(thread) else { continue };
             let since = worker.began().unwrap_or(now).saturating_add(began);
-            let subject = worker.meter(thread).and_then(|meter| meter.subject()).unwrap_or_default();
-            let (method, target) = parts(&subject);
+            let subject = worker.subject(thread).unwrap_or_default();
+            let (method, target) = parts(&subject.text);
             all.push(Running {
                 worker: slot + 1,
                 thread: thread + 1,
                 method,
                 target,
                 seconds: now.saturating_sub(since) as f64 / 1e6,
-                request_id: None,
+                request_id: Some(printable(&subject.id)).filter(|id| !id.is_empty()),
             });
         }
     }
@@ -64,8 +64,11 @@ fn running(board: &Scoreboard, now: u64) -> Vec<Running> {
 fn parts(subject: &[u8]) -> (String, String) {
     let space = subject.iter().position(|byte| *byte == b' ').unwrap_or(subject.len());
     let (method, target) = subject.split_at(space);
-    let printable = |bytes: &[u8]| bytes.escape_ascii().to_string();
     (printable(method), printable(target.strip_prefix(b" ").unwrap_or(target)))
+}
+
+fn printable(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
 }
 
 #[cfg(test)]
@@ -99,24 +102,28 @@ mod tests {
     fn what_runs_is_listed_with_the_longest_first() {
         let board = board(2, 2);
         assert_eq!(running(&board, 9), []);
-        for (slot, thread, began, path) in [(0, 1, 500_000, "/a"), (1, 0, 100_000, "/b c\x1b")] {
+        for (slot, thread, began, path, id) in [(0, 1, 500_000, "/a", ""), (1, 0, 100_000, "/b c\x1b", "4f")]
+        {
             let worker = board.worker(slot);
             worker.reset(10);
             worker.set_began(7_000_000);
-            worker.meter(thread).unwrap().begin(b"GET", path.as_bytes());
+            worker.set_subject(thread, b"GET", path.as_bytes(), id.as_bytes());
             worker.begin(thread, began);
         }
-        let row = |worker, thread, target: &str, seconds| Running {
+        let row = |worker, thread, target: &str, seconds, id: Option<&str>| Running {
             worker,
             thread,
             method: "GET".to_owned(),
             target: target.to_owned(),
             seconds,
-            request_id: None,
+            request_id: id.map(str::to_owned),
         };
-        assert_eq!(running(&board, 8_000_000), [row(2, 1, "/b c\\x1b", 0.9), row(1, 2, "/a", 0.5)]);
+        assert_eq!(
+            running(&board, 8_000_000),
+            [row(2, 1, "/b c\\x1b", 0.9, Some("4f")), row(1, 2, "/a", 0.5, None)]
+        );
         board.worker(1).end(0, 200);
-        assert_eq!(running(&board, 7_000_000), [row(1, 2, "/a", 0.0)], "a clock that was set back");
+        assert_eq!(running(&board, 7_000_000), [row(1, 2, "/a", 0.0, None)], "a clock that was set back");
     }
 
     #[test]

@@ -194,7 +194,8 @@ impl Span<'_> {
         let others = [(before.supervisor, after.supervisor), (front(before), front(after))];
         let others = others.into_iter().filter_map(|(before, after)| self.percent(before.cpu, after.cpu));
         let workers = after.status.workers.iter().filter_map(|worker| self.worker(worker).cpu);
-        others.chain(workers).sum()
+        // The sum of nothing would be below zero.
+        others.chain(workers).fold(0.0, |all, one| all + one)
     }
 
     fn percent(&self, before: Option<f64>, after: Option<f64>) -> Option<f64> {

@@ -205,7 +205,7 @@ fn core(board: &WorkerBoard, thread: usize) -> Option<Core> {
     let meter = board.meter(thread)?;
     let began = board.started_micros(thread);
     let epoch = began.zip(board.began()).map(|(began, epoch)| began + epoch);
-    let subject = began.and_then(|_| meter.subject()).unwrap_or_default();
+    let subject = began.and_then(|_| board.subject(thread)).unwrap_or_default();
     Some(Core {
         id: thread,
         requests: meter.read().requests(),
@@ -215,7 +215,7 @@ fn core(board: &WorkerBoard, thread: usize) -> Option<Core> {
         write_errors: 0,
         read_errors: 0,
         in_request: u8::from(began.is_some()),
-        vars: vars(&subject),
+        vars: vars(&subject.text),
         req_info: RequestInfo { request_start: epoch.map(|micros| micros / 1_000_000) },
     })
 }
