@@ -1,6 +1,8 @@
 //! `tapster top`: follows a server that runs, on the screen of a terminal, or as text where there is none. Run by the
 //! operator's process; how the server is reached is the caller's part ([`Server`]).
 
+#![forbid(unsafe_code)]
+
 mod columns;
 mod fetch;
 mod header;
