@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 APPS = Path(__file__).resolve().parent / "apps"
 REPOSITORY = APPS.parent.parent
-READY = r"\] (all \d+ workers )?ready after"
+READY = r"(\] |\"message\":\")(all \d+ workers )?ready after"
 LISTENING = r"\blistening on\b"
 
 #: Every server that runs now: what a failing test is shown, and what is checked after each test.
@@ -134,7 +134,7 @@ class Server:
         """Waits for the line that says so and reads the addresses from the lines before it."""
         self.log.wait_for(READY, timeout=timeout)
         # Written by a worker, so it may come a little after the supervisor's line.
-        self.log.wait_for(r"\] serving ", timeout=timeout)
+        self.log.wait_for(r"(\] |\"message\":\")serving ", timeout=timeout)
         self.wait_addresses()
 
     def wait_addresses(self) -> None:

@@ -189,7 +189,7 @@ def test_log_lines_name_the_request(options: tuple[str, ...]) -> None:
     limit = ("--request-timeout", "500ms")
     with Server.start("answers:application", "--request-id", "on", *options) as server:
         exchange(server.address, http_request(target="/raise", fields={"X-Request-ID": "that-one"}))
-        server.log.wait_for(r"\[error\] GET /raise .*\(request that-one\)")
+        server.log.wait_for(r"\[error\] TAP0301 GET /raise .*\(request that-one\)")
     with Server.start("stuck:application", "--request-id", "on", *limit, *options) as server:
         late = exchange(server.address, http_request(target="/sleep", fields={"X-Request-ID": "late-one"}))
         assert (late.status, late.get("X-Request-ID")) == (504, "late-one")

@@ -29,7 +29,7 @@ use crate::kind::Kind;
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::settings::{
     AccessLogSettings, Balance, BalanceKey, BindProtocol, ControlSocket, Count, EarlyHints, HeaderMap,
-    LogLevel, Passing, Peers, ProxyProtocol, Sandbox, Settings,
+    LogFormat, LogLevel, Passing, Peers, ProxyProtocol, Sandbox, Settings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -129,6 +129,8 @@ pub(crate) fn blank() -> Settings {
         pythonpath: Vec::new(),
         env: Vec::new(),
         log_level: LogLevel::Error,
+        log_format: LogFormat::Text,
+        log_repeats: 0,
         log_file: None,
         access_log: AccessLogSettings::blank(),
         request_id: None,

@@ -55,6 +55,8 @@ impl Settings {
             pythonpath: stays.pythonpath,
             env: stays.env,
             log_level: stays.log_level,
+            log_format: stays.log_format,
+            log_repeats: stays.log_repeats,
             log_file: stays.log_file,
             access_log: stays.access_log,
             graceful_timeout: stays.graceful_timeout,

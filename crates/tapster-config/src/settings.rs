@@ -89,6 +89,10 @@ pub struct Settings {
     pub env: Vec<(String, String)>,
     /// The least important level that is logged.
     pub log_level: LogLevel,
+    /// What messages look like.
+    pub log_format: LogFormat,
+    /// How often the same error is logged in ten seconds; 0 is without end.
+    pub log_repeats: u32,
     /// The file that the log is added to; none means the standard streams.
     pub log_file: Option<PathBuf>,
     /// What is logged of requests.

@@ -80,7 +80,7 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
         "use a container, or systemd's ProtectSystem= and ReadWritePaths= (docs/deployment.md)",
     ),
     (
-        &["access-logformat", "log-format", "logformat", "access-log-fmt"],
+        &["access-logformat", "logformat", "access-log-fmt"],
         "write --access-log-format FORMAT; uWSGI's %(addr) and gunicorn's %(h)s are known",
     ),
     (&["req-logger", "log-req"], "write --access-logfile DESTINATION"),

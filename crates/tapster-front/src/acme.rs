@@ -15,6 +15,7 @@ mod store;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tapster_observe::Incident;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -158,7 +159,10 @@ async fn turn(front: &Rc<Front>, acme: &Acme, domains: &mut [Domain]) -> Duratio
         Ok(Some(lock)) => lock,
         Ok(None) => return LOOK_SOON,
         Err(error) => {
-            front.log.error(format_args!("no certificate can be obtained: {error}"));
+            front.log.report(
+                Incident::CERTIFICATE_STORE_BROKEN,
+                format_args!("no certificate can be obtained: {error}"),
+            );
             return LOOK;
         }
     };

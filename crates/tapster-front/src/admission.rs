@@ -18,6 +18,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
+use tapster_observe::Incident;
 
 use tapster_config::{Peers, Protection, Settings};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -95,7 +96,10 @@ impl Admission {
         if let Some(told) = self.tellings.borrow_mut().told((who.network(&self.mask), cause), now) {
             let verb = if self.is_dry_run && cause.is_limit() { "would be refused" } else { "refused" };
             let reason = self.reason(cause);
-            front.log.warning(format_args!("{}: {verb}{to}: {reason}{told}", who.shown(&self.mask, cause)));
+            front.log.report(
+                Incident::CLIENT_REFUSED,
+                format_args!("{}: {verb}{to}: {reason}{told}", who.shown(&self.mask, cause)),
+            );
         }
     }
 
@@ -230,7 +234,10 @@ pub(crate) fn reread(front: &Rc<Front>) {
                 }
                 front.log.info(format_args!("the lists of clients were read anew: {count} networks"));
             }
-            Err(error) => front.log.error(format_args!("the lists of clients stay as they were: {error}")),
+            Err(error) => front.log.report(
+                Incident::LISTS_UNCHANGED,
+                format_args!("the lists of clients stay as they were: {error}"),
+            ),
         }
     });
 }

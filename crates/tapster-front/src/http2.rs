@@ -21,7 +21,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use tapster_gateway::hop;
 use tapster_http1::syntax;
-use tapster_observe::{FrontCounter, FrontGauge};
+use tapster_observe::{FrontCounter, FrontGauge, Incident};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -162,7 +162,9 @@ async fn streams(
     loop {
         if let Some(excess) = shared.excess().filter(|_| !is_over) {
             is_over = true;
-            front.log.warning(format_args!("{}: HTTP/2 ended: {excess}", shared.ends.peer));
+            front
+                .log
+                .report(Incident::HTTP2_ENDED, format_args!("{}: HTTP/2 ended: {excess}", shared.ends.peer));
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
         let now = Instant::now();

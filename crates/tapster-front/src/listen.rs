@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
+use tapster_observe::Incident;
 
 use tapster_gateway::Endpoint;
 use tapster_sys::accept::Trouble;
@@ -69,7 +70,10 @@ async fn take_clients(front: &Rc<Front>, door: &Door) {
             Ok(client) => enter(&front.newest(), client),
             Err(error) if Trouble::of(&error) == Trouble::Client => {}
             Err(error) => {
-                front.log.error(format_args!("cannot accept on {}: {error}", door.address));
+                front.log.report(
+                    Incident::CANNOT_ACCEPT,
+                    format_args!("cannot accept on {}: {error}", door.address),
+                );
                 sleep(PAUSE).await;
             }
         }

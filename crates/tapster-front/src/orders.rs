@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
+use tapster_observe::Incident;
 
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::{letter, log_file};
@@ -39,7 +40,7 @@ pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd, renew:
                 front.begin_drain();
             }
             _ = alive.readable(), if deadline.is_none() => {
-                front.log.error(format_args!("the supervisor is gone: the front stops"));
+                front.log.report(Incident::SUPERVISOR_GONE, format_args!("the supervisor is gone: the front stops"));
                 deadline = Some(Instant::now() + ORPHAN_DRAIN);
                 front.begin_drain();
             }
@@ -47,7 +48,7 @@ pub(crate) async fn obey(front: &Rc<Front>, inbox: Inbox, alive: OwnedFd, renew:
             () = sleep_until(deadline.unwrap_or(far)), if deadline.is_some() => {
                 let left = front.drain.left();
                 if left > 0 {
-                    front.log.warning(format_args!(
+                    front.log.report(Incident::REQUESTS_CUT, format_args!(
                         "{left} connections of the front were cut: still busy at the end of the graceful time-out"
                     ));
                 }
@@ -112,13 +113,19 @@ fn configure(front: &Rc<Front>, inbox: &Inbox, file: OwnedFd, renew: &Renew) {
             inbox.send(Message::Configured, None)
         }
         Err(why) => {
-            front.log.error(format_args!("the configuration stays as it was: {why}"));
+            front.log.report(
+                Incident::CONFIGURATION_REFUSED,
+                format_args!("the configuration stays as it was: {why}"),
+            );
             let letter = letter::write(why.as_bytes()).ok();
             inbox.send(Message::NotConfigured, letter.as_ref().map(AsFd::as_fd))
         }
     };
     if let Err(error) = said {
-        front.log.error(format_args!("cannot tell the supervisor of the configuration: {error}"));
+        front.log.report(
+            Incident::MESSAGE_LOST,
+            format_args!("cannot tell the supervisor of the configuration: {error}"),
+        );
     }
 }
 
@@ -127,6 +134,8 @@ fn change_log(front: &Front, old: Option<BorrowedFd<'_>>, new: Option<OwnedFd>) 
     if let (Some(old), Some(new)) = (old, new)
         && let Err(error) = log_file::replace(old, new.as_fd())
     {
-        front.log.error(format_args!("cannot change to the new log file: {error}"));
+        front
+            .log
+            .report(Incident::LOG_NOT_REOPENED, format_args!("cannot change to the new log file: {error}"));
     }
 }

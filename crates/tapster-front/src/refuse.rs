@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tapster_http1::encode::{self, RefusalFields};
-use tapster_observe::about_request;
+use tapster_observe::{Incident, about_request};
 
 use crate::client::Client;
 use crate::front::Front;
@@ -65,7 +65,10 @@ pub(crate) async fn refuse(front: &Front, client: Client, request: Option<&Reque
     }
     let id = request.and_then(|request| request_id::named(front, &client, request));
     let about = id.map(|id| about_request(id.as_bytes()));
-    front.log.warning(format_args!("{}: refused with {status}: {reason}", client.peer()));
+    front.log.report(
+        Incident::REQUEST_REFUSED,
+        format_args!("{}: refused with {status}: {reason}", client.peer()),
+    );
     drop(about);
     let mut out = Vec::new();
     // What is the server's own trouble is for the log only: it may name paths.

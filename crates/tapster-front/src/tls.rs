@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tapster_config::Settings;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 
 use crate::acme::Obtained;
 
@@ -76,11 +76,16 @@ impl Tls {
         let build = |secrets| config::build(&self.settings.borrow(), &secrets, self.obtained.clone());
         match secrets.and_then(build) {
             Ok(built) => {
-                built.warnings.iter().for_each(|warning| log.warning(format_args!("{warning}")));
+                built.warnings.iter().for_each(|warning| {
+                    log.report(Incident::CERTIFICATE_DOUBTFUL, format_args!("{warning}"))
+                });
                 self.config.replace(built.config);
                 log.info(format_args!("the certificates were read anew"));
             }
-            Err(error) => log.error(format_args!("the certificates stay as they were: {error}")),
+            Err(error) => log.report(
+                Incident::CERTIFICATES_UNCHANGED,
+                format_args!("the certificates stay as they were: {error}"),
+            ),
         }
     }
 

@@ -30,7 +30,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tapster_config::Upstream;
-use tapster_observe::{FrontBoard, Log, WorkerBoard};
+use tapster_observe::{FrontBoard, Incident, Log, WorkerBoard};
 use tokio::sync::Notify;
 
 use crate::balance::{Ending, Group, HostId, Member, Standing, Time};
@@ -209,7 +209,10 @@ impl Upstreams {
                 self.someone_came();
             }
             (Some(Standing::In | Standing::Unknown), Some(why)) => {
-                self.log.warning(format_args!("upstream {place} gets no requests for now: {why}"));
+                self.log.report(
+                    Incident::UPSTREAM_UNAVAILABLE,
+                    format_args!("upstream {place} gets no requests for now: {why}"),
+                );
                 self.state.borrow_mut().pool.forget(host);
                 if why == Standing::Refusing {
                     checks::wait_for_connection(self, host, place);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::RawFd;
 
 use tapster_config::BindPlace;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::socket::activation::{self, Passed};
 use tapster_sys::socket::{Address, Handed, Listener, OpenError, Place};
 
@@ -89,7 +89,7 @@ impl Activated {
     /// Complains of sockets that belong to no address of the settings: clients there would wait for ever.
     pub(crate) fn complain_of_the_rest(&self, log: &Log) {
         for Socket { name, number, listener } in &self.sockets {
-            log.warning(format_args!(
+            log.report(Incident::SOCKET_UNUSED, format_args!(
                 "the service manager passed a socket that no --bind names, {} (fd://{number}, fd://{name}): it is closed",
                 listener.address()
             ));

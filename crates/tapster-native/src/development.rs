@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
 use tapster_config::Settings;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_supervisor::WatcherStart;
 use tapster_watch::{Ends, PatternError, Patterns, Setup};
 
@@ -24,9 +24,10 @@ pub(crate) fn setup(settings: &Settings) -> Result<Setup, PatternError> {
 /// Says what was given for nothing, and leaves out what does not go with `--reload`.
 pub(crate) fn prepare(settings: &mut Settings, log: &Log) {
     if settings.reload && std::mem::take(&mut settings.preload) {
-        log.warning(format_args!(
-            "--preload has no effect with --reload: every worker loads what was saved last"
-        ));
+        log.report(
+            Incident::OPTION_WITHOUT_EFFECT,
+            format_args!("--preload has no effect with --reload: every worker loads what was saved last"),
+        );
     }
     let given = [
         ("--reload-include", !settings.reload_include.is_empty()),
@@ -34,7 +35,7 @@ pub(crate) fn prepare(settings: &mut Settings, log: &Log) {
         ("--reload-poll", settings.reload_poll),
     ];
     for (option, _) in given.into_iter().filter(|(_, is_given)| *is_given && !settings.reload) {
-        log.warning(format_args!("{option} has no effect without --reload"));
+        log.report(Incident::OPTION_WITHOUT_EFFECT, format_args!("{option} has no effect without --reload"));
     }
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn watch(setup: Setup, start: WatcherStart, log: &Log) -> i32 {
     match tapster_watch::run(setup, Ends { modules, changes, alive }, log) {
         Ok(()) => 0,
         Err(error) => {
-            log.error(format_args!("files cannot be watched: {error}"));
+            log.report(Incident::FILES_NOT_WATCHED, format_args!("files cannot be watched: {error}"));
             1
         }
     }
@@ -64,7 +65,10 @@ impl Watched {
             .import("tapster.development")
             .and_then(|module| module.call_method0("write_no_fresh_bytecode"));
         if let Err(error) = prepared {
-            log.error(format_args!("two fast saves of a file may be taken for one: {error}"));
+            log.report(
+                Incident::FILES_NOT_WATCHED,
+                format_args!("two fast saves of a file may be taken for one: {error}"),
+            );
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Watched { modules, generation, since: now.as_nanos() as u64 }
@@ -78,7 +82,10 @@ impl Watched {
             .import("tapster.development")
             .and_then(|module| module.call_method1("report_modules", arguments));
         if let Err(error) = reported {
-            log.error(format_args!("the files of the application are not known, and not watched: {error}"));
+            log.report(
+                Incident::FILES_NOT_WATCHED,
+                format_args!("the files of the application are not known, and not watched: {error}"),
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use tapster_config::Settings;
 use tapster_front::acme::Prepared;
 use tapster_front::tls::{self, Secrets};
 use tapster_front::{Ends, Renew};
-use tapster_observe::{Level, Log, WorkerState};
+use tapster_observe::{Incident, Kind, Log, WorkerState};
 use tapster_supervisor::{FrontStart, WorkerStart};
 use tapster_sys::signal;
 
@@ -26,7 +26,9 @@ const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 /// In words for the operator.
 pub(crate) fn prepare(settings: &Settings, log: &Log) -> Result<(), String> {
     if settings.has_tls() {
-        tls::check(settings)?.iter().for_each(|warning| log.warning(format_args!("{warning}")));
+        tls::check(settings)?
+            .iter()
+            .for_each(|warning| log.report(Incident::CERTIFICATE_DOUBTFUL, format_args!("{warning}")));
     }
     tapster_front::check_lists(&settings.protection)?;
     tapster_front::check(settings)
@@ -40,14 +42,14 @@ pub(crate) fn secrets(settings: &Settings, log: &Log) -> Option<OwnedFd> {
     let file = Secrets::read(settings).and_then(|secrets| {
         secrets.to_file().map_err(|error| format!("cannot hand over the certificates: {error}"))
     });
-    file.inspect_err(|error| log.error(format_args!("{error}"))).ok()
+    file.inspect_err(|error| log.report(Incident::CERTIFICATES_UNCHANGED, format_args!("{error}"))).ok()
 }
 
 /// The process of a front before workers; gives its exit status.
 pub(crate) fn run(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: FrontStart, log: &Log) -> i32 {
-    let log = log.threaded(block_signals, None, None);
     let FrontStart { listeners, inbox, workers, secrets, alive, board } = start;
     let Some(counters) = board.front(0) else { return EXIT_INTERNAL };
+    let log = log.threaded_for_front(block_signals, &counters);
     let ends = Ends {
         listeners,
         inbox,
@@ -68,7 +70,7 @@ pub(crate) fn run_alone(renewal: &Rc<Renewal>, acme: Option<Prepared>, start: Wo
     let settings = &*renewal.settings();
     let own = start.board.worker(start.place.slot);
     let log = log.threaded(block_signals, Some(own.clone()), Some(start.place.slot + 1));
-    let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
+    let level = if start.place.slot == 0 && start.place.generation == 0 { Kind::Info } else { Kind::Debug };
     log.message(level, format_args!("serving {}", description(settings)));
     let Some(counters) = start.board.front(start.place.slot) else { return EXIT_INTERNAL };
     let ends = Ends {
@@ -113,7 +115,7 @@ fn serve(settings: &Settings, ends: Ends, log: &Log) -> i32 {
     let status = match tapster_front::run(settings, ends, log) {
         Ok(()) => 0,
         Err(error) => {
-            log.error(format_args!("the front failed: {error}"));
+            log.report(Incident::FRONT_FAILED, format_args!("the front failed: {error}"));
             EXIT_INTERNAL
         }
     };

@@ -4,7 +4,7 @@
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use tapster_config::Settings;
-use tapster_observe::{Level, Log};
+use tapster_observe::{Incident, Log};
 use tapster_supervisor::Report;
 use tapster_sys::process::Pid;
 
@@ -81,7 +81,8 @@ impl Hooks {
     fn complain(&self, py: Python<'_>, what: &str, error: &PyErr) {
         let text = describe(py, error);
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        self.log.block(Level::Error, format_args!("--hooks, {what}: {first}"), rest.as_bytes());
+        let entry = self.log.entry(Incident::HOOK_FAILED).traceback(rest.as_bytes());
+        entry.write(format_args!("--hooks, {what}: {first}"));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use tapster_config::{ControlSocket, HostSite, LogDestination, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::{open_files, process};
 
 /// Before any file is made.
@@ -50,7 +50,7 @@ fn complain_of_few_files(settings: &Settings, log: &Log) {
     if let (Some(wanted), Some(limit)) = (settings.worker_connections, open_files::limit())
         && wanted as u64 >= limit
     {
-        log.warning(format_args!(
+        log.report(Incident::OPEN_FILES_LIMIT_LOW, format_args!(
             "--worker-connections {wanted} is more than the limit on open files, {limit}, allows; raise that (ulimit -Hn)"
         ));
     }

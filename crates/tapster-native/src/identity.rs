@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use tapster_config::{Owner, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::identity::{Identity, may_change};
 use tapster_sys::privileges::Privileges;
 use tapster_sys::socket::Access;
@@ -71,7 +71,10 @@ pub(crate) fn say_what_is_closed(py: Python<'_>, settings: &Settings, log: &Log)
         std::fs::read_dir(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
     if let Some(path) = places.into_iter().find(is_closed) {
-        log.error(format_args!("{user} (--user, --group) may not read {}", path.display()));
+        log.report(
+            Incident::PATH_CLOSED_TO_USER,
+            format_args!("{user} (--user, --group) may not read {}", path.display()),
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use tapster_config::{BindPlace, ProxyProtocol, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::socket::{Access, Handed, Listener, OpenError, Place};
 
 use crate::activation::Activated;
@@ -158,10 +158,13 @@ fn complain_of_a_short_queue(settings: &Settings, listeners: &[Listener], log: &
     if let Some(clipped) = listeners.iter().map(Listener::backlog).find(|backlog| backlog.is_clipped()) {
         // With the default the smaller of the two is what was meant; a number that was asked for is a promise.
         if settings.backlog.is_some() {
-            log.warning(format_args!(
-                "--backlog {} is more than this system grants: {}; raise net.core.somaxconn",
-                clipped.wanted, clipped.granted
-            ));
+            log.report(
+                Incident::BACKLOG_CLIPPED,
+                format_args!(
+                    "--backlog {} is more than this system grants: {}; raise net.core.somaxconn",
+                    clipped.wanted, clipped.granted
+                ),
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tapster_config::{AccessLog, LogDestination, LogLevel, Settings};
+use tapster_config::{AccessLog, LogDestination, LogFormat, LogLevel, Settings};
 use tapster_observe::{
     AccessFilter, AccessFormat, AccessMode, Datagrams, Level, Log, LogOptions, Output, Relay,
 };
@@ -27,17 +27,17 @@ pub(crate) fn open(settings: &Settings) -> Result<Log, NoLog> {
         LogLevel::Info => Level::Info,
         LogLevel::Debug => Level::Debug,
     };
-    let mut options = LogOptions {
+    let own = LogOptions {
         level,
-        access: filter(settings),
+        as_json: settings.log_format == LogFormat::Json,
+        repeats: settings.log_repeats,
         process: tapster_sys::process::id,
         ..LogOptions::default()
     };
+    let mut options = LogOptions { access: filter(settings), ..own.clone() };
     match complete(settings, &mut options) {
         Ok(()) => Ok(Log::new(options)),
-        Err((reason, is_usage)) => {
-            Err(NoLog { log: Log::new(LogOptions { level, ..LogOptions::default() }), reason, is_usage })
-        }
+        Err((reason, is_usage)) => Err(NoLog { log: Log::new(own), reason, is_usage }),
     }
 }
 

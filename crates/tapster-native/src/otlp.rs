@@ -1,7 +1,7 @@
 //! What `--otlp` adds: where things go, decided before anything is started, and the role of the process that sends them.
 
 use tapster_config::Settings;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_otlp::{Ends, Target};
 use tapster_supervisor::ExporterStart;
 
@@ -15,7 +15,10 @@ pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> 
         let given =
             [("--otlp-header", !otlp.headers.is_empty()), ("--otlp-sampling", otlp.sampler.is_some())];
         for (option, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
-            log.warning(format_args!("{option} has no effect without --otlp"));
+            log.report(
+                Incident::OPTION_WITHOUT_EFFECT,
+                format_args!("{option} has no effect without --otlp"),
+            );
         }
         return Ok(());
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_supervisor::{Promotion, TemplateStart};
 use tapster_worker::Worker;
 
@@ -22,7 +22,10 @@ pub(crate) fn become_template(
     log: &Log,
 ) -> Option<TemplateStart> {
     if !python.py().detach(|| worker.wait(POOL)) {
-        log.warning(format_args!("this worker cannot become the template: some of its requests still run"));
+        log.report(
+            Incident::NOT_PROMOTED,
+            format_args!("this worker cannot become the template: some of its requests still run"),
+        );
         worker::leave(python, &worker, log);
         return None;
     }
@@ -30,7 +33,10 @@ pub(crate) fn become_template(
     let begun = stand_down(python, worker, log).and_then(|()| begin(promotion));
     begun
         .inspect_err(|reason| {
-            log.error(format_args!("this worker cannot become the template: {reason}"));
+            log.report(
+                Incident::NOT_PROMOTED,
+                format_args!("this worker cannot become the template: {reason}"),
+            );
             worker::run_exit_handlers(python, left);
         })
         .ok()
@@ -50,7 +56,7 @@ fn stand_down(python: &Bound<'_, PyModule>, worker: Worker, log: &Log) -> Result
         preload.call_method0("become_template").and_then(|found| found.extract()).map_err(text)?;
     // The writer of its lines would be another thread.
     let direct = log.unthreaded();
-    warnings.iter().for_each(|warning| direct.warning(format_args!("{warning}")));
+    warnings.iter().for_each(|warning| direct.report(Incident::PRELOAD_DOUBTFUL, format_args!("{warning}")));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use tapster_config::{Command, Files, Loaded, Settings, Value, left_out};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::memory;
 
 use crate::command::Disk;
@@ -86,7 +86,10 @@ impl Renewal {
         let names = left_out(&self.source.borrow().values, &loaded.values);
         if !names.is_empty() {
             let names = names.join(", ");
-            log.warning(format_args!("what is new of these takes another start (USR2): {names}"));
+            log.report(
+                Incident::CHANGE_NEEDS_START,
+                format_args!("what is new of these takes another start (USR2): {names}"),
+            );
         }
         self.source.borrow_mut().values = loaded.values;
         self.settings.replace(Rc::new(settings));

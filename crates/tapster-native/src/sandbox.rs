@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tapster_config::{Sandbox as Kept, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::privileges::Privileges;
 use tapster_sys::sandbox::{Sandbox, Support};
 
@@ -40,7 +40,10 @@ pub(crate) fn say(sandbox: &Sandbox, log: &Log) {
     let calls = (support.calls == 0).then(|| "system calls (there is no seccomp)".to_owned());
     let lacking: Vec<_> = lacking.chain(calls).collect();
     if !lacking.is_empty() {
-        log.warning(format_args!("sandbox fs:ro: this system does not refuse {}", lacking.join(", ")));
+        log.report(
+            Incident::SANDBOX_INCOMPLETE,
+            format_args!("sandbox fs:ro: this system does not refuse {}", lacking.join(", ")),
+        );
     }
 }
 

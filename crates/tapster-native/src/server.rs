@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tapster_config::Settings;
 use tapster_front::acme::Prepared;
-use tapster_observe::{Log, Scoreboard, front_words, meter_words, span_words, words_needed};
+use tapster_observe::{Incident, Log, Scoreboard, front_words, meter_words, span_words, words_needed};
 use tapster_supervisor::handover::predecessor::Predecessor;
 use tapster_supervisor::init;
 use tapster_supervisor::pidfile::PidFile;
@@ -59,21 +59,36 @@ pub(crate) fn run(
         Ok(log) => log,
         Err(NoLog { reason, is_usage: true, .. }) => return complain(&reason),
         Err(NoLog { log, reason, .. }) => {
-            log.error(format_args!("{reason}"));
+            log.report(Incident::LOG_NOT_OPENED, format_args!("{reason}"));
             return EXIT_FAILURE;
         }
     };
     // A server that is PID 1 itself buries strangers too.
     let init = init.unwrap_or_else(|error| {
-        log.warning(format_args!("an upgrade will end the container, because PID 1 cannot fork: {error}"));
+        log.report(
+            Incident::CONTAINER_ENDS_WITH_UPGRADE,
+            format_args!("an upgrade will end the container, because PID 1 cannot fork: {error}"),
+        );
         None
     });
     match serve(py, settings, source, granted, &log, inheritance, init) {
         Ok(outcome) => outcome.exit_code(),
-        Err(error) => {
-            log.error(format_args!("{error}"));
+        Err(Failed { incident, reason }) => {
+            log.report(incident, format_args!("{reason}"));
             EXIT_FAILURE
         }
+    }
+}
+
+/// Why there is no server.
+struct Failed {
+    incident: Incident,
+    reason: Box<dyn std::error::Error>,
+}
+
+impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failed {
+    fn from(reason: E) -> Failed {
+        Failed { incident: Incident::CANNOT_START, reason: reason.into() }
     }
 }
 
@@ -86,7 +101,7 @@ fn serve(
     log: &Log,
     inheritance: Option<Inheritance>,
     init: Option<OwnedFd>,
-) -> Result<Outcome, Box<dyn std::error::Error>> {
+) -> Result<Outcome, Failed> {
     // Before anything changes what the next server is to find as this one found it.
     let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
@@ -104,7 +119,8 @@ fn serve(
     let before = inheritance.as_ref().map(Inheritance::pid);
     settings.pidfile.as_deref().map_or(Ok(()), |path| PidFile::check(path, before))?;
     let access = identity::of_sockets(settings, &privileges)?;
-    let (sockets, predecessor) = open_sockets(settings, access, log, inheritance)?;
+    let (sockets, predecessor) = open_sockets(settings, access, log, inheritance)
+        .map_err(|reason| Failed { incident: Incident::LISTENER_NOT_OPENED, reason })?;
     let write = match before {
         None => PidFile::write,
         Some(_) => |path: &Path, pid| Ok(PidFile::later(path, pid)),

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use tapster_config::{BindProtocol, Count, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_supervisor::Strength;
 use tapster_sys::socket::{Address, Listener};
 
@@ -52,10 +52,13 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
     }
     if tapster_sys::container::in_container() && listeners.iter().all(|one| one.is_local() && !one.is_unix())
     {
-        log.warning(format_args!(
-            "this is a container and every address is its loopback: nothing outside can connect; \
+        log.report(
+            Incident::LOOPBACK_IN_CONTAINER,
+            format_args!(
+                "this is a container and every address is its loopback: nothing outside can connect; \
              use --bind 0.0.0.0:8000 (or :8000), or set PORT"
-        ));
+            ),
+        );
     }
 }
 

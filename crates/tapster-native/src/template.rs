@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pyo3::prelude::*;
 use tapster_config::Settings;
-use tapster_observe::{Level, Log};
+use tapster_observe::{Incident, Kind, Log};
 use tapster_supervisor::{TemplateEnd, TemplateStart, WorkerStart};
 use tapster_wsgi::fork::fork_orphan_with_python_hooks;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(
     hooks: &Hooks,
     start: TemplateStart,
 ) -> i32 {
-    let level = if start.generation() == 0 { Level::Info } else { Level::Debug };
+    let level = if start.generation() == 0 { Kind::Info } else { Kind::Debug };
     let application = match load(py, settings, log, level) {
         Ok(application) => application,
         Err(reason) => {
@@ -64,7 +64,7 @@ impl Forks<'_> {
 }
 
 /// Imports the application and makes the process fit to be forked.
-fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<Py<PyAny>, String> {
+fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Kind) -> Result<Py<PyAny>, String> {
     let module = py.import("tapster._preload");
     let before = module.and_then(|module| module.call_method0("descriptors")?.extract::<HashSet<i32>>());
     let application = worker::boot(py, settings, None, log, level, None, false)?;
@@ -75,7 +75,7 @@ fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
     match prepared {
         Ok(warnings) => {
             for warning in warnings {
-                log.warning(format_args!("{warning}"));
+                log.report(Incident::PRELOAD_DOUBTFUL, format_args!("{warning}"));
             }
             Ok(application)
         }
@@ -86,6 +86,9 @@ fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Level) -> Result<
 fn call(py: Python<'_>, function: &str, log: &Log) {
     let called = py.import("tapster._preload").and_then(|module| module.call_method0(function));
     if let Err(error) = called {
-        log.error(format_args!("tapster._preload.{function} failed: {error}"));
+        log.report(
+            Incident::PRELOAD_STEP_FAILED,
+            format_args!("tapster._preload.{function} failed: {error}"),
+        );
     }
 }

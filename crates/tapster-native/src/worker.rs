@@ -10,7 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use tapster_config::Settings;
-use tapster_observe::{Level, Log, Scoreboard, WorkerBoard, WorkerState};
+use tapster_observe::{Incident, Kind, Log, Scoreboard, WorkerBoard, WorkerState};
 use tapster_supervisor::{BootFailure, Promotion, TemplateStart, WorkerStart};
 use tapster_sys::fork::let_go_in_child;
 use tapster_sys::inbox::{Inbox, Message};
@@ -55,7 +55,7 @@ pub(crate) fn run(
 ) -> i32 {
     let own = start.board.worker(start.place.slot);
     let log = log.threaded(block_signals, Some(own), Some(start.place.slot + 1));
-    let level = if start.place.slot == 0 && start.place.generation == 0 { Level::Info } else { Level::Debug };
+    let level = if start.place.slot == 0 && start.place.generation == 0 { Kind::Info } else { Kind::Debug };
     // A package that cannot be imported is told of when the application is loaded, which needs it too.
     let _told =
         py.import("tapster._worker").and_then(|module| module.call_method1("begin", (start.place.slot + 1,)));
@@ -124,7 +124,7 @@ fn ended(
         Ok(Some(start)) => return End::Template(Box::new(start)),
         Ok(None) => 0,
         Err(error) => {
-            log.error(format_args!("the worker failed: {error}"));
+            log.report(Incident::WORKER_FAILED, format_args!("the worker failed: {error}"));
             EXIT_INTERNAL
         }
     };
@@ -156,7 +156,7 @@ fn load(
     py: Python<'_>,
     settings: &Settings,
     log: &Log,
-    level: Level,
+    level: Kind,
     start: &mut WorkerStart,
 ) -> Result<(Py<PyAny>, Hello), String> {
     let watched = start.modules.take().map(|pipe| Watched::begin(py, pipe, start.place.generation, log));
@@ -173,7 +173,9 @@ fn load(
         return Err(text);
     }
     let page = development::error_page(py, &text);
-    let page = page.inspect_err(|error| log.error(format_args!("the reason cannot be shown: {error}")));
+    let page = page.inspect_err(|error| {
+        log.report(Incident::APPLICATION_NOT_LOADED, format_args!("the reason cannot be shown: {error}"))
+    });
     match page {
         Ok(page) => Ok((page, Hello::StandsIn(text))),
         Err(_) => Err(text),
@@ -197,7 +199,7 @@ pub(crate) fn boot(
     settings: &Settings,
     scoreboard: Option<&Scoreboard>,
     log: &Log,
-    level: Level,
+    level: Kind,
     watched: Option<Watched>,
     in_worker: bool,
 ) -> Result<Py<PyAny>, String> {
@@ -247,9 +249,10 @@ pub(crate) fn say_boot_failure(
     reason.hash(&mut digest);
     let is_new = scoreboard.is_none_or(|board| board.is_new_boot_failure(digest.finish()));
     if rest.is_empty() || is_new {
-        log.block(Level::Error, format_args!("{first}"), rest.as_bytes());
+        let entry = log.entry(Incident::APPLICATION_NOT_LOADED).traceback(rest.as_bytes());
+        entry.write(format_args!("{first}"));
     } else {
-        log.error(format_args!("{first} (as before)"));
+        log.report(Incident::APPLICATION_NOT_LOADED, format_args!("{first} (as before)"));
     }
     reason
 }
@@ -438,7 +441,10 @@ fn wait_for_end(py: Python<'_>, worker: &Worker, woken: &OwnedFd, log: &Log) {
     while !worker.is_stopping() {
         let waited = py.detach(|| poll::wait(&[(woken.as_fd(), Interest::Readable)], None));
         if let Err(error) = waited {
-            log.error(format_args!("the main thread cannot wait for signals: {error}"));
+            log.report(
+                Incident::SIGNALS_NOT_AWAITED,
+                format_args!("the main thread cannot wait for signals: {error}"),
+            );
             py.detach(|| worker.wait(Duration::from_millis(250)));
         }
         worker.clear_wakeups(woken);
@@ -451,7 +457,10 @@ fn wait_for_end(py: Python<'_>, worker: &Worker, woken: &OwnedFd, log: &Log) {
 /// What an application may do at its end, bounded; the process ends after it whatever still runs.
 pub(crate) fn leave(python: &Bound<'_, PyModule>, worker: &Worker, log: &Log) {
     if !python.py().detach(|| worker.wait(JOIN)) {
-        log.warning(format_args!("some requests still run at the end of this worker; they are cut"));
+        log.report(
+            Incident::REQUESTS_CUT,
+            format_args!("some requests still run at the end of this worker; they are cut"),
+        );
     }
     end_access_log(python.py(), log);
     run_exit_handlers(python, worker.time_left());

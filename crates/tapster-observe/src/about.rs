@@ -1,7 +1,7 @@
-//! Which request the log lines of a thread are about. Said by whoever serves the request, read when a line is written: on
-//! the path of a request it is a copy of its id, and nothing where requests have none.
+//! Which thread a log line is from and which request it is about. Said by whoever serves the request, read when a line is
+//! written: on the path of a request it is a copy of its id, and nothing where requests have none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The longest id that is shown, in bytes.
 const LONGEST: usize = 128;
@@ -14,6 +14,17 @@ struct About {
 
 thread_local! {
     static ABOUT: RefCell<About> = const { RefCell::new(About { id: [0; LONGEST], length: 0 }) };
+    static THREAD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says which thread of its worker this is, from 1, once it begins to serve.
+pub fn name_thread(number: usize) {
+    let _ended = THREAD.try_with(|thread| thread.set(number));
+}
+
+/// Which thread of its worker this is, if it is one that serves.
+pub(crate) fn thread() -> Option<usize> {
+    THREAD.try_with(Cell::get).ok().filter(|number| *number > 0)
 }
 
 /// While it is there, lines of this thread's are about one request.

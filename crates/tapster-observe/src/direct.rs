@@ -4,27 +4,27 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::WorkerBoard;
 use crate::hand::{Hand, Written, count_lines};
-use crate::line::{Record, Style};
+use crate::line::{Layout, Record};
 use crate::log::Stream;
 use crate::output::Output;
+use crate::tally::Tally;
 
 pub(crate) struct Direct {
     outputs: [Output; 2],
-    style: Style,
+    layout: Layout,
     hands: Mutex<[Hand; 2]>,
     /// Lines lost since it was last said.
     unsaid: AtomicU64,
     dropped: AtomicU64,
     /// Where they are counted for others to see.
-    board: Option<WorkerBoard>,
+    tally: Option<Tally>,
 }
 
 impl Direct {
-    pub(crate) fn new(outputs: [Output; 2], style: Style, board: Option<WorkerBoard>) -> Direct {
+    pub(crate) fn new(outputs: [Output; 2], layout: Layout, tally: Option<Tally>) -> Direct {
         let (unsaid, dropped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Direct { outputs, style, hands: Mutex::default(), unsaid, dropped, board }
+        Direct { outputs, layout, hands: Mutex::default(), unsaid, dropped, tally }
     }
 
     /// Writes one record, or drops what cannot be written of it. Never waits.
@@ -47,7 +47,7 @@ impl Direct {
 
     fn say_dropped(&self, hand: &mut Hand) {
         let unsaid = self.unsaid.swap(0, Relaxed);
-        if unsaid > 0 && self.write(hand, Stream::Messages, Record::dropped(self.style, unsaid)) > 0 {
+        if unsaid > 0 && self.write(hand, Stream::Messages, Record::dropped(self.layout, unsaid)) > 0 {
             // The notice itself is no line that was lost.
             self.unsaid.store(unsaid, Relaxed);
             self.count(-1);
@@ -68,8 +68,8 @@ impl Direct {
 
     fn count(&self, lines: i64) {
         self.dropped.fetch_add(lines as u64, Relaxed);
-        if let Some(board) = &self.board {
-            board.lines_dropped_changed(lines);
+        if let Some(tally) = &self.tally {
+            tally.dropped_changed(lines);
         }
     }
 }

@@ -4,11 +4,12 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::WorkerBoard;
 use crate::hand::{Hand, Written, count_lines};
-use crate::line::{Record, Style};
+use crate::line::{Layout, Record};
 use crate::log::Stream;
 use crate::output::{Output, wait_until_writable};
+use crate::repeats::Repeats;
+use crate::tally::Tally;
 
 /// After a write, lines that are not urgent wait this long for company: one write for many lines, and nobody is woken for
 /// them. The first line after a pause is written at once.
@@ -23,12 +24,14 @@ const STACK: usize = 128 * 1024;
 /// The queue and its writer, a thread that starts with the first line.
 pub(crate) struct Queue {
     outputs: [Output; 2],
-    style: Style,
+    layout: Layout,
     /// Bytes that may wait for each of the two outputs.
     capacity: usize,
     on_start: fn(),
     /// Where lost lines are counted for others to see.
-    board: Option<WorkerBoard>,
+    tally: Option<Tally>,
+    /// Whose counts the writer tells of when nobody else logs.
+    repeats: Arc<Repeats>,
     state: Mutex<State>,
     /// Wakes the writer.
     work: Condvar,
@@ -72,13 +75,14 @@ pub(crate) struct NoWriter;
 impl Queue {
     pub(crate) fn new(
         outputs: [Output; 2],
-        style: Style,
+        layout: Layout,
         capacity: usize,
         on_start: fn(),
-        board: Option<WorkerBoard>,
+        tally: Option<Tally>,
+        repeats: Arc<Repeats>,
     ) -> Arc<Queue> {
         let (state, work, drained) = (Mutex::default(), Condvar::new(), Condvar::new());
-        Arc::new(Queue { outputs, style, capacity, on_start, board, state, work, drained })
+        Arc::new(Queue { outputs, layout, capacity, on_start, tally, repeats, state, work, drained })
     }
 
     /// Adds one record, or counts its lines as dropped. Never waits for an output.
@@ -180,13 +184,13 @@ impl Queue {
         let is_due = state.flushes || state.said.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
         if said_with && state.unsaid > 0 && is_due {
             (state.said, state.flushes) = (Some(Instant::now()), false);
-            hands[Stream::Messages as usize].add(&Record::dropped(self.style, state.unsaid));
+            hands[Stream::Messages as usize].add(&Record::dropped(self.layout, state.unsaid));
             *saying = std::mem::take(&mut state.unsaid);
         }
         true
     }
 
-    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.in_hand = false;
         self.tell_drained(&mut state);
         if !state.urgent {
@@ -198,8 +202,7 @@ impl Queue {
         if state.is_idle() {
             state.writer = Writer::Idle;
             state.urgent = false;
-            let woken = self.work.wait_while(state, |state| state.is_idle() && !state.ends);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
+            state = self.rest(state);
             if state.is_idle() {
                 state.writer = Writer::NotStarted;
                 self.drained.notify_all();
@@ -218,6 +221,33 @@ impl Queue {
             state.flushes = false;
             self.drained.notify_all();
         }
+    }
+
+    /// Waits until there is something to do, or the time to tell of errors that were not logged.
+    fn rest<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        while state.is_idle() && !state.ends {
+            state = match self.repeats.left() {
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => {
+                    let mut told = Record::default();
+                    self.repeats.tell(false, |repeated| told.repeated(self.layout, repeated));
+                    state.waiting[Stream::Messages as usize].extend_from_slice(told.as_bytes());
+                    state
+                }
+                Some(left) => {
+                    let woken = self.work.wait_timeout(state, left.max(GATHER));
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        state
+    }
+
+    /// Has the writer look when it is to tell of errors that were not logged.
+    pub(crate) fn note_repeats(&self) {
+        // Whoever waits has looked before, or looks after this.
+        drop(self.lock());
+        self.work.notify_one();
     }
 
     /// Writes until all is written or blocked; says which outputs are blocked.
@@ -246,8 +276,8 @@ impl Queue {
             state.said = None;
         }
         state.dropped += lost;
-        if let Some(board) = &self.board {
-            board.lines_dropped_changed(lost.cast_signed());
+        if let Some(tally) = &self.tally {
+            tally.dropped_changed(lost.cast_signed());
         }
     }
 

@@ -91,7 +91,9 @@ pub(crate) fn json(out: &mut Vec<u8>, bytes: &[u8], limit: usize) {
 fn json_character(out: &mut Vec<u8>, character: char) {
     match character {
         '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
-        _ if harmless(character) && character != '\t' => {
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        _ if harmless(character) => {
             out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
         // All of them are in the first plane.

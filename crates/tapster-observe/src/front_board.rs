@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::refusals::{REASONS, place_of};
 use crate::scoreboard::Words;
+use crate::tally::{LogCounts, Places, Tally};
 
 use hosts::{HOST_WORDS, HOSTS};
 pub use hosts::{HostBoard, HostState, HostView};
@@ -18,6 +19,8 @@ const READY: usize = 1;
 const UPSTREAMS: usize = 2;
 const STATUSES: usize = 9;
 const REFUSED: usize = 20;
+/// Of the log: dropped lines, errors, warnings, and those of them that were not logged.
+const LOG: usize = 52;
 /// Words before the hosts.
 const OWN_WORDS: usize = 56;
 
@@ -128,6 +131,18 @@ impl FrontBoard {
         }
         (0..HOSTS).for_each(|place| self.host_at(place).clear());
         own[PID].store(u64::from(pid), Relaxed);
+    }
+
+    /// Where the log of the front counts.
+    pub(crate) fn tally(&self) -> Tally {
+        let first = self.first + LOG;
+        let [dropped, errors, warnings, suppressed] = [first, first + 1, first + 2, first + 3];
+        Tally::new(self.words.clone(), Places { dropped, errors, warnings, suppressed })
+    }
+
+    /// What its log has counted, in all its processes.
+    pub fn log_counts(&self) -> LogCounts {
+        self.tally().counts()
     }
 
     /// Says whether it takes clients.

@@ -1,12 +1,14 @@
-//! Composes one record of the log: a line, or a block of lines that belong together. No line is longer than
-//! [`MAX_LINE`]; what is longer goes on in an indented line, so nothing of a message is lost.
+//! Composes one record of the log: a line, or a block of lines that belong together. No line of text is longer than
+//! [`MAX_LINE`]; what is longer goes on in an indented line, so nothing of a message is lost. An object is one line, however long.
 
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use crate::Level;
+use crate::entry::{Kind, Line};
 use crate::escape::{self, Pieces};
+use crate::repeats::{Repeated, WINDOW};
 use crate::timestamp::Timestamp;
+use crate::{Incident, about, object};
 
 /// The longest line, its newline included: what POSIX and Linux write to a pipe in one piece, so that lines of several
 /// processes never tear each other (PIPE_BUF).
@@ -22,6 +24,16 @@ pub(crate) enum Style {
     Full,
     /// `07:30:00Z [4242] [info] `: a person at a terminal knows the day.
     Short,
+    /// An object of JSON.
+    Object,
+}
+
+/// What all lines of a log have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) style: Style,
+    /// The number of this worker, from 1; none in other processes.
+    pub(crate) worker: Option<usize>,
 }
 
 /// A record under construction.
@@ -49,27 +61,61 @@ impl Record {
     }
 
     /// The notice that lines were lost, a whole record.
-    pub(crate) fn dropped(style: Style, lines: u64) -> Vec<u8> {
+    pub(crate) fn dropped(layout: Layout, lines: u64) -> Vec<u8> {
+        let message =
+            format_args!("{lines} log lines were dropped: nobody read them in time, or the disk is full");
         let mut record = Record::default();
-        record.begin(style, Level::Warning);
-        record.message(format_args!(
-            "{lines} log lines were dropped: nobody read them in time, or the disk is full"
-        ));
-        record.finish();
+        record.compose(layout, Line::new(Kind::Incident(Incident::LINES_DROPPED), message));
         record.into_bytes()
     }
 
-    /// Appends what stands before a message.
-    pub(crate) fn begin(&mut self, style: Style, level: Level) {
-        let now = Timestamp::of(SystemTime::now());
-        match style {
-            Style::Full => now.write_full(&mut self.bytes),
-            Style::Short => {
-                now.write_clock(&mut self.bytes);
-                self.bytes.push(b'Z');
+    /// Appends the line that tells of errors that were not logged.
+    pub(crate) fn repeated(&mut self, layout: Layout, repeated: &Repeated) {
+        let Some(incident) = repeated.incident() else { return };
+        let (words, count, seconds) = (repeated.words(), repeated.suppressed, WINDOW.as_secs());
+        let message = format_args!("{words} … repeated {count} times in {seconds} s (--log-repeats)");
+        self.compose(layout, Line { repeated: count, ..Line::new(Kind::Incident(incident), message) });
+    }
+
+    /// Appends a line and what stands below it.
+    pub(crate) fn compose(&mut self, layout: Layout, line: Line<'_>) {
+        let line = Line { worker: layout.worker, ..line };
+        if layout.style == Style::Object {
+            let mut written = false;
+            about::with_id(|id| {
+                object::write(&mut self.bytes, &line, id);
+                written = true;
+            });
+            if !written {
+                object::write(&mut self.bytes, &line, b"");
             }
+        } else {
+            self.text(layout.style, &line);
         }
-        self.message(format_args!(" [{}] [{}] ", std::process::id(), level.as_str()));
+        self.finish();
+    }
+
+    fn text(&mut self, style: Style, line: &Line<'_>) {
+        let now = Timestamp::of(SystemTime::now());
+        if style == Style::Short {
+            now.write_clock(&mut self.bytes);
+            self.bytes.push(b'Z');
+        } else {
+            now.write_full(&mut self.bytes);
+        }
+        self.message(format_args!(" [{}] [{}] ", std::process::id(), line.kind.level().as_str()));
+        if let Some(incident) = line.kind.incident() {
+            self.message(format_args!("{incident} "));
+        }
+        self.message(line.message);
+        let (_, below) = line.below;
+        if let (Some(worker), Some(thread), false) = (line.worker, line.thread, below.is_empty()) {
+            self.message(format_args!(" (worker {worker}, thread {thread})"));
+        }
+        about::with_id(|id| self.message(format_args!(" (request {})", id.escape_ascii())));
+        if !below.trim_ascii().is_empty() {
+            self.block(below);
+        }
     }
 
     /// The memory itself, for what is known to be harmless and short (time, process, level).
@@ -78,7 +124,7 @@ impl Record {
     }
 
     /// Appends formatted text, escaped.
-    pub(crate) fn message(&mut self, message: fmt::Arguments<'_>) {
+    fn message(&mut self, message: fmt::Arguments<'_>) {
         // An error can only come from the value's own formatting: what it wrote until then is still worth a line.
         if self.write_fmt(message).is_err() {
             self.piece(b"[formatting failed]");
@@ -86,7 +132,7 @@ impl Record {
     }
 
     /// Appends text line by line, each on an indented line of its own, escaped.
-    pub(crate) fn block(&mut self, text: &[u8]) {
+    fn block(&mut self, text: &[u8]) {
         for line in text.trim_ascii_end().split(|byte| *byte == b'\n') {
             self.next_line();
             escape::text(self, line.strip_suffix(b"\r").unwrap_or(line));

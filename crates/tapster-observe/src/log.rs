@@ -1,19 +1,25 @@
-//! The log of a process: messages to standard error, requests to standard output. Logging never makes a request (or
+//! The log of a process: messages (made in `entry.rs`) to standard error, requests to standard output. Logging never makes a request (or
 //! the supervisor) wait for whoever reads the log: what cannot be written is dropped, counted, and the count is logged.
 
 use std::cell::Cell;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::about;
 use crate::access::Place;
 use crate::direct::Direct;
 use crate::drain::Queue;
-use crate::line::{Record, Style};
+use crate::entry::{Kind, Line};
+use crate::line::{Layout, Record, Style};
 use crate::relay::Relay;
-use crate::{AccessEvent, AccessFilter, AccessFormat, AccessMode, Level, Needs, Output, WorkerBoard};
+use crate::repeats::{Repeats, Verdict};
+use crate::tally::Tally;
+use crate::{
+    AccessEvent, AccessFilter, AccessFormat, AccessMode, FrontBoard, Incident, Level, LogCounts, Needs,
+    Output, WorkerBoard,
+};
 
 /// Which of the two outputs a line goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +35,10 @@ pub(crate) enum Stream {
 pub struct LogOptions {
     /// The least important level that is written.
     pub level: Level,
+    /// Messages are objects of JSON and not text.
+    pub as_json: bool,
+    /// How often the same error or warning is written in ten seconds, before it is only counted; 0 is without end.
+    pub repeats: u32,
     /// Which requests are written.
     pub access: AccessFilter,
     /// What a line about a request looks like.
@@ -47,6 +57,8 @@ impl Default for LogOptions {
     fn default() -> LogOptions {
         LogOptions {
             level: Level::default(),
+            as_json: false,
+            repeats: 10,
             access: AccessFilter::new(AccessMode::Auto),
             format: AccessFormat::default(),
             messages: Output::Stderr,
@@ -65,38 +77,56 @@ pub struct Log {
 
 struct Shared {
     options: LogOptions,
-    style: Style,
+    layout: Layout,
     filter: AccessFilter,
     format: AccessFormat,
     needs: Needs,
-    /// The number of this worker, from 1; none in other processes.
-    worker: Option<usize>,
     board: Option<WorkerBoard>,
+    /// Where this process counts for others to see.
+    tally: Option<Tally>,
+    /// What it counts where there is no such place.
+    own: Own,
+    repeats: Arc<Repeats>,
     direct: Direct,
     /// The queue and the process whose thread empties it.
     queue: Option<(Arc<Queue>, u32)>,
 }
 
+#[derive(Default)]
+struct Own {
+    errors: AtomicU64,
+    warnings: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+/// Which process a log is for.
+#[derive(Default)]
+struct Whose {
+    worker: Option<usize>,
+    board: Option<WorkerBoard>,
+    tally: Option<Tally>,
+    /// Its lines are written by a thread of its own, which begins with this.
+    writer: Option<fn()>,
+}
+
 impl Log {
     /// A log without a thread, for the supervisor: a line is written at once if its output takes it without waiting.
     pub fn new(options: LogOptions) -> Log {
-        Log::with_queue(options, None, None, |_, _| None)
+        Log::of(options, Whose::default())
     }
 
     /// A log with the same options for this process, usually a forked worker (`worker` is its number, from 1), whose lines
     /// are written by a thread of its own. The thread starts with the first line and runs `on_start` first (to block
-    /// signals: a thread inherits the mask of the one that logs first). Dropped lines are counted on the `board` too.
-    /// Requests that Python is to log go to standard output where there is no worker.
+    /// signals: a thread inherits the mask of the one that logs first). What is logged and dropped is counted on the `board`
+    /// too. Requests that Python is to log go to standard output where there is no worker.
     pub fn threaded(&self, on_start: fn(), board: Option<WorkerBoard>, worker: Option<usize>) -> Log {
-        let mut options = self.shared.options.clone();
-        if let Output::Relay(_) = options.requests {
-            let own = || Output::Relay(Arc::new(Relay::default()));
-            options.requests = worker.map_or(Output::Stdout, |_| own());
-        }
-        Log::with_queue(options, board.clone(), worker, |options, style| {
-            let queue = Queue::new(outputs(options), style, options.capacity, on_start, board);
-            Some((queue, (options.process)()))
-        })
+        let tally = board.as_ref().map(WorkerBoard::tally);
+        self.for_process(Whose { worker, board, tally, writer: Some(on_start) })
+    }
+
+    /// As [`Log::threaded`], for a front that is no worker.
+    pub fn threaded_for_front(&self, on_start: fn(), board: &FrontBoard) -> Log {
+        self.for_process(Whose { tally: Some(board.tally()), writer: Some(on_start), ..Whose::default() })
     }
 
     /// A log with the same options whose lines are written at once, as by [`Log::new`].
@@ -104,20 +134,32 @@ impl Log {
         Log::new(self.shared.options.clone())
     }
 
-    fn with_queue(
-        options: LogOptions,
-        board: Option<WorkerBoard>,
-        worker: Option<usize>,
-        queue: impl FnOnce(&LogOptions, Style) -> Option<(Arc<Queue>, u32)>,
-    ) -> Log {
-        let style = style_for(&options.messages);
+    fn for_process(&self, whose: Whose) -> Log {
+        let mut options = self.shared.options.clone();
+        if let Output::Relay(_) = options.requests {
+            let own = || Output::Relay(Arc::new(Relay::default()));
+            options.requests = whose.worker.map_or(Output::Stdout, |_| own());
+        }
+        Log::of(options, whose)
+    }
+
+    fn of(options: LogOptions, whose: Whose) -> Log {
+        let Whose { worker, board, tally, writer } = whose;
+        let layout = Layout { style: style_for(&options), worker };
         let is_terminal = options.requests.is_terminal();
         let filter = options.access.clone().decide(is_terminal);
         let format = options.format.clone().decide(is_terminal);
         let needs = if filter.is_off() { Needs::default() } else { format.needs() };
-        let queue = queue(&options, style);
-        let direct = Direct::new(outputs(&options), style, board.clone());
-        let shared = Shared { options, style, filter, format, needs, worker, board, direct, queue };
+        let repeats = Arc::new(Repeats::new(options.repeats));
+        let queue = writer.map(|on_start| {
+            let (outputs, told) = (outputs(&options), repeats.clone());
+            let queue = Queue::new(outputs, layout, options.capacity, on_start, tally.clone(), told);
+            (queue, (options.process)())
+        });
+        let direct = Direct::new(outputs(&options), layout, tally.clone());
+        let own = Own::default();
+        let shared =
+            Shared { options, layout, filter, format, needs, board, tally, own, repeats, direct, queue };
         Log { shared: Arc::new(shared) }
     }
 
@@ -126,47 +168,98 @@ impl Log {
         level <= self.shared.options.level
     }
 
-    /// Logs a failure.
-    pub fn error(&self, message: fmt::Arguments<'_>) {
-        self.message(Level::Error, message);
-    }
-
-    /// Logs what an operator should look at.
-    pub fn warning(&self, message: fmt::Arguments<'_>) {
-        self.message(Level::Warning, message);
-    }
-
-    /// Logs a start, a stop, a reload.
-    pub fn info(&self, message: fmt::Arguments<'_>) {
-        self.message(Level::Info, message);
-    }
-
-    /// Logs a step.
-    pub fn debug(&self, message: fmt::Arguments<'_>) {
-        self.message(Level::Debug, message);
-    }
-
-    /// Logs one line. Control characters in it, newlines too, are escaped.
-    pub fn message(&self, level: Level, message: fmt::Arguments<'_>) {
-        self.block(level, message, b"");
-    }
-
-    /// Logs a line and, below it, text of many lines (a traceback, an application's own words), each indented. Lines of
-    /// one block stay together, unless several processes write longer blocks than a pipe takes in one piece (4 KiB).
-    pub fn block(&self, level: Level, message: fmt::Arguments<'_>, text: &[u8]) {
-        if !self.wants(level) {
+    /// Logs an entry, unless it is of a level that is not wanted or repeats.
+    pub(crate) fn put(&self, line: Line<'_>) {
+        let level = line.kind.level();
+        if let Kind::Incident(incident) = line.kind {
+            self.count(level);
+            if !self.wants(level) || self.is_repeat(incident, &line) {
+                return;
+            }
+        } else if !self.wants(level) {
             return;
         }
+        self.tell_repeats_if_due();
         with_record(|record| {
-            record.begin(self.shared.style, level);
-            record.message(message);
-            about::with_id(|id| record.message(format_args!(" (request {})", id.escape_ascii())));
-            if !text.trim_ascii().is_empty() {
-                record.block(text);
-            }
-            record.finish();
+            record.compose(self.shared.layout, line);
             self.push(Stream::Messages, record.as_bytes(), level <= Level::Warning);
         });
+    }
+
+    /// Whether it is only to be counted.
+    fn is_repeat(&self, incident: Incident, line: &Line<'_>) -> bool {
+        let Shared { repeats, options, .. } = &*self.shared;
+        if options.repeats == 0 {
+            return false;
+        }
+        let key = repeats.key(incident, line.message, line.below.1);
+        match repeats.note(key, incident, line.message) {
+            Verdict::Log => false,
+            Verdict::Tell(before) => {
+                self.tell_of(|record| record.repeated(self.shared.layout, &before));
+                false
+            }
+            Verdict::Count(is_first) => {
+                self.count_suppressed();
+                if let (true, Some(queue)) = (is_first, self.own_queue()) {
+                    queue.note_repeats();
+                }
+                true
+            }
+        }
+    }
+
+    /// Tells of errors that were not logged because they repeat, where it is time for that. For a process whose log has no
+    /// thread, and which is to call it after [`Log::repeats_left`].
+    pub fn tell_repeats_if_due(&self) {
+        if self.shared.repeats.is_due() {
+            self.tell_repeats(false);
+        }
+    }
+
+    /// How long it is until errors are to be told of that were not logged, if there are any.
+    pub fn repeats_left(&self) -> Option<Duration> {
+        self.shared.repeats.left()
+    }
+
+    fn tell_repeats(&self, all: bool) {
+        self.tell_of(|record| {
+            self.shared.repeats.tell(all, |repeated| record.repeated(self.shared.layout, repeated));
+        });
+    }
+
+    fn tell_of(&self, compose: impl FnOnce(&mut Record)) {
+        let mut record = Record::default();
+        compose(&mut record);
+        if !record.as_bytes().is_empty() {
+            self.push(Stream::Messages, record.as_bytes(), true);
+        }
+    }
+
+    fn count(&self, level: Level) {
+        match (&self.shared.tally, level) {
+            (Some(tally), _) => tally.count(level),
+            (None, Level::Error) => _ = self.shared.own.errors.fetch_add(1, Relaxed),
+            (None, _) => _ = self.shared.own.warnings.fetch_add(1, Relaxed),
+        }
+    }
+
+    fn count_suppressed(&self) {
+        match &self.shared.tally {
+            Some(tally) => tally.count_suppressed(),
+            None => _ = self.shared.own.suppressed.fetch_add(1, Relaxed),
+        }
+    }
+
+    /// What a process has counted that has no part of the scoreboard for it: the supervisor.
+    pub fn counts(&self) -> LogCounts {
+        let own = &self.shared.own;
+        LogCounts {
+            errors: own.errors.load(Relaxed),
+            warnings: own.warnings.load(Relaxed),
+            suppressed: own.suppressed.load(Relaxed),
+            dropped: self.dropped(),
+        }
     }
 
     /// Whether a request with this status that took this long may be written: ask before collecting what
@@ -189,7 +282,7 @@ impl Log {
         with_record(|record| {
             let place = Place {
                 pid: (self.shared.options.process)(),
-                worker: self.shared.worker,
+                worker: self.shared.layout.worker,
                 board: self.shared.board.as_ref(),
             };
             self.shared.format.write(record.raw(), event, place);
@@ -200,12 +293,14 @@ impl Log {
 
     /// Waits until all lines are written, at most this long. Says whether all are; the rest is lost with the process.
     pub fn flush(&self, timeout: Duration) -> bool {
+        self.tell_repeats(true);
         self.own_queue().is_none_or(|queue| queue.flush(timeout))
     }
 
     /// Ends the thread that writes the lines, which takes at most this long; the next line would start another one. For a
     /// process that is to be forked. Says whether all lines are written.
     pub fn end_writer(&self, timeout: Duration) -> bool {
+        self.tell_repeats(true);
         self.own_queue().is_none_or(|queue| queue.end_writer(timeout))
     }
 
@@ -265,8 +360,12 @@ fn descriptor(output: &Output) -> Option<BorrowedFd<'_>> {
     }
 }
 
-fn style_for(output: &Output) -> Style {
-    if output.is_terminal() { Style::Short } else { Style::Full }
+fn style_for(options: &LogOptions) -> Style {
+    match options.as_json {
+        true => Style::Object,
+        false if options.messages.is_terminal() => Style::Short,
+        false => Style::Full,
+    }
 }
 
 /// Lends memory that the thread keeps for its lines. A line logged while another is formatted gets memory of its own.

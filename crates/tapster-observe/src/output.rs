@@ -79,9 +79,16 @@ pub(crate) fn write_some(output: &Output, lines: &[u8]) -> Progress {
     if !is_file && !wait_until_writable(&[output], Duration::ZERO) {
         return Progress::Blocked;
     }
-    let lines = if is_file { lines } else { piece(lines) };
+    let is_pipe = matches!(kind, Ok(FileType::Fifo));
+    let lines = if is_file {
+        lines
+    } else if is_pipe {
+        whole(lines)
+    } else {
+        piece(lines)
+    };
     loop {
-        match write_now(descriptor, lines, matches!(kind, Ok(FileType::Fifo))) {
+        match write_now(descriptor, lines, is_pipe) {
             Ok(count) => return Progress::Wrote(count),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Progress::Blocked,
@@ -135,6 +142,22 @@ fn piece(lines: &[u8]) -> &[u8] {
     }
 }
 
+/// The same, or one line that is longer than that: in one write it stays whole as long as the pipe has room for it.
+fn whole(lines: &[u8]) -> &[u8] {
+    match piece(lines) {
+        piece if piece.ends_with(b"\n") => piece,
+        _ => first_line(lines),
+    }
+}
+
+/// The first line, or all of what is none.
+fn first_line(lines: &[u8]) -> &[u8] {
+    match lines.iter().position(|byte| *byte == b'\n') {
+        Some(end) => &lines[..=end],
+        None => lines,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +168,9 @@ mod tests {
         let long = [b"x".repeat(3000), b"\n".to_vec(), b"y".repeat(3000), b"\n".to_vec()].concat();
         assert_eq!(piece(&long).len(), 3001);
         assert_eq!(piece(&[]), b"");
+        assert_eq!(whole(b"a\nb\n"), b"a\nb\n");
+        let longer = [b"x".repeat(9000), b"\n".to_vec(), b"y\n".to_vec()].concat();
+        assert_eq!((piece(&longer).len(), whole(&longer).len()), (MAX_LINE, 9001));
     }
 
     #[test]

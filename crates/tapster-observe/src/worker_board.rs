@@ -10,6 +10,7 @@ use crate::meters::WorkerMeters;
 use crate::scoreboard::{THREAD_WORDS, WORKER_WORDS, Words, subjects_of};
 use crate::spans::{SpanRing, Spans};
 use crate::subject::{self, SUBJECT_WORDS, Subject};
+use crate::tally::{LogCounts, Places, Tally};
 
 const PID: usize = 0;
 const STATE: usize = 1;
@@ -23,6 +24,9 @@ const WAITING: usize = 16;
 const LINES_DROPPED: usize = 17;
 const PANICS: usize = 18;
 const BEGAN: usize = 19;
+const ERRORS: usize = 20;
+const WARNINGS: usize = 21;
+const SUPPRESSED: usize = 22;
 
 const STARTED: usize = 0;
 const ENDED: usize = 1;
@@ -212,9 +216,17 @@ impl WorkerBoard {
         self.worker()[why as usize].load(Relaxed)
     }
 
-    /// Counts log lines that nobody will read (negative: what was counted, and is no line). Any thread may call it.
-    pub fn lines_dropped_changed(&self, delta: i64) {
-        self.worker()[LINES_DROPPED].fetch_add(delta as u64, Relaxed);
+    /// Where the log of the worker counts.
+    pub(crate) fn tally(&self) -> Tally {
+        let at = |place| self.first + place;
+        let (dropped, errors) = (at(LINES_DROPPED), at(ERRORS));
+        let (warnings, suppressed) = (at(WARNINGS), at(SUPPRESSED));
+        Tally::new(self.words.clone(), Places { dropped, errors, warnings, suppressed })
+    }
+
+    /// What the logs of all processes of this slot have counted.
+    pub fn log_counts(&self) -> LogCounts {
+        self.tally().counts()
     }
 
     /// Log lines that were dropped, in all processes of this slot.

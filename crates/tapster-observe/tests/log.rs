@@ -12,10 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tapster_observe::{
-    AccessEvent, AccessFilter, AccessMode, Level, Log, LogOptions, NoDetails, Output, Scoreboard,
+    AccessEvent, AccessFilter, AccessMode, Incident, Level, Log, LogOptions, NoDetails, Output, Scoreboard,
     WorkerBoard, words_needed,
 };
 
+const FAILED: Incident = Incident::APPLICATION_FAILED;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn pipe() -> (File, Output) {
@@ -96,13 +97,13 @@ fn messages_and_requests_go_to_their_outputs() {
     let log = Log::new(options(messages, requests));
     log.debug(format_args!("not wanted"));
     log.info(format_args!("ready"));
-    log.block(Level::Error, format_args!("failed"), b"Traceback:\n  line\n");
+    log.entry(FAILED).traceback(b"Traceback:\n  line\n").write(format_args!("failed"));
     log.access(&request(b"/x"));
     drop(log);
     let errors = lines(errors);
     let pid = std::process::id();
     assert!(errors[0].ends_with(&format!(" +0000 [{pid}] [info] ready")), "{errors:?}");
-    assert!(errors[1].ends_with(" [error] failed"), "{errors:?}");
+    assert!(errors[1].ends_with(" [error] TAP0301 failed"), "{errors:?}");
     assert_eq!(errors[2..], ["    Traceback:", "      line"]);
     assert!(lines(access)[0].contains("\"GET /x HTTP/1.1\" 200"));
 }
@@ -148,7 +149,7 @@ fn a_worker_with_a_stopped_reader_goes_on_and_tells_the_loss() {
     while written + told < 20_000 {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
-        match line.split("] ").last().unwrap().split_once(" log lines were dropped") {
+        match line.split("TAP0601 ").last().unwrap().split_once(" log lines were dropped") {
             Some((count, _)) => told += count.parse::<u64>().unwrap(),
             None => written += 1,
         }
@@ -166,10 +167,10 @@ fn a_blocked_access_log_does_not_hold_up_messages() {
     for _ in 0..5000 {
         log.access(&request(b"/"));
     }
-    log.error(format_args!("seen"));
+    log.report(FAILED, format_args!("seen"));
     let mut line = String::new();
     BufReader::new(errors).read_line(&mut line).unwrap();
-    assert!(line.ends_with("[error] seen\n") || line.contains("dropped"), "{line}");
+    assert!(line.ends_with("[error] TAP0301 seen\n") || line.contains("dropped"), "{line}");
 }
 
 #[test]
@@ -225,12 +226,12 @@ fn losses_whose_notice_was_lost_too_are_told_when_the_output_works_again() {
     let log = Log::new(options(output.clone(), output)).threaded(|| {}, None, None);
     drop(reader);
     for _ in 0..3 {
-        log.error(format_args!("lost"));
+        log.report(FAILED, format_args!("lost"));
         assert!(log.flush(PATIENCE));
     }
     assert_eq!(log.dropped(), 3);
     let reader = File::open(name).unwrap();
-    log.error(format_args!("seen"));
+    log.report(FAILED, format_args!("seen"));
     let told = lines_until(reader, |line| line.contains("dropped"));
     assert!(told.last().unwrap().contains(" 3 log lines were dropped"), "{told:?}");
 }
@@ -268,4 +269,43 @@ fn a_log_that_nobody_used_has_no_thread() {
     assert!(log.flush(PATIENCE));
     drop(log);
     assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn an_error_that_repeats_is_logged_some_times_and_then_counted() {
+    let ((reader, messages), (_access, requests)) = (pipe(), pipe());
+    let board = board();
+    let log = Log::new(LogOptions { repeats: 3, ..options(messages, requests) });
+    let worker = log.threaded(|| {}, Some(board.clone()), Some(1));
+    drop(log);
+    for number in 0..1000 {
+        worker.entry(FAILED).traceback(b"KeyError: 'x'").write(format_args!("GET /{number} failed"));
+    }
+    worker.entry(FAILED).traceback(b"KeyError: 'y'").write(format_args!("GET /0 failed"));
+    assert!(worker.flush(PATIENCE));
+    let counts = board.log_counts();
+    assert_eq!((counts.errors, counts.suppressed), (1001, 997));
+    drop(worker);
+    let read = lines_until(reader, |line| line.contains(" repeated "));
+    let failures = read.iter().filter(|line| line.ends_with(" failed")).count();
+    assert_eq!(failures, 3 + 1, "{read:?}");
+    assert!(
+        read.last().unwrap().ends_with("TAP0301 GET /0 failed … repeated 997 times in 10 s (--log-repeats)")
+    );
+}
+
+#[test]
+fn objects_are_lines_however_long_and_have_the_notice_of_losses_too() {
+    let ((reader, messages), (_access, requests)) = (pipe(), pipe());
+    let log = Log::new(LogOptions { as_json: true, ..options(messages, requests) });
+    let trace = "  File \"x\"\n".repeat(1000);
+    let reading = thread::spawn(move || lines_until(reader, |line| line.contains("dropped")));
+    log.entry(FAILED).traceback(trace.as_bytes()).write(format_args!("failed"));
+    while !reading.is_finished() {
+        log.info(format_args!("{:04000}", 0));
+    }
+    let read: Vec<serde_json::Value> =
+        reading.join().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read[0]["traceback"], trace.trim_end());
+    assert_eq!(read.last().unwrap()["id"], "TAP0601");
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tapster_observe::{Log, Scoreboard, SpanRing, Spans};
+use tapster_observe::{Incident, Log, Scoreboard, SpanRing, Spans};
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::signal::{self, Signal};
 
@@ -47,7 +47,10 @@ pub fn run(target: Target, ends: Ends, log: &Log) -> i32 {
     let ignored = signal::ignore(&[Signal::Terminate, Signal::Interrupt, Signal::Hangup, Signal::Quit]);
     let log = log.threaded(|| {}, None, None);
     if let Err(error) = ignored {
-        log.error(format_args!("signals cannot be ignored by the process of --otlp: {error}"));
+        log.report(
+            Incident::EXPORTER_FAILED,
+            format_args!("signals cannot be ignored by the process of --otlp: {error}"),
+        );
     }
     let Ends { stop, board } = ends;
     let closing = Arc::new(Closing::default());
@@ -60,7 +63,7 @@ pub fn run(target: Target, ends: Ends, log: &Log) -> i32 {
         let _late = done.send(());
     });
     if let Err(error) = thread {
-        log.error(format_args!("the process of --otlp has no thread: {error}"));
+        log.report(Incident::EXPORTER_FAILED, format_args!("the process of --otlp has no thread: {error}"));
         return 1;
     }
     collect(&stop, spans, give);

@@ -11,7 +11,7 @@ use prost::Message;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tapster_observe::{Log, Scoreboard, Spans};
+use tapster_observe::{Incident, Log, Scoreboard, Spans};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -172,9 +172,10 @@ impl Sender {
     /// Once, until it is well again.
     fn tell(&mut self, url: &str, failure: &Failure) {
         if !std::mem::replace(&mut self.is_failing, true) {
-            self.log.warning(format_args!(
-                "nothing can be sent to the collector at {url} (--otlp-endpoint): {failure}"
-            ));
+            self.log.report(
+                Incident::SPANS_NOT_SENT,
+                format_args!("nothing can be sent to the collector at {url} (--otlp-endpoint): {failure}"),
+            );
         }
     }
 }
@@ -215,7 +216,10 @@ fn authorities(target: &Target, log: &Log) -> Vec<Certificate<'static>> {
         None => Ok(rustls_native_certs::load_native_certs().certs),
     };
     let found = found.unwrap_or_else(|error| {
-        log.error(format_args!("no certificates of authorities in {error}; the collector is not believed"));
+        log.report(
+            Incident::EXPORTER_FAILED,
+            format_args!("no certificates of authorities in {error}; the collector is not believed"),
+        );
         Vec::new()
     });
     found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use tapster_config::{ControlSocket, MetricNames, Settings};
-use tapster_observe::{Log, Scoreboard, exposition};
+use tapster_observe::{Incident, Log, LogCounts, Scoreboard, exposition};
 use tapster_sys::inbox::Inbox;
 use tapster_sys::peer;
 use tapster_sys::poll::Interest;
@@ -72,6 +72,15 @@ pub struct Scene<'a> {
     pub listeners: &'a [Listener],
     /// The supervisor's log.
     pub log: &'a Log,
+}
+
+impl Scene<'_> {
+    /// What the logs of all processes have counted.
+    pub fn log_counts(&self) -> LogCounts {
+        let workers = self.board.iter().map(|board| board.log_counts());
+        let fronts = self.board.fronts().map(|board| board.log_counts());
+        workers.chain(fronts).fold(self.log.counts(), LogCounts::plus)
+    }
 }
 
 /// Everything that listens to operators and health checks.
@@ -299,7 +308,7 @@ impl Control {
                 let own = peer::own_user();
                 match peer::user(stream.as_fd()) {
                     Ok(user) if user == own || user == 0 => self.clients.add(stream, now),
-                    Ok(user) => self.log.warning(format_args!(
+                    Ok(user) => self.log.report(Incident::CONTROL_PEER_REFUSED, format_args!(
                         "refused user {user} at the control socket: only user {own} and root are listened to"
                     )),
                     Err(error) => {
@@ -375,7 +384,7 @@ impl Control {
         if self.socket.is_none()
             && let Some(path) = self.open_socket(now)
         {
-            self.log.warning(format_args!(
+            self.log.report(Incident::CONTROL_SOCKET_TAKEN, format_args!(
                 "the control socket {} belongs to a server that runs; it is taken over when that one ends \
                  (--control-socket)",
                 path.display()

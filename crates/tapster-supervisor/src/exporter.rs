@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use tapster_observe::{Log, Scoreboard};
+use tapster_observe::{Incident, Log, Scoreboard};
 use tapster_sys::fork::Forked;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::privileges::Privileges;
@@ -85,12 +85,13 @@ impl<'a> Exporter<'a> {
         match forked {
             Ok(Forked::Child) => return true,
             Ok(Forked::Parent(pid)) => link.pid = Some(pid),
-            Err(error) => {
-                log.error(format_args!("cannot start the process of --otlp, and will try again: {error}"))
-            }
+            Err(error) => log.report(
+                Incident::PROCESS_NOT_STARTED,
+                format_args!("cannot start the process of --otlp, and will try again: {error}"),
+            ),
         }
         if let Err(error) = signal::unblock_all_in_this_thread() {
-            log.error(format_args!("cannot let signals through again: {error}"));
+            log.report(Incident::SIGNALS_BLOCKED, format_args!("cannot let signals through again: {error}"));
         }
         false
     }
@@ -113,9 +114,10 @@ impl<'a> Exporter<'a> {
     pub fn has_ended(&mut self, pid: Pid, status: Status, log: &Log) -> bool {
         let Some(link) = self.link.as_mut().filter(|link| link.pid == Some(pid)) else { return false };
         link.pid = None;
-        log.error(format_args!(
-            "the process of --otlp {status} and is started again; spans that it held are lost"
-        ));
+        log.report(
+            Incident::EXPORTER_FAILED,
+            format_args!("the process of --otlp {status} and is started again; spans that it held are lost"),
+        );
         true
     }
 
@@ -128,7 +130,10 @@ impl<'a> Exporter<'a> {
         drop(writer);
         let found = poll::wait(&[(ended.as_fd(), Interest::Readable)], Some(LEAVE));
         if !found.is_ok_and(|found| found.first() == Some(&true)) {
-            log.warning(format_args!("the process of --otlp (pid {pid}) did not end in time: killed"));
+            log.report(
+                Incident::EXPORTER_KILLED,
+                format_args!("the process of --otlp (pid {pid}) did not end in time: killed"),
+            );
             // It is a child that was not reaped.
             let _gone = process::send_signal(pid, Signal::Kill);
         }

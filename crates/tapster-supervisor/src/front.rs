@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use tapster_observe::{Log, Scoreboard};
+use tapster_observe::{Incident, Log, Scoreboard};
 use tapster_sys::fork::Forked;
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::privileges::Privileges;
@@ -121,7 +121,7 @@ impl<'a> Front<'a> {
             Err(error) => link.try_later(log, &error),
         }
         if let Err(error) = signal::unblock_all_in_this_thread() {
-            log.error(format_args!("cannot let signals through again: {error}"));
+            log.report(Incident::SIGNALS_BLOCKED, format_args!("cannot let signals through again: {error}"));
         }
         None
     }
@@ -151,7 +151,10 @@ impl<'a> Front<'a> {
                 // It has said in the log why not.
                 Message::Configured | Message::NotConfigured => {}
                 Message::Ready => log.debug(format_args!("front (pid {}) is ready", process.pid)),
-                other => log.warning(format_args!("front (pid {}) said {other:?}", process.pid)),
+                other => log.report(
+                    Incident::MESSAGE_LOST,
+                    format_args!("front (pid {}) said {other:?}", process.pid),
+                ),
             }
         }
     }
@@ -169,7 +172,10 @@ impl<'a> Front<'a> {
         link.failures = if process.started.elapsed() < STABLE { link.failures.saturating_add(1) } else { 0 };
         let delay = if link.failures == 0 { Duration::ZERO } else { backoff::delay(link.failures) };
         link.due = Instant::now() + delay;
-        log.error(format_args!("front (pid {pid}) {status}; another is started after {delay:?}"));
+        log.report(
+            Incident::FRONT_DIED,
+            format_args!("front (pid {pid}) {status}; another is started after {delay:?}"),
+        );
         Some(Vec::new())
     }
 
@@ -252,9 +258,15 @@ impl<'a> Front<'a> {
         let now = Instant::now();
         if ending.until <= now {
             ending.until = now + KILL_GRACE;
-            log.warning(format_args!("front (pid {}) does not end and is killed", process.pid));
+            log.report(
+                Incident::FRONT_KILLED,
+                format_args!("front (pid {}) does not end and is killed", process.pid),
+            );
             if let Err(error) = process::send_signal(process.pid, Signal::Kill) {
-                log.error(format_args!("cannot end the front (pid {}): {error}", process.pid));
+                log.report(
+                    Incident::SIGNAL_NOT_SENT,
+                    format_args!("cannot end the front (pid {}): {error}", process.pid),
+                );
             }
         }
     }
@@ -262,7 +274,10 @@ impl<'a> Front<'a> {
     fn tell(&self, message: Message, beside: Option<BorrowedFd<'_>>, log: &Log) {
         let Some(process) = self.process() else { return };
         if let Err(error) = process.inbox.send(message, beside) {
-            log.error(format_args!("front (pid {}) cannot be told {message:?}: {error}", process.pid));
+            log.report(
+                Incident::MESSAGE_LOST,
+                format_args!("front (pid {}) cannot be told {message:?}: {error}", process.pid),
+            );
         }
     }
 
@@ -275,7 +290,10 @@ impl Link<'_> {
     fn try_later(&mut self, log: &Log, error: &std::io::Error) {
         self.failures = self.failures.saturating_add(1);
         self.due = Instant::now() + backoff::delay(self.failures);
-        log.error(format_args!("cannot start the front, and will try again: {error}"));
+        log.report(
+            Incident::PROCESS_NOT_STARTED,
+            format_args!("cannot start the front, and will try again: {error}"),
+        );
     }
 }
 

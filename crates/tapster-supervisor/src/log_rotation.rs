@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use tapster_config::{LogDestination, Settings};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::inbox::Message;
 use tapster_sys::log_file;
 
@@ -37,10 +37,13 @@ fn reopen(file: Option<(&Path, BorrowedFd<'_>)>, what: &str, option: &str, log: 
     let Some((path, old)) = file else { return };
     match log_file::open(path).and_then(|new| log_file::replace(old, new.as_fd())) {
         Ok(()) => log.info(format_args!("the {what} was opened again")),
-        Err(error) => log.error(format_args!(
-            "cannot open the {what} {} again, writing on to the old one: {error} ({option})",
-            path.display()
-        )),
+        Err(error) => log.report(
+            Incident::LOG_NOT_REOPENED,
+            format_args!(
+                "cannot open the {what} {} again, writing on to the old one: {error} ({option})",
+                path.display()
+            ),
+        ),
     }
 }
 

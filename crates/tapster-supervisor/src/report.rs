@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use tapster_observe::Level;
+use tapster_observe::{Incident, Kind};
 use tapster_sys::wait::Status;
 
 use crate::{Reason, RetireReason};
@@ -197,15 +197,15 @@ pub enum BootFailure {
 }
 
 impl Report {
-    /// How important it is.
-    pub fn level(&self) -> Level {
+    /// What it is for the log.
+    pub fn kind(&self) -> Kind {
         match self {
-            Report::WorkerReady { .. } => Level::Debug,
+            Report::WorkerReady { .. } => Kind::Debug,
             // One line for each worker that says no more than the line about the template.
-            Report::Retiring { reason: RetireReason::Refork, .. } => Level::Debug,
+            Report::Retiring { reason: RetireReason::Refork, .. } => Kind::Debug,
             // The driver has said why.
-            Report::NotBooted { failure: BootFailure::NotStarted, .. } => Level::Debug,
-            Report::Template { news, .. } => news.level(),
+            Report::NotBooted { failure: BootFailure::NotStarted, .. } => Kind::Debug,
+            Report::Template { news, .. } => news.kind(),
             Report::Gone { .. }
             | Report::AllReady { .. }
             | Report::Retrying(_)
@@ -222,21 +222,21 @@ impl Report {
             | Report::Leaving(_)
             | Report::StoppingAlready(_)
             | Report::StoppingNow
-            | Report::Stopped => Level::Info,
+            | Report::Stopped => Kind::Info,
             // It ended by itself: after its number of requests, or because somebody sent it a signal.
-            Report::Died { status: Status::Exited(0), .. } => Level::Info,
-            Report::Retiring { reason, .. } if !reason.is_urgent() => Level::Info,
-            Report::Overdue { .. }
-            | Report::ResizeRefused(_)
-            | Report::ReforkAborted
-            | Report::NotPromoted { .. }
-            | Report::Retiring { .. }
-            | Report::NotRetiring { .. } => Level::Warning,
-            Report::Died { .. }
-            | Report::NotBooted { .. }
-            | Report::GivingUp
-            | Report::ReloadAborted { .. }
-            | Report::ConfigurationRefused => Level::Error,
+            Report::Died { status: Status::Exited(0), .. } => Kind::Info,
+            Report::Retiring { reason, .. } if !reason.is_urgent() => Kind::Info,
+            Report::Overdue { .. } => Incident::WORKER_OVERDUE.into(),
+            Report::ResizeRefused(_) => Incident::SCALE_REFUSED.into(),
+            Report::ReforkAborted => Incident::REFORK_ABORTED.into(),
+            Report::NotPromoted { .. } => Incident::NOT_PROMOTED.into(),
+            Report::Retiring { .. } => Incident::WORKER_RETIRED.into(),
+            Report::NotRetiring { .. } => Incident::WORKER_NOT_REPLACED.into(),
+            Report::Died { .. } => Incident::WORKER_DIED.into(),
+            Report::NotBooted { .. } => Incident::WORKER_NOT_BOOTED.into(),
+            Report::GivingUp => Incident::NO_WORKER_BOOTS.into(),
+            Report::ReloadAborted { .. } => Incident::RELOAD_ABORTED.into(),
+            Report::ConfigurationRefused => Incident::CONFIGURATION_REFUSED.into(),
         }
     }
 
@@ -330,11 +330,13 @@ impl Display for Report {
 }
 
 impl TemplateNews {
-    fn level(self) -> Level {
+    fn kind(self) -> Kind {
         match self {
-            TemplateNews::Ready(_) | TemplateNews::Gone { .. } => Level::Debug,
-            TemplateNews::Overdue { .. } => Level::Warning,
-            TemplateNews::Died { .. } | TemplateNews::NotBooted(_) | TemplateNews::Stuck => Level::Error,
+            TemplateNews::Ready(_) | TemplateNews::Gone { .. } => Kind::Debug,
+            TemplateNews::Overdue { .. } => Incident::TEMPLATE_OVERDUE.into(),
+            TemplateNews::Died { .. } => Incident::TEMPLATE_DIED.into(),
+            TemplateNews::NotBooted(_) => Incident::TEMPLATE_NOT_BOOTED.into(),
+            TemplateNews::Stuck => Incident::TEMPLATE_STUCK.into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::fork::Side;
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::letter;
@@ -97,7 +97,10 @@ impl TemplateStart {
                             worker_start::run_adopted(inheritance, worker)
                         }
                         Err(error) => {
-                            inheritance.log.error(format_args!("cannot start a worker process: {error}"));
+                            inheritance.log.report(
+                                Incident::PROCESS_NOT_STARTED,
+                                format_args!("cannot start a worker process: {error}"),
+                            );
                             // Should the supervisor not hear it, the worker's boot time-out tells it.
                             let _unheard = orders.send(Message::NotForked { slot }, None);
                         }
@@ -119,7 +122,7 @@ fn change_log(log: &Log, old: Option<BorrowedFd<'_>>, new: Option<OwnedFd>) {
     if let (Some(old), Some(new)) = (old, new)
         && let Err(error) = log_file::replace(old, new.as_fd())
     {
-        log.error(format_args!("cannot change to the new log file: {error}"));
+        log.report(Incident::LOG_NOT_REOPENED, format_args!("cannot change to the new log file: {error}"));
     }
 }
 

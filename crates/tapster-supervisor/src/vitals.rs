@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tapster_config::Settings;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::jitter;
 use tapster_sys::process::Pid;
 use tapster_sys::resident;
@@ -81,7 +81,7 @@ impl Vitals {
         }
         self.workers[slot].memory = match resident::own_beyond(pid, self.rss) {
             Ok(Some(bytes)) => {
-                self.log.warning(format_args!(
+                self.log.report(Incident::MEMORY_LIMIT_TOO_LOW, format_args!(
                     "worker {} (pid {pid}) uses {} MiB of memory of its own before its first request: --max-rss is too low, and is \
                      not applied to it",
                     slot + 1,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::fork::Forked;
 use tapster_sys::privileges::Privileges;
 use tapster_sys::process::{self, Pid};
@@ -87,14 +87,14 @@ impl<'a> Watcher<'a> {
             Ok(Forked::Child) => return true,
             Ok(Forked::Parent(pid)) => link.pid = Some(pid),
             Err(error) if link.starts < MOST_STARTS => {
-                log.error(format_args!("cannot start the process that watches the files: {error}"));
+                log.report(Incident::PROCESS_NOT_STARTED, format_args!("cannot start the process that watches the files: {error}"));
             }
-            Err(error) => log.error(format_args!(
+            Err(error) => log.report(Incident::WATCHER_STOPPED, format_args!(
                 "cannot start the process that watches the files: {error}; changes are seen no more; reload by hand"
             )),
         }
         if let Err(error) = signal::unblock_all_in_this_thread() {
-            log.error(format_args!("cannot let signals through again: {error}"));
+            log.report(Incident::SIGNALS_BLOCKED, format_args!("cannot let signals through again: {error}"));
         }
         false
     }
@@ -138,10 +138,13 @@ impl<'a> Watcher<'a> {
         let Some(link) = self.link.as_mut().filter(|link| link.pid == Some(pid)) else { return false };
         link.pid = None;
         if link.starts < MOST_STARTS {
-            log.error(format_args!("the process that watches the files {status} and is started again"));
+            log.report(
+                Incident::WATCHER_STOPPED,
+                format_args!("the process that watches the files {status} and is started again"),
+            );
             return true;
         }
-        log.error(format_args!(
+        log.report(Incident::WATCHER_STOPPED, format_args!(
             "the process that watches the files {status} again and again: changes are seen no more; reload by hand"
         ));
         false
@@ -151,7 +154,10 @@ impl<'a> Watcher<'a> {
     pub fn stop(&mut self, log: &Log) {
         let Some(pid) = self.link.take().and_then(|link| link.pid) else { return };
         if let Err(error) = process::send_signal(pid, Signal::Terminate) {
-            log.error(format_args!("cannot end the process that watches the files: {error}"));
+            log.report(
+                Incident::SIGNAL_NOT_SENT,
+                format_args!("cannot end the process that watches the files: {error}"),
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use tapster_observe::{Log, Scoreboard, WorkerState};
+use tapster_observe::{Incident, Log, Scoreboard, WorkerState};
 use tapster_sys::inbox::Message;
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::privileges::Privileges;
@@ -102,7 +102,10 @@ pub fn run_adopted(inheritance: Inheritance, worker: &mut dyn FnMut(WorkerStart)
         let (name, title) = names(&inheritance);
         take_name(&name, &title);
         let promotion = Promotion::keep(&inheritance).unwrap_or_else(|error| {
-            inheritance.log.warning(format_args!("this worker cannot become the template: {error}"));
+            inheritance.log.report(
+                Incident::NOT_PROMOTED,
+                format_args!("this worker cannot become the template: {error}"),
+            );
             None
         });
         let start = WorkerStart { promotion, ..prepare(inheritance)? };
@@ -192,9 +195,10 @@ fn prepare(inheritance: Inheritance) -> Option<WorkerStart> {
 fn give_up(privileges: &Privileges, log: &Log) -> Option<()> {
     let given_up = privileges.give_up();
     let said = given_up.inspect_err(|error| {
-        log.error(format_args!(
-            "a worker cannot become what --user and --group say, and does not run: {error}"
-        ));
+        log.report(
+            Incident::USER_NOT_TAKEN,
+            format_args!("a worker cannot become what --user and --group say, and does not run: {error}"),
+        );
     });
     said.ok()
 }
@@ -202,13 +206,16 @@ fn give_up(privileges: &Privileges, log: &Log) -> Option<()> {
 /// As above, for what it could do rather than who it is.
 fn confine(privileges: &Privileges, log: &Log) -> Option<()> {
     let closed = privileges.confine().inspect_err(|error| {
-        log.error(format_args!("a worker cannot be confined as --sandbox says, and does not run: {error}"));
+        log.report(
+            Incident::SANDBOX_NOT_SET,
+            format_args!("a worker cannot be confined as --sandbox says, and does not run: {error}"),
+        );
     });
     for path in closed.ok()? {
-        log.warning(format_args!(
-            "{} cannot be reached, and is closed to this worker's sandbox",
-            path.display()
-        ));
+        log.report(
+            Incident::SANDBOX_PATH_UNREACHABLE,
+            format_args!("{} cannot be reached, and is closed to this worker's sandbox", path.display()),
+        );
     }
     Some(())
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::poll::{self, Interest};
 use tapster_sys::process;
 
@@ -303,7 +303,7 @@ impl Watch<'_> {
         }
         let found = search(&bases, &self.setup.patterns, |path| self.is_searched_for(path));
         if found.is_cut && !std::mem::replace(&mut self.has_said_cut, true) {
-            self.log.warning(format_args!(
+            self.log.report(Incident::FILES_NOT_WATCHED, format_args!(
                 "there are too many directories below {} to search them all; leave some out with --reload-exclude",
                 self.setup.patterns.root().display()
             ));

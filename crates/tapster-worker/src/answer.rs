@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Variable, Vars};
-use tapster_observe::about_request;
+use tapster_observe::{Incident, about_request};
 use tapster_sys::thread::Usage;
 
 use crate::access::{self, Times};
@@ -148,7 +148,10 @@ fn call(shared: &Shared, context: &mut Context, connection: &mut Connection, exc
     let called = catch_unwind(AssertUnwindSafe(|| shared.app.call(request, &mut responder)));
     if called.is_err() {
         shared.board.count_panic();
-        shared.log.error(format_args!("a request panicked inside the server; it is answered with 500"));
+        shared.log.report(
+            Incident::PANIC,
+            format_args!("a request panicked inside the server; it is answered with 500"),
+        );
     }
     responder.end()
 }
@@ -165,7 +168,7 @@ fn note(shared: &Shared, context: &mut Context, connection: &mut Connection, ans
     let request = &mut context.scratch.request;
     if let Some(missing) = answer.short_by {
         let text = |variable| String::from_utf8_lossy(request.vars.get(variable).unwrap_or_default());
-        shared.log.warning(format_args!(
+        shared.log.report(Incident::BODY_TOO_SHORT, format_args!(
             "{} {}: the application sent {missing} bytes less than its Content-Length; the connection was closed",
             text(Variable::RequestMethod),
             text(Variable::RequestUri),

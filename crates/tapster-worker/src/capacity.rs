@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::Shutdown;
 use tapster_http1::encode::{RefusalFields, refusal_response};
+use tapster_observe::Incident;
 use tapster_sys::accept::Trouble;
 
 use crate::accept::{Accepted, Acceptor};
@@ -173,7 +174,7 @@ impl Shared<'_> {
             times.said = Some(now);
             times.refused = 0;
             drop(times);
-            self.log.error(what);
+            self.log.report(Incident::CANNOT_ACCEPT, what);
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tapster_observe::Incident;
 
 use tapster_sys::inbox::Message;
 use tapster_sys::log_file;
@@ -33,10 +34,13 @@ impl Shared<'_> {
                 Ok(None) => return self.supervisor_gone(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.log.error(format_args!("a message was lost: {error}"));
+                    self.log.report(Incident::MESSAGE_LOST, format_args!("a message was lost: {error}"));
                 }
                 Err(error) => {
-                    self.log.error(format_args!("cannot read the supervisor's messages: {error}"));
+                    self.log.report(
+                        Incident::MESSAGE_LOST,
+                        format_args!("cannot read the supervisor's messages: {error}"),
+                    );
                     return self.supervisor_gone();
                 }
             }
@@ -96,7 +100,10 @@ impl Shared<'_> {
         if let (Some(old), Some(new)) = (old, new)
             && let Err(error) = log_file::replace(old, new.as_fd())
         {
-            self.log.error(format_args!("cannot change to the new log file: {error}"));
+            self.log.report(
+                Incident::LOG_NOT_REOPENED,
+                format_args!("cannot change to the new log file: {error}"),
+            );
         }
     }
 
@@ -125,7 +132,8 @@ impl Shared<'_> {
     /// Without a supervisor nobody restarts or stops this worker: it ends.
     pub(crate) fn supervisor_gone(&self) {
         if !self.is_draining() {
-            self.log.error(format_args!("the supervisor is gone: this worker stops"));
+            self.log
+                .report(Incident::SUPERVISOR_GONE, format_args!("the supervisor is gone: this worker stops"));
         }
         self.promoting.store(false, Ordering::SeqCst);
         self.orphan.is_one.store(true, Ordering::SeqCst);

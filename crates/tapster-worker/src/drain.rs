@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tapster_observe::WorkerState;
+use tapster_observe::{Incident, WorkerState};
 
 use crate::connection::Connection;
 use crate::drive;
@@ -102,9 +102,10 @@ impl Shared<'_> {
         }
         let left = self.left();
         if late && left > 0 && !self.is_stopping() {
-            self.log.warning(format_args!(
-                "{left} connections were cut: still busy at the end of the graceful time-out"
-            ));
+            self.log.report(
+                Incident::REQUESTS_CUT,
+                format_args!("{left} connections were cut: still busy at the end of the graceful time-out"),
+            );
         }
         let all_left = self.lanes.iter().all(|lane| lane.has_left.load(Ordering::SeqCst));
         if left == 0 && all_left && !expects || late {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tapster_gateway::Body;
 use tapster_http1::encode::RefusalFields;
-use tapster_observe::about_request;
+use tapster_observe::{Incident, about_request};
 
 use crate::answer;
 use crate::backing::Backing;
@@ -182,7 +182,10 @@ pub(crate) fn rest(
     mut connection: Box<Connection>,
 ) -> Option<Box<Connection>> {
     if connection.watch(&shared.lane.registry).is_err() {
-        shared.log.error(format_args!("a connection was dropped: the poller refused it"));
+        shared.log.report(
+            Incident::CONNECTION_LOST,
+            format_args!("a connection was dropped: the poller refused it"),
+        );
         close(shared, connection, "the poller refused it");
         return None;
     }
@@ -260,12 +263,15 @@ fn refuse_and_close(
     refused: &Refused,
 ) -> Option<Box<Connection>> {
     let about = connection.request_id().map(about_request);
-    shared.log.warning(format_args!(
-        "{}: refused with {}: {}",
-        connection.facts.connection.peer(),
-        refused.status,
-        refused.reason
-    ));
+    shared.log.report(
+        Incident::REQUEST_REFUSED,
+        format_args!(
+            "{}: refused with {}: {}",
+            connection.facts.connection.peer(),
+            refused.status,
+            refused.reason
+        ),
+    );
     drop(about);
     shared.board.refused(refused.status);
     let mut lines = Vec::new();

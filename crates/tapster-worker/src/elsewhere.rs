@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tapster_observe::Incident;
 
 use tapster_sys::parcel;
 
@@ -110,7 +111,10 @@ impl Shared<'_> {
     ) {
         let unpacked = parcel.map(parcel::unpack);
         if let Some(Err(error)) = &unpacked {
-            self.log.error(format_args!("a request that another worker sent was lost: {error}"));
+            self.log.report(
+                Incident::CONNECTION_LOST,
+                format_args!("a request that another worker sent was lost: {error}"),
+            );
         }
         let packed =
             unpacked.and_then(Result::ok).and_then(|(fd, bytes)| Some((fd, packed::decode(&bytes)?)));

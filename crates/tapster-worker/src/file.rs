@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use tapster_observe::Incident;
 
 use tapster_gateway::Kept;
 
@@ -131,10 +132,13 @@ fn end_turn(outbound: &Outbound, part: &FilePart, spool: Option<SpoolFile>, sent
 fn say_short(outbound: &Outbound, part: &FilePart, error: Option<io::Error>) {
     let subject = part.file.as_ref().map_or("a spooled answer", |body| body.subject.as_str());
     let why = error.map_or("it became shorter".to_owned(), |error| error.to_string());
-    outbound.backing.log.warning(format_args!(
-        "{subject}: {} bytes of a file could not be sent: {why}; the connection was closed",
-        part.left
-    ));
+    outbound.backing.log.report(
+        Incident::FILE_NOT_SENT,
+        format_args!(
+            "{subject}: {} bytes of a file could not be sent: {why}; the connection was closed",
+            part.left
+        ),
+    );
 }
 
 fn send_piece(outbound: &Outbound, file: BorrowedFd<'_>, offset: u64, count: u64) -> io::Result<u64> {
@@ -244,7 +248,7 @@ fn write(
 
 fn say_not_spooled(outbound: &Outbound, error: &SpoolError) {
     let directory = outbound.backing.spool.directory().display();
-    outbound.backing.log.warning(format_args!(
+    outbound.backing.log.report(Incident::STREAM_HOLDS_THREAD, format_args!(
         "a stream waits for its slow client and holds a thread, since it cannot go to a file in {directory}: {error}"
     ));
 }

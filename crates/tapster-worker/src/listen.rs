@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use tapster_observe::Incident;
 
 use tapster_sys::accept::Trouble;
 
@@ -250,7 +251,7 @@ impl Shared<'_> {
     pub(crate) fn close_listeners(&self) {
         for acceptor in &self.lane.acceptors {
             if let Err(error) = acceptor.close() {
-                self.log.error(format_args!("cannot give {acceptor} up: {error}"));
+                self.log.report(Incident::MESSAGE_LOST, format_args!("cannot give {acceptor} up: {error}"));
             }
         }
     }
@@ -285,7 +286,7 @@ impl Shared<'_> {
     pub(crate) fn join_listeners(&self) {
         let reason = self.is_draining() || self.capacity.is_full() || self.is_better_elsewhere();
         if !reason && let Err(error) = self.lane.watch_listeners() {
-            self.log.error(format_args!("cannot listen again: {error}"));
+            self.log.report(Incident::CANNOT_ACCEPT, format_args!("cannot listen again: {error}"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tapster_http1::encode::RefusalFields;
-use tapster_observe::{Level, Lost};
+use tapster_observe::{Incident, Lost};
 use tapster_sys::inbox::{Message, Retire};
 
 use crate::date::DateClock;
@@ -153,8 +153,12 @@ impl Shared<'_> {
 
     /// What a thread serves, in words.
     pub(crate) fn subject_of(&self, thread: usize) -> String {
-        let subject = self.board.subject(thread);
-        subject.map_or_else(|| "a request".to_owned(), |subject| subject.text.escape_ascii().to_string())
+        self.request_of(thread).unwrap_or_else(|| "a request".to_owned())
+    }
+
+    /// Method and path of the request of a thread, if they are known.
+    fn request_of(&self, thread: usize) -> Option<String> {
+        Some(self.board.subject(thread)?.text.escape_ascii().to_string())
     }
 
     /// What names the request of a thread, if anything does.
@@ -172,7 +176,9 @@ impl Shared<'_> {
         let Some(watched) = self.watched[thread].get() else { return };
         let (board, name) = (self.board.clone(), thread + 1);
         self.report(Report {
-            level: Level::Warning,
+            incident: Incident::REQUEST_SLOW,
+            thread: Some(thread + 1),
+            about: self.request_of(thread),
             line: format!(
                 "{} has run for {} without an answer (--slow-log); thread {name} is in:",
                 self.subject_of(thread),
@@ -197,7 +203,9 @@ impl Shared<'_> {
             app.interrupt(ident, &|raise| running[thread].owner.interrupt(claim, raise))
         });
         self.report(Report {
-            level: Level::Error,
+            incident: Incident::REQUEST_TIMED_OUT,
+            thread: Some(thread + 1),
+            about: self.request_of(thread),
             line: format!(
                 "{} has run for {}, too long for --request-timeout: {consequence}; thread {} is in:",
                 self.subject_of(thread),
@@ -261,7 +269,9 @@ impl Shared<'_> {
         }
         self.is_stuck.store(true, Ordering::SeqCst);
         self.report(Report {
-            level: Level::Error,
+            incident: Incident::WORKER_STUCK,
+            thread: None,
+            about: None,
             line: line(),
             request_id: Vec::new(),
             subject: Subject::All(self.pool()),

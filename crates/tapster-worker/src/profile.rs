@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tapster_observe::Incident;
 
 use tapster_gateway::{App, Counted};
 use tapster_sys::inbox::Sampling;
@@ -27,7 +28,10 @@ impl Shared<'_> {
             }
         };
         if let Err(error) = self.aside("tapster-profile", work) {
-            self.log.warning(format_args!("there is no profile: no thread for it: {error}"));
+            self.log.report(
+                Incident::STACKS_NOT_READ,
+                format_args!("there is no profile: no thread for it: {error}"),
+            );
         }
     }
 }

@@ -5,16 +5,19 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tapster_gateway::{App, Stacks};
-use tapster_observe::{Level, Log, about_request};
+use tapster_observe::{Incident, Log, about_request};
 
 use crate::stacks::{Pool, describe};
 use crate::worker::Engine;
 
 /// What to say of a thread.
 pub(crate) struct Report {
-    pub(crate) level: Level,
+    pub(crate) incident: Incident,
     pub(crate) line: String,
-    /// What names the request that it is about, if there is one.
+    /// The thread that it is about, from 1, and method and path of its request.
+    pub(crate) thread: Option<usize>,
+    pub(crate) about: Option<String>,
+    /// What names the request, if it is about one.
     pub(crate) request_id: Vec<u8>,
     pub(crate) subject: Subject,
     /// Asked when the stacks are there: a line that is not true any more is not written.
@@ -57,7 +60,10 @@ impl Engine {
         drop(queue);
         let (app, log, at_work) = (self.app.clone(), self.log.clone(), reports.clone());
         if let Err(error) = self.aside("tapster-reports", move || at_work.write(&*app, &log)) {
-            self.log.warning(format_args!("stacks cannot be read: no thread for it: {error}"));
+            self.log.report(
+                Incident::STACKS_NOT_READ,
+                format_args!("stacks cannot be read: no thread for it: {error}"),
+            );
             reports.write_without_stacks(&self.log);
         }
     }
@@ -110,7 +116,14 @@ impl Report {
                 }
             };
             let _about = about_request(&self.request_id);
-            log.block(self.level, format_args!("{}", self.line), text.as_bytes());
+            let mut entry = log.entry(self.incident).stacks(text.as_bytes());
+            if let Some((method, path)) = self.about.as_deref().and_then(|about| about.split_once(' ')) {
+                entry = entry.request(method.as_bytes(), path.as_bytes());
+            }
+            if let Some(thread) = self.thread {
+                entry = entry.thread(thread);
+            }
+            entry.write(format_args!("{}", self.line));
         }
         if let Some(then) = self.then {
             then();

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tapster_observe::{Meter, SpanRing};
+use tapster_observe::{Incident, Meter, SpanRing, name_thread};
 
 use crate::burst::{self, Pace};
 use crate::connection::{Connection, Scratch};
@@ -63,6 +63,7 @@ impl Context {
 
 /// Serves as a thread of the pool until the worker ends.
 pub(crate) fn run(shared: &Shared, thread: Holder) {
+    name_thread(usize::from(thread) + 1);
     let mut context = Context::new(shared, thread);
     if let (Ok(watched), Some(place)) = (Watched::current(), shared.watched.get(usize::from(thread))) {
         let _set_once = place.set(watched);
@@ -80,7 +81,7 @@ pub(crate) fn survive(shared: &Shared, context: &mut Context, part: fn(&Shared<'
     }
     shared.board.count_panic();
     let lost = context.at_hand.take();
-    shared.log.error(format_args!(
+    shared.log.report(Incident::PANIC, format_args!(
         "a thread panicked in the server's own loop and goes on; connections lost: {}. Please report this defect",
         u8::from(lost.is_some())
     ));

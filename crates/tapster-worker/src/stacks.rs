@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
+use tapster_observe::Incident;
 
 use tapster_gateway::Stacks;
 
@@ -29,7 +30,10 @@ impl Shared<'_> {
             let _gone = File::from(to).write_all(text.as_bytes());
         };
         if let Err(error) = self.aside("tapster-stacks", write) {
-            self.log.warning(format_args!("the stacks cannot be written: no thread for it: {error}"));
+            self.log.report(
+                Incident::STACKS_NOT_READ,
+                format_args!("the stacks cannot be written: no thread for it: {error}"),
+            );
         }
     }
 

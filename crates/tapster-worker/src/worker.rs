@@ -13,7 +13,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token as PollToken};
 use tapster_config::Settings;
 use tapster_gateway::App;
-use tapster_observe::{Log, WorkerBoard};
+use tapster_observe::{Incident, Log, WorkerBoard};
 use tapster_sys::inbox::Inbox;
 use tapster_sys::socket::Listener;
 
@@ -323,7 +323,10 @@ impl Engine {
         let (on_start, log) = (self.on_start.get().copied(), self.log.clone());
         move || {
             if let Err(error) = start(on_start, name, work) {
-                log.warning(format_args!("a request cannot be interrupted: no thread for it: {error}"));
+                log.report(
+                    Incident::REQUEST_NOT_INTERRUPTED,
+                    format_args!("a request cannot be interrupted: no thread for it: {error}"),
+                );
             }
         }
     }

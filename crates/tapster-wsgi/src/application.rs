@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 use tapster_gateway::{App, Counted, Request, Respond, Sampler, Stacks};
-use tapster_observe::{Level, Log, Scoreboard, WorkerBoard};
+use tapster_observe::{Incident, Log, Scoreboard, WorkerBoard};
 
 use crate::environ::Template;
 use crate::interrupt::Interrupter;
@@ -78,11 +78,8 @@ impl App for Application {
             // A signal handler is the application's code, and may hold one of our own callables that panics.
             if let Ok(Err(error)) = catch_unwind(AssertUnwindSafe(|| py.check_signals())) {
                 let trace = failure::traceback(py, &error);
-                self.log.block(
-                    Level::Error,
-                    format_args!("a signal handler of the application failed"),
-                    trace.as_bytes(),
-                );
+                let entry = self.log.entry(Incident::SIGNAL_HANDLER_FAILED).traceback(trace.as_bytes());
+                entry.write(format_args!("a signal handler of the application failed"));
             }
         });
     }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 use tapster_gateway::{Request, Respond, Variable};
-use tapster_observe::Level;
+use tapster_observe::Incident;
 
 use crate::application::Application;
 use crate::environ::Environ;
@@ -76,19 +76,20 @@ impl Failure {
         let log = &app.log;
         match self {
             Failure::Raised(error) => {
-                log.block(
-                    Level::Error,
-                    format_args!("{subject} {consequence}"),
-                    traceback(py, error).as_bytes(),
-                );
+                let trace = traceback(py, error);
+                let entry = log.entry(Incident::APPLICATION_FAILED).request(subject.method, subject.path);
+                entry.traceback(trace.as_bytes()).write(format_args!("{subject} {consequence}"));
             }
             Failure::Disconnected => log.debug(format_args!("{subject} ended early: the client is gone")),
             Failure::TimedOut => log.debug(format_args!("{subject} ended after its time-out")),
             Failure::NoBody => log.debug(format_args!("{subject} ended early: its body did not come whole")),
             Failure::Panicked => {
-                log.error(format_args!(
-                    "{subject} {consequence}: a panic in tapster, which is a bug; please report it"
-                ));
+                log.report(
+                    Incident::PANIC,
+                    format_args!(
+                        "{subject} {consequence}: a panic in tapster, which is a bug; please report it"
+                    ),
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use tapster_gateway::{BodySize, Chunk, Flush, Request, Respond, ResponseHead, WriteError};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 
 use crate::failure::{Failure, Subject};
 use crate::ffi;
@@ -203,7 +203,7 @@ impl StartResponse {
             (None, outcome) => outcome,
             (Some(WriteError::TooLong), outcome) => {
                 let announced = this.head.content_length().unwrap_or_default();
-                log.warning(format_args!(
+                log.report(Incident::BODY_TOO_LONG, format_args!(
                     "{}: the application's body is longer than its Content-Length {announced}; the rest was dropped",
                     Subject::of(request)
                 ));

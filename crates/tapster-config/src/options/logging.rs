@@ -8,7 +8,7 @@ use crate::error::Invalid;
 use crate::kind::{Choice, Kind};
 use crate::option::{Fallback, Group, List, OptionSpec};
 use crate::request_id;
-use crate::settings::{LogDestination, LogLevel};
+use crate::settings::{LogDestination, LogFormat, LogLevel};
 
 pub(super) static ROWS: &[OptionSpec] = &[
     OptionSpec {
@@ -40,6 +40,37 @@ pub(super) static ROWS: &[OptionSpec] = &[
         group: Group::Logging,
         common: true,
         help: "The least important level that is logged",
+        ..ROW
+    },
+    OptionSpec {
+        name: "log-format",
+        metavar: "FORMAT",
+        kind: Kind::Text {
+            allowed: "text or json",
+            set: |settings, text| {
+                settings.log_format = LogFormat::parse(text)?;
+                Ok(())
+            },
+        },
+        fallback: Fallback::Value("text"),
+        group: Group::Logging,
+        help: "What messages of the log look like: text for people, or json, an object a line",
+        details: "What requests look like is `--access-log-format`. See [logging](../logging.md).",
+        ..ROW
+    },
+    OptionSpec {
+        name: "log-repeats",
+        metavar: "N",
+        kind: Kind::Integer {
+            least: 0,
+            most: 1_000_000,
+            set: |settings, number| settings.log_repeats = number as u32,
+        },
+        fallback: Fallback::Value("10"),
+        group: Group::Logging,
+        help: "Log the same error this often in 10 seconds, and then only how often it came; 0 logs every one",
+        details: "The same is: one id (`TAP0301`) and one text but for its numbers; of failures of the application one traceback, to \
+                  the letter. Each process counts for itself.",
         ..ROW
     },
     OptionSpec {

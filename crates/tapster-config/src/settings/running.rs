@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::Invalid;
+
 /// What the workers are kept from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sandbox {
@@ -41,6 +43,30 @@ pub struct Recycling {
     pub lifetime_jitter: Duration,
     /// With more than so many bytes of memory in use.
     pub rss: u64,
+}
+
+/// What messages of the log look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+}
+
+impl LogFormat {
+    /// uWSGI's option of this name is about requests, so whoever writes a format gets advice.
+    pub(crate) fn parse(text: &str) -> Result<LogFormat, Invalid> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            format if format.contains('%') => Err(Invalid::with_hint(
+                format!("{format:?} is no format of messages: text or json"),
+                "a format of requests is --access-log-format; uWSGI's %(addr) and gunicorn's %(h)s are known there",
+            )),
+            _ => Err(Invalid::new(format!("{text:?} is neither text nor json"))),
+        }
+    }
 }
 
 /// What is written to the log, from least to most.

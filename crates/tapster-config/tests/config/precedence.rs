@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tapster_config::{
     AccessLog, AccessLogSettings, Balance, BalanceKey, Bind, BindProtocol, Caching, Compression, Count,
-    EarlyHints, HeaderMap, Limits, LogLevel, Monitoring, Network, OPTIONS, Passing, Peers, Protection,
-    ProxyProtocol, Recycling, Settings, Statsd, defaults,
+    EarlyHints, HeaderMap, Limits, LogFormat, LogLevel, Monitoring, Network, OPTIONS, Passing, Peers,
+    Protection, ProxyProtocol, Recycling, Settings, Statsd, defaults,
 };
 
 use crate::sources::{printed, serve};
@@ -105,6 +105,8 @@ fn defaults_are_those_of_the_design() {
         pythonpath: Vec::new(),
         env: Vec::new(),
         log_level: LogLevel::Info,
+        log_format: LogFormat::Text,
+        log_repeats: 10,
         log_file: None,
         access_log: AccessLogSettings {
             which: AccessLog::Auto,

@@ -4,7 +4,7 @@
 use instant_acme::{Account, NewAccount};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tokio::task::spawn_blocking;
 
 use super::Acme;
@@ -26,7 +26,7 @@ impl Authority {
         let contact = acme.settings.email.as_ref().map(|email| format!("mailto:{email}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         let kept = acme.store().account().unwrap_or_else(|error| {
-            log.error(format_args!("{error}"));
+            log.report(Incident::CERTIFICATE_STORE_BROKEN, format_args!("{error}"));
             None
         });
         let account = match kept {

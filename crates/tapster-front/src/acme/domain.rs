@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 use tapster_sys::jitter;
 use tokio::time::timeout;
 use x509_cert::der::DateTime;
@@ -64,19 +64,25 @@ impl Domain {
                 "{} has no certificate yet; until one is obtained TLS handshakes for it are refused",
                 domain.name
             )),
-            Some(held) if held.until <= SystemTime::now() => log.warning(format_args!(
-                "the certificate for {} expired on {}; it is served until another is obtained",
-                domain.name,
-                date(held.until)
-            )),
+            Some(held) if held.until <= SystemTime::now() => log.report(
+                Incident::CERTIFICATE_EXPIRED,
+                format_args!(
+                    "the certificate for {} expired on {}; it is served until another is obtained",
+                    domain.name,
+                    date(held.until)
+                ),
+            ),
             Some(_) => {}
         }
         if domain.not_before > SystemTime::now() && domain.wanted <= SystemTime::now() {
-            log.warning(format_args!(
-                "no certificate for {} is asked for before {}, because of what failed before this start",
-                domain.name,
-                date(domain.not_before)
-            ));
+            log.report(
+                Incident::CERTIFICATE_DELAYED,
+                format_args!(
+                    "no certificate for {} is asked for before {}, because of what failed before this start",
+                    domain.name,
+                    date(domain.not_before)
+                ),
+            );
         }
         domain
     }
@@ -174,17 +180,17 @@ impl Domain {
         let words = explain::words(failure, &self.name, by_http);
         let next = self.not_before.duration_since(now).unwrap_or_default().as_secs();
         match &self.held {
-            Some(held) if held.until > now => log.warning(format_args!(
+            Some(held) if held.until > now => log.report(Incident::CERTIFICATE_NOT_RENEWED, format_args!(
                 "the certificate for {}, good until {}, was not renewed: {words}; next try in {next} s",
                 self.name,
                 date(held.until)
             )),
-            Some(held) => log.error(format_args!(
+            Some(held) => log.report(Incident::CERTIFICATE_NOT_OBTAINED, format_args!(
                 "the certificate for {} expired on {}, is still served, and was not renewed: {words}; next try in {next} s",
                 self.name,
                 date(held.until)
             )),
-            None => log.error(format_args!("no certificate for {}: {words}; next try in {next} s", self.name)),
+            None => log.report(Incident::CERTIFICATE_NOT_OBTAINED, format_args!("no certificate for {}: {words}; next try in {next} s", self.name)),
         }
     }
 
@@ -221,7 +227,7 @@ impl Domain {
     /// Says once what is wrong with the files.
     fn complain(&mut self, error: String, log: &Log) {
         if error != self.complaint {
-            log.error(format_args!("{error}"));
+            log.report(Incident::CERTIFICATE_STORE_BROKEN, format_args!("{error}"));
             self.complaint = error;
         }
     }

@@ -3,6 +3,7 @@
 
 use tapster_gateway::percent;
 use tapster_http1::{ResponseHead, syntax};
+use tapster_observe::Incident;
 
 use super::answer::{from_entry, nothing, reply};
 use super::entry::Representation;
@@ -108,7 +109,7 @@ pub(crate) async fn answer_wanted(
         Some(Found::Directory) | None => {
             let (Name::Path(name) | Name::File(name)) = &wanted.name;
             let name = String::from_utf8_lossy(name);
-            front.log.warning(format_args!(
+            front.log.report(Incident::INTERNAL_FILE_MISSING, format_args!(
                 "the application had {name:?} sent, which is no file of --static-internal: answered with 404"
             ));
             nothing(404, "404 Not Found\r\n".into())

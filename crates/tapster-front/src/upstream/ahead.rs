@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use tapster_observe::Log;
+use tapster_observe::{Incident, Log};
 
 use crate::spool::{Spool, SpoolFile};
 
@@ -167,7 +167,7 @@ impl Ahead {
             Err(error) => {
                 state.may_spool = false;
                 if self.spool.is_to_tell() {
-                    self.log.warning(format_args!(
+                    self.log.report(Incident::ANSWERS_NOT_SPOOLED, format_args!(
                         "answers cannot be put into files, so that upstreams wait for slow clients (--temp-dir): {error}"
                     ));
                 }

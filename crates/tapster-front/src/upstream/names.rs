@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tapster_config::UpstreamPlace;
-use tapster_observe::FrontCounter;
+use tapster_observe::{FrontCounter, Incident};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -97,9 +97,10 @@ impl Name {
         upstreams.counters.count(FrontCounter::NamesNotFound);
         if !was_failing {
             let rest = if is_known { "; the addresses known so far hold" } else { "" };
-            upstreams
-                .log
-                .warning(format_args!("upstream {}: the name is not found: {error}{rest}", self.name));
+            upstreams.log.report(
+                Incident::UPSTREAM_NAME_NOT_FOUND,
+                format_args!("upstream {}: the name is not found: {error}{rest}", self.name),
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
+use tapster_observe::Incident;
 
 use tapster_gateway::Endpoint;
 
@@ -49,7 +50,10 @@ impl Source {
                 let Source { mut ticket, peer, .. } = self;
                 ticket.ended(Ending::Bad);
                 let (log, place) = (&ticket.upstreams.log, &ticket.place);
-                log.warning(format_args!("{peer}: the answer of {place} was cut off: {error}"));
+                log.report(
+                    Incident::UPSTREAM_ANSWER_CUT,
+                    format_args!("{peer}: the answer of {place} was cut off: {error}"),
+                );
             }
         }
         ahead.end(result);

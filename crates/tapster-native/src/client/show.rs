@@ -142,6 +142,8 @@ fn trouble(text: &mut String, status: &Status) {
     let overflows: u64 = status.sockets.iter().filter_map(|socket| socket.overflows).map(u64::from).sum();
     let found = [
         ("connections dropped by the system (listen queue full)", overflows),
+        ("errors in the log", totals.log_errors),
+        ("repeated ones left out of it (--log-repeats)", totals.log_repeats_suppressed),
         ("log lines dropped", totals.log_lines_dropped),
         ("panics caught", totals.panics),
     ];

@@ -273,6 +273,15 @@ pub struct Totals {
     pub spooled: u64,
     /// Lines that the log lost, because nobody read it or its disk was full. The supervisor's too.
     pub log_lines_dropped: u64,
+    /// Errors in the log, those too that were only counted because they repeat.
+    #[serde(default)]
+    pub log_errors: u64,
+    /// Warnings in the log, in the same way.
+    #[serde(default)]
+    pub log_warnings: u64,
+    /// Of both, those that were only counted.
+    #[serde(default)]
+    pub log_repeats_suppressed: u64,
     /// Panics, of the server or of extensions written in Rust, that ended one request each.
     pub panics: u64,
 }

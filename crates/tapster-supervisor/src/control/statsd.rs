@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapster_config::{Statsd, StatsdAddress};
-use tapster_observe::Log;
 use tapster_observe::exposition::Family;
+use tapster_observe::{Incident, Log};
 
 use lines::Lines;
 
@@ -53,7 +53,10 @@ impl Pusher {
                 log: log.clone(),
             }),
             Err(error) => {
-                log.warning(format_args!("no metrics are sent to {address} (--statsd): {error}"));
+                log.report(
+                    Incident::METRICS_NOT_SENT,
+                    format_args!("no metrics are sent to {address} (--statsd): {error}"),
+                );
                 None
             }
         }
@@ -76,7 +79,10 @@ impl Pusher {
             Ok(()) => self.is_failing = false,
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                self.log.warning(format_args!("metrics cannot be sent (--statsd), and are dropped: {error}"));
+                self.log.report(
+                    Incident::METRICS_NOT_SENT,
+                    format_args!("metrics cannot be sent (--statsd), and are dropped: {error}"),
+                );
             }
             Err(_) => {}
         }

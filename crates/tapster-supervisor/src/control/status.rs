@@ -112,7 +112,15 @@ fn socket(listener: &Listener) -> SocketStatus {
 /// What all workers count together.
 pub(super) fn totals(scene: &Scene<'_>) -> Totals {
     let threads = (scene.fleet.ready_slots().count() * scene.board.threads()) as u64;
-    let mut totals = Totals { threads, log_lines_dropped: scene.log.dropped(), ..Totals::default() };
+    let counts = scene.log_counts();
+    let mut totals = Totals {
+        threads,
+        log_lines_dropped: counts.dropped,
+        log_errors: counts.errors,
+        log_warnings: counts.warnings,
+        log_repeats_suppressed: counts.suppressed,
+        ..Totals::default()
+    };
     let mut classes = [0; 5];
     for board in scene.board.iter() {
         totals.requests += board.requests_total();
@@ -124,7 +132,6 @@ pub(super) fn totals(scene: &Scene<'_>) -> Totals {
         totals.waiting += board.waiting();
         totals.connections += board.connections();
         totals.spooled += board.spooled();
-        totals.log_lines_dropped += board.lines_dropped();
         totals.panics += board.panics();
         classes.iter_mut().zip(board.statuses()).for_each(|(sum, count)| *sum += count);
     }

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+use tapster_observe::Incident;
 
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
@@ -64,10 +65,10 @@ impl Driver<'_> {
             if let Some(secrets) = secrets
                 && let Err(error) = self.channels.send(*slot, Message::Certificates, Some(secrets.as_fd()))
             {
-                self.log.error(format_args!(
-                    "{} cannot be told of certificates: {error}",
-                    self.children.name(*slot)
-                ));
+                self.log.report(
+                    Incident::MESSAGE_LOST,
+                    format_args!("{} cannot be told of certificates: {error}", self.children.name(*slot)),
+                );
             }
         }
         if slots.is_empty() {
@@ -103,7 +104,7 @@ impl Driver<'_> {
     }
 
     fn refuse_configuration(&mut self, why: String) {
-        self.log.error(format_args!("{why}"));
+        self.log.report(Incident::CONFIGURATION_REFUSED, format_args!("{why}"));
         self.control.note_configuration(why);
         self.report(Report::ConfigurationRefused);
     }

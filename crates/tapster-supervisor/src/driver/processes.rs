@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use tapster_observe::WorkerState;
+use tapster_observe::{Incident, WorkerState};
 use tapster_sys::fork::Forked;
 use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
@@ -40,7 +40,8 @@ impl Driver<'_> {
             Err(error) => self.not_started(slot, &error),
         };
         if let Err(error) = signal::unblock_all_in_this_thread() {
-            self.log.error(format_args!("cannot let signals through again: {error}"));
+            self.log
+                .report(Incident::SIGNALS_BLOCKED, format_args!("cannot let signals through again: {error}"));
         }
         done
     }
@@ -49,7 +50,10 @@ impl Driver<'_> {
         // Each worker is tried again and again.
         if self.refusal.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
             self.refusal = Some(Instant::now());
-            self.log.error(format_args!("cannot start a worker process, and will try again: {error}"));
+            self.log.report(
+                Incident::PROCESS_NOT_STARTED,
+                format_args!("cannot start a worker process, and will try again: {error}"),
+            );
         }
         self.events.push_back(Event::NotStarted { slot });
         Done::Yes
@@ -131,7 +135,10 @@ impl Driver<'_> {
     pub(super) fn signal(&mut self, slot: usize, signal: Signal) {
         let Some(pid) = self.children.pid(slot) else { return self.signal_unborn(slot, signal) };
         if let Err(error) = process::send_signal(pid, signal) {
-            self.log.error(format_args!("cannot send {signal} to {}: {error}", self.children.name(slot)));
+            self.log.report(
+                Incident::SIGNAL_NOT_SENT,
+                format_args!("cannot send {signal} to {}: {error}", self.children.name(slot)),
+            );
         }
     }
 
@@ -159,8 +166,10 @@ impl Driver<'_> {
         let Some(slot) = self.slot_of(pid) else { return };
         let name = self.children.name(slot);
         if change == Change::Stopped {
-            self.log
-                .warning(format_args!("{name} was stopped by a signal; until it goes on it serves nobody"));
+            self.log.report(
+                Incident::WORKER_STOPPED,
+                format_args!("{name} was stopped by a signal; until it goes on it serves nobody"),
+            );
             self.stopped.stopped(slot, self.began.elapsed());
         } else {
             self.log.info(format_args!("{name} goes on after it was stopped"));

@@ -1,7 +1,7 @@
 //! The driver's part in what the fleet reports: to the log, the operators, the service manager, the hooks and the server
 //! before this one. Run by the supervisor.
 
-use tapster_observe::Level;
+use tapster_observe::Kind;
 use tapster_sys::wait::Status;
 
 use super::Driver;
@@ -17,7 +17,7 @@ impl Driver<'_> {
         self.manager.note(&report);
         self.control.note(&report, self.began.elapsed());
         match self.cause.take_if(|_| report == Report::Renewing) {
-            Some(cause) => self.log.message(report.level(), format_args!("{cause}: {report}")),
+            Some(cause) => self.log.message(report.kind(), format_args!("{cause}: {report}")),
             None => self.write(report),
         }
         self.tell_predecessor(&report);
@@ -32,30 +32,30 @@ impl Driver<'_> {
         {
             self.board.forget_boot_failure();
         }
-        let level = match report {
+        let kind = match report {
             // With every save, and so of no interest.
-            Report::Gone { status: Status::Exited(0), .. } if self.watcher.is_there() => Level::Debug,
-            _ => report.level(),
+            Report::Gone { status: Status::Exited(0), .. } if self.watcher.is_there() => Kind::Debug,
+            _ => report.kind(),
         };
         if let Some(template) = report.template() {
             let name = self.templates.name(template);
-            return self.log.message(level, format_args!("{name} {report}"));
+            return self.log.message(kind, format_args!("{name} {report}"));
         }
         let Some(slot) = report.slot() else {
             return match report {
                 Report::Stopping(_) => {
-                    self.log.message(level, format_args!("{report}; {} running now", self.busy()))
+                    self.log.message(kind, format_args!("{report}; {} running now", self.busy()))
                 }
-                _ => self.log.message(level, format_args!("{report}")),
+                _ => self.log.message(kind, format_args!("{report}")),
             };
         };
         let name = self.children.name(slot);
         match report {
             Report::Overdue { task: Task::Drain, .. } => {
                 let busy = self.board.worker(slot).busy_threads();
-                self.log.message(level, format_args!("{name} {report}; {busy} request(s) still running"));
+                self.log.message(kind, format_args!("{name} {report}; {busy} request(s) still running"));
             }
-            _ => self.log.message(level, format_args!("{name} {report}")),
+            _ => self.log.message(kind, format_args!("{name} {report}")),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use tapster_observe::WorkerState;
+use tapster_observe::{Incident, WorkerState};
 use tapster_sys::fork::Forked;
 use tapster_sys::inbox::{Inbox, Message};
 use tapster_sys::letter;
@@ -87,12 +87,16 @@ impl Driver<'_> {
             Ok((Forked::Child, _, orders)) => return Done::InChild(Child::Template { generation, orders }),
             Ok((Forked::Parent(pid), inbox, _)) => self.templates.processes.push(Process { id, pid, inbox }),
             Err(error) => {
-                self.log.error(format_args!("cannot start a template process: {error}"));
+                self.log.report(
+                    Incident::PROCESS_NOT_STARTED,
+                    format_args!("cannot start a template process: {error}"),
+                );
                 self.say(id, TemplateEvent::NotStarted);
             }
         }
         if let Err(error) = signal::unblock_all_in_this_thread() {
-            self.log.error(format_args!("cannot let signals through again: {error}"));
+            self.log
+                .report(Incident::SIGNALS_BLOCKED, format_args!("cannot let signals through again: {error}"));
         }
         Done::Yes
     }
@@ -137,7 +141,10 @@ impl Driver<'_> {
         let place = u16::try_from(slot).map_err(io::Error::other);
         let told = place.and_then(|slot| self.templates.send(id, Message::Fork { slot }));
         if let Err(error) = told {
-            self.log.error(format_args!("cannot tell {} to fork: {error}", self.templates.name(id)));
+            self.log.report(
+                Incident::MESSAGE_LOST,
+                format_args!("cannot tell {} to fork: {error}", self.templates.name(id)),
+            );
             self.not_born(slot);
         }
     }
@@ -149,7 +156,10 @@ impl Driver<'_> {
                 let file = log_rotation::file_beside(message, &self.log);
                 if let Err(error) = process.inbox.send(message, file) {
                     let name = self.templates.name(process.id);
-                    self.log.error(format_args!("cannot pass the new log file to {name}: {error}"));
+                    self.log.report(
+                        Incident::LOG_NOT_REOPENED,
+                        format_args!("cannot pass the new log file to {name}: {error}"),
+                    );
                 }
             }
         }
@@ -165,7 +175,10 @@ impl Driver<'_> {
     fn signal_template(&self, id: u64, signal: Signal) {
         let Some(process) = self.templates.find(id) else { return };
         if let Err(error) = process::send_signal(process.pid, signal) {
-            self.log.error(format_args!("cannot send {signal} to {}: {error}", self.templates.name(id)));
+            self.log.report(
+                Incident::SIGNAL_NOT_SENT,
+                format_args!("cannot send {signal} to {}: {error}", self.templates.name(id)),
+            );
         }
     }
 
@@ -210,7 +223,10 @@ impl Driver<'_> {
     /// A worker that came too late: its slot was given up.
     pub(super) fn end_stray(&self, pid: Pid) {
         if self.children.slot(pid).is_none() && !self.has_another_part(pid) && wait::is_child(pid) {
-            self.log.warning(format_args!("process {pid} came to be too late to serve: killed"));
+            self.log.report(
+                Incident::LATE_FORK_KILLED,
+                format_args!("process {pid} came to be too late to serve: killed"),
+            );
             // It is a child that was not reaped.
             let _gone = process::send_signal(pid, Signal::Kill);
         }

@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use tapster_observe::Level;
+use tapster_observe::{Incident, Kind};
 use tapster_sys::inbox::Message;
 use tapster_sys::process::{self, Pid};
 use tapster_sys::socket::Listener;
@@ -119,9 +119,12 @@ impl Driver<'_> {
     /// USR2.
     pub(super) fn begin_upgrade(&mut self) {
         if let Some(heir) = self.upgrade.heir {
-            self.log.warning(format_args!("no upgrade: pid {heir} has taken over; send USR2 to that"));
+            self.log.report(
+                Incident::UPGRADE_REFUSED,
+                format_args!("no upgrade: pid {heir} has taken over; send USR2 to that"),
+            );
         } else if self.fleet.is_stopping() {
-            self.log.warning(format_args!("no upgrade: this server stops"));
+            self.log.report(Incident::UPGRADE_REFUSED, format_args!("no upgrade: this server stops"));
         } else if self.upgrade.given.predecessor.as_ref().is_some_and(Predecessor::is_in_charge) {
             self.upgrade.again = true;
             self.log.info(format_args!("upgrading once more as soon as this server has taken over"));
@@ -130,8 +133,10 @@ impl Driver<'_> {
             self.upgrade.again = true;
             self.log.info(format_args!("upgrading once more after pid {pid}, which starts"));
         } else if self.fleet.ready_slots().next().is_none() {
-            self.log
-                .warning(format_args!("no upgrade: this server is not ready itself; try again when it is"));
+            self.log.report(
+                Incident::UPGRADE_REFUSED,
+                format_args!("no upgrade: this server is not ready itself; try again when it is"),
+            );
         } else {
             self.start_successor();
         }
@@ -139,7 +144,10 @@ impl Driver<'_> {
 
     fn start_successor(&mut self) {
         let Some(program) = &self.upgrade.given.program else {
-            return self.log.error(format_args!("no upgrade: the command of this server is unknown"));
+            return self.log.report(
+                Incident::UPGRADE_FAILED,
+                format_args!("no upgrade: the command of this server is unknown"),
+            );
         };
         // In the order in which the new one takes them: the system's choice of a port may be the only difference.
         let admin = self.control.bound();
@@ -154,7 +162,10 @@ impl Driver<'_> {
                 self.log.info(format_args!("upgrading: pid {pid} starts, {file} in {place}"));
                 self.upgrade.successor = Some(successor);
             }
-            Err(error) => self.log.error(format_args!("the upgrade failed: {error}; this server goes on")),
+            Err(error) => self.log.report(
+                Incident::UPGRADE_FAILED,
+                format_args!("the upgrade failed: {error}; this server goes on"),
+            ),
         }
     }
 
@@ -164,16 +175,16 @@ impl Driver<'_> {
         let words = successor.hear();
         let (pid, overdue) = (successor.pid(), successor.expire(self.graceful_timeout + END));
         match overdue {
-            Some(Overdue::Boot(limit)) => self.log.error(format_args!(
+            Some(Overdue::Boot(limit)) => self.log.report(Incident::UPGRADE_FAILED, format_args!(
                 "the upgrade failed: pid {pid} took longer than {limit} (--boot-timeout) and is stopped; \
                  this server goes on",
                 limit = Seconds(limit)
             )),
-            Some(Overdue::Taking(limit)) => self.log.error(format_args!(
+            Some(Overdue::Taking(limit)) => self.log.report(Incident::UPGRADE_FAILED, format_args!(
                 "the upgrade failed: pid {pid} did not take over within {limit} and is killed; this server goes on",
                 limit = Seconds(limit)
             )),
-            Some(Overdue::End) => self.log.error(format_args!("pid {pid} does not end: killed")),
+            Some(Overdue::End) => self.log.report(Incident::UPGRADE_FAILED, format_args!("pid {pid} does not end: killed")),
             None => {}
         }
         for word in words {
@@ -232,7 +243,7 @@ impl Driver<'_> {
         self.all_listeners().for_each(Listener::own_file);
         self.control.answer_new_clients(true, self.began.elapsed());
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
-            self.log.error(format_args!("{error}"));
+            self.log.report(Incident::PIDFILE_NOT_WRITTEN, format_args!("{error}"));
         }
     }
 
@@ -281,9 +292,9 @@ impl Driver<'_> {
         match (successor.state(), successor.complaint()) {
             (State::Ending | State::Killed, _) => self.log.info(format_args!("pid {pid} {status}")),
             (_, Some(complaint)) => {
-                self.log.error(format_args!("the upgrade failed: {complaint}; this server goes on"));
+                self.log.report(Incident::UPGRADE_FAILED, format_args!("the upgrade failed: {complaint}; this server goes on"));
             }
-            _ => self.log.error(format_args!(
+            _ => self.log.report(Incident::UPGRADE_FAILED, format_args!(
                 "the upgrade failed: pid {pid} {status} before it took over; this server, pid {}, goes on",
                 self.own_pid
             )),
@@ -296,15 +307,15 @@ impl Driver<'_> {
 
     /// The server that has taken over is gone while this one still finishes its requests.
     fn heir_ended(&self, pid: Pid, status: Status) {
-        let level = match status {
+        let kind = match status {
             Status::Exited(0) => {
                 // Told to: there is no other server, and how this one ends is how the service does.
                 self.tell_init(self.own_pid);
-                Level::Info
+                Kind::Info
             }
-            _ => Level::Error,
+            _ => Incident::SUCCESSOR_DIED.into(),
         };
-        self.log.message(level, format_args!("pid {pid}, which has taken over, {status}"));
+        self.log.message(kind, format_args!("pid {pid}, which has taken over, {status}"));
     }
 
     /// What an operator orders while both run is for both. Once the new server is in charge, this one may still be sent what
@@ -393,11 +404,17 @@ impl Driver<'_> {
             }
             Some(Departure::TakeOverNow | Departure::TakeOverLater) if self.fleet.is_stopping() => {}
             Some(Departure::TakeOverNow) => {
-                self.log.warning(format_args!("pid {pid} is gone before it said so; this server takes over"));
+                self.log.report(
+                    Incident::PREDECESSOR_GONE,
+                    format_args!("pid {pid} is gone before it said so; this server takes over"),
+                );
                 self.take_over();
             }
             Some(Departure::TakeOverLater) => {
-                self.log.warning(format_args!("pid {pid} is gone; this server takes over when it is ready"));
+                self.log.report(
+                    Incident::PREDECESSOR_GONE,
+                    format_args!("pid {pid} is gone; this server takes over when it is ready"),
+                );
             }
             None => {}
         }
@@ -419,7 +436,8 @@ impl Driver<'_> {
             return;
         }
         if let Some(Err(error)) = self.upgrade.given.pidfile.as_ref().map(PidFile::rewrite) {
-            self.log.error(format_args!("this server cannot take over: {error}"));
+            self.log
+                .report(Incident::PIDFILE_NOT_WRITTEN, format_args!("this server cannot take over: {error}"));
             return self.obey(Command::Stop);
         }
         if let Some(listener) = predecessor.take_from_it(|listener| self.control.is_wanted(listener)) {

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use tapster_observe::Incident;
 
 use tapster_sys::inbox::Message;
 use tapster_sys::letter;
@@ -44,12 +45,14 @@ impl Driver<'_> {
             .chain(self.templates.sources())
             .map(|source| (source, Interest::Readable));
         let sleep = self.manager.watch(Instant::now());
-        let sleep = self.time_to_sleep(held_back, &ready).into_iter().chain(sleep).min();
+        let sleep = self.time_to_sleep(held_back, &ready).into_iter().chain(sleep);
+        let sleep = sleep.chain(self.log.repeats_left()).min();
         let mut sources: Vec<_> = sources.collect();
         let own = sources.len();
         sources.extend(self.control.sources());
         let found = poll::wait(&sources, sleep)?;
         self.parting.end_when_due(Instant::now());
+        self.log.tell_repeats_if_due();
         self.serve_operators(&found[own..]);
         let (of_slots, others) = found.split_at(slots.len());
         for (slot, _) in slots.into_iter().zip(of_slots).filter(|(_, readable)| **readable) {
@@ -158,7 +161,10 @@ impl Driver<'_> {
                 Message::Configured => self.configured(slot, None),
                 Message::NotConfigured => self.not_configured(slot, beside),
                 Message::Born { pid } => self.born(slot, Pid::from_raw(pid)),
-                other => self.log.warning(format_args!("{} said {other:?}", self.children.name(slot))),
+                other => self.log.report(
+                    Incident::MESSAGE_LOST,
+                    format_args!("{} said {other:?}", self.children.name(slot)),
+                ),
             }
         }
     }

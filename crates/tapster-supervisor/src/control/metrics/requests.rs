@@ -15,6 +15,7 @@ pub fn families(scene: &Scene<'_>) -> Vec<Family> {
     let mut families = measured(&reading);
     let totals = status::totals(scene);
     families.extend(now(&totals));
+    families.extend(logs(&totals));
     families.push(lost(&totals));
     families.extend(spans(scene));
     families
@@ -82,6 +83,22 @@ fn now(totals: &Totals) -> Vec<Family> {
         plain(gauge("tapster_connections", "Open connections of the workers."), totals.connections),
         plain(gauge("tapster_spooled_bytes", "Bytes in temporary files."), totals.spooled),
         plain(counter("tapster_panics", "Panics of the server that were caught."), totals.panics),
+    ]
+}
+
+/// Of the logs of all processes.
+fn logs(totals: &Totals) -> Vec<Family> {
+    vec![
+        counter(
+            "tapster_log_messages",
+            "Errors and warnings of the log, those too that --log-repeats left out.",
+        )
+        .with(label("level", "error"), Value::Count(totals.log_errors))
+        .with(label("level", "warning"), Value::Count(totals.log_warnings)),
+        plain(
+            counter("tapster_log_repeats_suppressed", "Of these, those that --log-repeats left out."),
+            totals.log_repeats_suppressed,
+        ),
         plain(counter("tapster_log_lines_dropped", "Log lines that nobody read."), totals.log_lines_dropped),
     ]
 }
