@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.front.certificates import Authority
+from tests.metrics.scrape import ADMIN, wait_for
 from tests.server import Server, wait_gone
 from tests.tracing.collector import Collector
 from tests.tracing.test_wrappers import open_telemetry, tool
@@ -207,6 +208,41 @@ def test_killed_workers_and_exporters_are_made_up_for(serve: Serve, collector: C
     arrived(collector, told)
     wait_gone([worker], 20)
     server.log.wait_for("worker 1 .*was killed by SIGKILL")
+
+
+def test_an_exporter_that_stands_still_holds_up_nothing(serve: Serve, collector: Collector) -> None:
+    server = serve("plain:application", *ADMIN, "--threads", "1", "--otlp-endpoint", collector.url)
+    exporter = exporter_of(server)
+    assert exporter
+    os.kill(exporter, signal.SIGSTOP)
+    with Connection(server.address) as connection:
+        for _ in range(1100):
+            connection.send(http_request())
+            assert connection.read_response().status == 200
+    # The last one is recorded when its answer has left.
+    dropped = {"reason": "no_room"}
+    wait_for(server, lambda scrape: scrape.sum("tapster_spans_dropped_total", **dropped) == 1100 - 1024)
+    assert server.stop() == 0
+    assert server.log.find(r"process of --otlp \(pid \d+\) did not end in time: killed")
+
+
+def test_a_share_of_requests_has_spans(serve: Serve, collector: Collector) -> None:
+    server = serve(PAGE, "--workers", "2", "--otlp-endpoint", collector.url, "--otlp-sampling", "0.5")
+    told = [ask(server) for _ in range(100)]
+    sampled = {text.split("-")[2] for text in told if text}
+    assert 10 < len(sampled) < 90
+    assert server.stop() == 0
+    assert {span.span for span in collector.spans} == sampled
+
+
+def test_an_upgrade_sends_the_spans_of_both_servers(serve: Serve, collector: Collector) -> None:
+    server = serve(PAGE, "--otlp-endpoint", collector.url)
+    old = ask(server)
+    server.send(signal.SIGUSR2)
+    assert server.wait() == 0
+    new = ask(server)
+    arrived(collector, old)
+    arrived(collector, new)
 
 
 def test_a_reload_goes_on_with_the_same_exporter(serve: Serve, collector: Collector) -> None:

@@ -1,5 +1,7 @@
 //! What `--otlp` adds: where things go, decided before anything is started, and the role of the process that sends them.
 
+use std::time::SystemTime;
+
 use tapster_config::Settings;
 use tapster_observe::{Incident, Log};
 use tapster_otlp::{Ends, Target};
@@ -38,7 +40,7 @@ pub(crate) fn prepare(settings: &mut Settings, log: &Log) -> Result<(), String> 
 pub(crate) fn target(settings: &Settings) -> Result<Option<Target>, String> {
     let otlp = &settings.monitoring.otlp;
     let is_needed = otlp.has_spans() || otlp.has_metrics();
-    is_needed.then(|| Target::new(otlp, &variable)).transpose()
+    is_needed.then(|| Target::new(otlp, &variable, SystemTime::now())).transpose()
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -138,3 +138,33 @@ impl Batches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use tapster_observe::{SpanRecord, span_words, words_needed};
+
+    use super::*;
+
+    fn board() -> Scoreboard {
+        let words: Vec<_> = (0..words_needed(1, 1) + span_words(1, 1)).map(|_| AtomicU64::new(0)).collect();
+        Scoreboard::new(Arc::new(words), 1, 1).unwrap().with_spans().unwrap()
+    }
+
+    #[test]
+    fn what_the_collector_is_too_slow_for_is_dropped_and_counted() {
+        let spans = board().spans().unwrap();
+        let (give, batches) = sync_channel(1);
+        let rings: Vec<_> = spans.rings().collect();
+        let mut given = Batches { give, counters: spans.clone(), batch: Vec::new(), since: Instant::now() };
+        for _ in 0..2 * BATCH + 1 {
+            rings[0].2.write(&SpanRecord::default());
+            given.take(&rings);
+        }
+        assert_eq!(spans.dropped(), (0, BATCH as u64));
+        assert_eq!(batches.recv().unwrap().len(), BATCH);
+        given.give();
+        assert_eq!(batches.recv().unwrap().len(), 1);
+    }
+}

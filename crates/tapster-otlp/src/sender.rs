@@ -71,7 +71,6 @@ impl fmt::Display for Failure {
 pub(crate) struct Sender {
     pub(crate) target: Target,
     pub(crate) board: Scoreboard,
-    pub(crate) began: u64,
     pub(crate) closing: Arc<Closing>,
     pub(crate) log: Log,
     agent: Agent,
@@ -83,7 +82,7 @@ impl Sender {
     /// Made in the thread that runs it.
     pub(crate) fn new(target: Target, board: Scoreboard, closing: Arc<Closing>, log: Log) -> Sender {
         let agent = agent(&target, &log);
-        Sender { target, board, began: now(), closing, log, agent, is_failing: false }
+        Sender { target, board, closing, log, agent, is_failing: false }
     }
 
     /// Sends until nobody gives it anything any more.
@@ -134,7 +133,7 @@ impl Sender {
     /// Numbers that are lost are in the next ones.
     fn send_metrics(&mut self) {
         let Some(url) = self.target.metrics.clone() else { return };
-        let span = metrics::Span { began: self.began, now: now() };
+        let span = metrics::Span { began: self.target.began, now: now() };
         let body = metrics::request(&self.target.resource, &self.board, span).encode_to_vec();
         if let Err(failure) = self.post(&url, &body) {
             self.tell(&url, &failure);

@@ -2,7 +2,7 @@
 //! OpenTelemetry's specification has for every program. Run once, by the supervisor, before anything is started.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use percent_encoding::percent_decode_str;
 use tapster_config::{Otlp, OtlpSampler};
@@ -33,6 +33,8 @@ pub struct Target {
     pub certificates: Option<PathBuf>,
     /// How often metrics are sent.
     pub interval: Duration,
+    /// When the counts of metrics began, in nanoseconds since the epoch.
+    pub began: u64,
     /// What is said of this server: `service.name` and others.
     pub resource: Vec<(String, String)>,
 }
@@ -41,11 +43,11 @@ pub struct Target {
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Target {
-    /// From the options and these variables.
+    /// From the options and these variables, of a server that counts from now on, which is `began`.
     ///
     /// # Errors
     /// What is wrong, naming the variable.
-    pub fn new(otlp: &Otlp, variable: Variable<'_>) -> Result<Target, String> {
+    pub fn new(otlp: &Otlp, variable: Variable<'_>, began: SystemTime) -> Result<Target, String> {
         let endpoint = |signal: &str, path: &str| {
             let own = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
             let all = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -68,6 +70,7 @@ impl Target {
             timeout: timeout(variable)?,
             certificates: variable("OTEL_EXPORTER_OTLP_CERTIFICATE").map(PathBuf::from),
             interval: otlp.interval,
+            began: began.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64,
             resource: resource(variable)?,
         })
     }
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn options_are_stronger_than_variables_and_those_than_defaults() {
-        let target = |otlp: &Otlp, variables| Target::new(otlp, &given(variables)).unwrap();
+        let target = |otlp: &Otlp, variables| Target::new(otlp, &given(variables), UNIX_EPOCH).unwrap();
         let urls = |target: Target| (target.traces.unwrap(), target.metrics.unwrap());
         let pair = |traces: &str, metrics: &str| (traces.to_owned(), metrics.to_owned());
         let variables = &[
@@ -192,14 +195,15 @@ mod tests {
             ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,deployment.environment.name=test"),
             ("OTEL_SERVICE_NAME", "shop"),
         ];
-        let target = Target::new(&on(), &given(variables)).unwrap();
+        let target = Target::new(&on(), &given(variables), UNIX_EPOCH).unwrap();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(target.headers, [pair("api-key", "a b"), pair("x", "1")]);
         assert_eq!(
             target.resource[..2],
             [pair("deployment.environment.name", "test"), pair("service.name", "shop")]
         );
-        let error = Target::new(&on(), &given(&[("OTEL_EXPORTER_OTLP_HEADERS", "secret")])).unwrap_err();
+        let error =
+            Target::new(&on(), &given(&[("OTEL_EXPORTER_OTLP_HEADERS", "secret")]), UNIX_EPOCH).unwrap_err();
         assert!(error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("secret"));
     }
 
@@ -219,7 +223,7 @@ mod tests {
         #[test]
         fn any_variable_is_read_or_refused(text in ".{0,40}") {
             let all = |_: &str| Some(text.clone());
-            let _read_or_refused = (Target::new(&on(), &all), sampler(&on(), &all));
+            let _read_or_refused = (Target::new(&on(), &all, UNIX_EPOCH), sampler(&on(), &all));
         }
     }
 }
