@@ -23,7 +23,7 @@ from tapster.loading.errors import app_code
 from tapster.loading.importing import put_first_on_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import FrameType
 
     from tapster.loading.forms import WsgiCallable
@@ -47,12 +47,17 @@ _signal_handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] 
 
 
 def boot(
-    app: str | None, chdir: str | None, pythonpath: list[str], env: list[tuple[str, str]]
+    app: str | None,
+    chdir: str | None,
+    pythonpath: list[str],
+    env: list[tuple[str, str]],
+    mounts: Sequence[tuple[str, str]] = (),
 ) -> tuple[WsgiCallable, str]:
     """Load the application in this process; return its callable and its name (`app:app (Flask)`).
 
     Changes to the directory `chdir`, which becomes the first place of the import path, before the
-    directories of `pythonpath` (relative ones are read from there). Raises `tapster.loading.AppError`,
+    directories of `pythonpath` (relative ones are read from there). `mounts` are further
+    applications. Raises `tapster.loading.AppError`,
     whose text is meant for the log as it is, or KeyboardInterrupt.
     """
     _buffer_lines(sys.stdout, sys.stderr)
@@ -73,7 +78,7 @@ def boot(
                 hint="`--pythonpath` names it",
             )
         put_first_on_path(directory)
-    loaded = load(app)
+    loaded = load(app, mounts)
     return loaded.callable, loaded.name
 
 

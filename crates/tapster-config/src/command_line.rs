@@ -9,6 +9,7 @@ use crate::option::OptionSpec;
 use crate::options::OPTIONS;
 use crate::origin::{Given, Layer, Origin};
 use crate::unknown::unknown;
+use crate::uwsgi;
 
 const OTHERWISE: &str = "tapster --help-all lists every option";
 
@@ -144,8 +145,11 @@ fn command(words: Vec<String>, given: &mut Layer) -> Result<Asked, ConfigError> 
     }
 }
 
+/// The name of a uwsgi.ini stands for `--ini`.
 fn push_app(app: &str, given: &mut Layer) {
-    if let Some(option) = OPTIONS.iter().find(|option| option.is_positional()) {
+    let is_ini = uwsgi::is_ini(app);
+    let is_meant = |option: &OptionSpec| if is_ini { option.name == "ini" } else { option.is_positional() };
+    if let Some(option) = OPTIONS.iter().find(|option| is_meant(option)) {
         let origin = Origin::Flag(option.flag());
         given.push((option, Given { texts: vec![app.to_owned()], origin }));
     }

@@ -18,6 +18,35 @@ pub trait Files {
     /// # Errors
     /// When it is there and cannot be read, or is not UTF-8.
     fn read(&self, path: &Path) -> io::Result<Option<String>>;
+
+    /// What else a uwsgi.ini may ask of the host; none when there is no such thing.
+    fn fact(&self, _about: &Fact<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// What a uwsgi.ini may ask of the host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fact<'a> {
+    /// `file`, `directory` or `other`: what is at this path.
+    Kind(&'a str),
+    /// The path from the root, without links; that of a link itself, where the path is one.
+    Absolute(&'a str),
+    /// The number of the file at this path.
+    Inode(&'a str),
+    /// The paths that a pattern matches, one a line.
+    Matching(&'a str),
+    /// What one of uWSGI's magic variables stands for that speak of the host: `v` the current directory, `h` the name of
+    /// the host, `k` the number of its CPUs, `u` and `U`, `g` and `G` the user and the group, `t` and `T` the time, `b`
+    /// the program.
+    Host(char),
+}
+
+impl Fact<'_> {
+    /// A name for the question, that no file has.
+    pub fn key(&self) -> String {
+        format!("\0{self:?}")
+    }
 }
 
 /// No file at all.

@@ -72,6 +72,8 @@ pub enum Kind {
     Peers(fn(&mut Settings) -> &mut Peers),
     /// The configuration file; sets no field.
     ConfigFile,
+    /// What another server was configured with: what is allowed, in words that follow "expected". Sets no field.
+    Imported(&'static str),
     /// A flag without a value that asks for something else than serving.
     Switch(Switch),
 }
@@ -126,7 +128,7 @@ impl Kind {
             Self::Flag(set) => set(settings, flag(trimmed)?),
             Self::Choice(choices) => (choice(choices, trimmed)?.set)(settings),
             Self::Peers(field) => field(settings).add(trimmed)?,
-            Self::ConfigFile | Self::Switch(_) => {}
+            Self::ConfigFile | Self::Imported(_) | Self::Switch(_) => {}
         }
         Ok(())
     }
@@ -153,7 +155,7 @@ impl Kind {
                 values::duration_text(*least),
                 values::duration_text(*most)
             ),
-            Self::Text { allowed, .. } => (*allowed).to_owned(),
+            Self::Text { allowed, .. } | Self::Imported(allowed) => (*allowed).to_owned(),
             Self::Mode(_) => "an access mode in octal from 0 to 0777, such as 0660".to_owned(),
             Self::Flag(_) => "on or off".to_owned(),
             Self::Choice(choices) => {
@@ -243,8 +245,14 @@ fn application(text: &str) -> Result<String, Invalid> {
 /// The refusal for another server's configuration file.
 pub(crate) fn foreign_file(path: &str) -> Option<Invalid> {
     let name = path.rsplit('/').next().unwrap_or(path);
+    if crate::uwsgi::is_ini(name) {
+        return Some(Invalid::with_hint(
+            format!("{path} is a configuration of uWSGI"),
+            format!("write --ini {path}"),
+        ));
+    }
     let foreign = name.ends_with(".conf.py")
-        || [".ini", ".yaml", ".yml", ".xml", ".json", ".conf"].iter().any(|ending| name.ends_with(ending));
+        || [".yaml", ".yml", ".xml", ".json", ".conf"].iter().any(|ending| name.ends_with(ending));
     foreign.then(|| {
         Invalid::with_hint(
             format!("reading {path} is not supported in this version"),

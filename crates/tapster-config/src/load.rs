@@ -1,5 +1,7 @@
 //! From the sources to settings: command line > environment > file > default, each value with its origin.
 
+use std::borrow::Cow;
+
 use crate::command_line::{self, Asked};
 use crate::control::{self, ControlCommand};
 use crate::document::Section;
@@ -11,6 +13,7 @@ use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Sandbox, Settings};
+use crate::uwsgi::{self, Imported, Note};
 use crate::{acme, front, help, show, tls, values};
 
 /// What the user asked for.
@@ -39,6 +42,8 @@ pub struct Loaded {
     pub values: Vec<Value>,
     /// The configuration file that was read.
     pub file: Option<String>,
+    /// What is to be said of a configuration of uWSGI's.
+    pub notes: Vec<Note>,
 }
 
 /// What was used for one option.
@@ -73,7 +78,15 @@ pub fn load(
             control::Asked::Help(text) => Command::Help(text),
         });
     }
-    let line = command_line::read(arguments)?;
+    let (uwsgi, arguments) = match arguments.split_first() {
+        Some((word, flags)) if word == "uwsgi" => {
+            let mut command = uwsgi::split(flags)?;
+            let own = std::mem::take(&mut command.own);
+            (Some(command), Cow::Owned(own))
+        }
+        _ => (None, Cow::Borrowed(arguments)),
+    };
+    let line = command_line::read(&arguments)?;
     match line.asked {
         Asked::Print(Switch::Help) => return Ok(Command::Help(help::common())),
         Asked::Print(Switch::HelpAll) => return Ok(Command::HelpAll(help::all())),
@@ -85,15 +98,21 @@ pub fn load(
         Asked::Front | Asked::ConfigShowFront => Section::Front,
         _ => Section::Server,
     };
-    let mut file = configuration_file(&line.given, &variables, files, of)?;
+    let imported = uwsgi::import(&[&line.given, &variables], uwsgi, environment, files)?;
+    let mut file = match &imported {
+        Some(_) => named_file(&line.given, &variables, files, of)?.unwrap_or_default(),
+        None => configuration_file(&line.given, &variables, files, of)?,
+    };
+    let Imported { given, notes } = imported.unwrap_or_default();
     if let (Some(path), Some(option)) = (&file.path, options::find("config")) {
         file.given.push((option, Given { texts: vec![path.clone()], origin: Origin::Default }));
     }
-    let mut layers = vec![file.given, variables, line.given];
+    let mut layers = vec![given, file.given, variables, line.given];
     if !layers.iter().flatten().any(|(option, _)| matches!(option.kind, Kind::Bind(_))) {
         layers[0].extend(environment::port(environment)?);
     }
     let mut loaded = resolve(&layers, file.path)?;
+    loaded.notes = notes;
     let rows = std::mem::take(&mut file.tables.rows);
     if of == Section::Front {
         front::assemble(&mut loaded.settings, file.tables)?;
@@ -120,12 +139,22 @@ pub(crate) fn configuration_file(
     files: &dyn Files,
     of: Section,
 ) -> Result<FromFile, ConfigError> {
-    let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
-    let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
-    match asked {
-        Some((_, given)) => file::named(given, files, of),
+    match named_file(line, variables, files, of)? {
+        Some(named) => Ok(named),
         None => file::found(files, of),
     }
+}
+
+/// The file that a flag or a variable names.
+fn named_file(
+    line: &Layer,
+    variables: &Layer,
+    files: &dyn Files,
+    of: Section,
+) -> Result<Option<FromFile>, ConfigError> {
+    let is_file = |(option, _): &&(&'static OptionSpec, Given)| matches!(option.kind, Kind::ConfigFile);
+    let asked = line.iter().rfind(is_file).or_else(|| variables.iter().rfind(is_file));
+    asked.map(|(_, given)| file::named(given, files, of)).transpose()
 }
 
 /// Puts the layers, weakest first, over the defaults.
@@ -144,7 +173,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
     check_drain(&settings, &values)?;
     check_refork(&settings, &values)?;
     check_sandbox(&settings, &values)?;
-    Ok(Loaded { settings, values, file })
+    Ok(Loaded { settings, values, file, notes: Vec::new() })
 }
 
 /// What holds for an option: all of its strongest layer, the last of it for a single value, and all layers for pairs.

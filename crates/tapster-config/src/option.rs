@@ -152,7 +152,7 @@ impl OptionSpec {
 
     /// Whether a configuration file may have it.
     pub fn in_file(&self) -> bool {
-        !matches!(self.kind, Kind::Switch(_) | Kind::ConfigFile)
+        !matches!(self.kind, Kind::Switch(_) | Kind::ConfigFile | Kind::Imported(_))
     }
 
     /// Its long flag; for the application its placeholder.

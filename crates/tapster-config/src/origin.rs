@@ -9,6 +9,8 @@ use crate::option::OptionSpec;
 pub enum Origin {
     /// Nobody wrote it.
     Default,
+    /// Nobody wrote it, in a configuration of uWSGI.
+    Uwsgi,
     /// A line of a configuration file, counted from 1.
     File {
         /// The file, as it was named.
@@ -26,7 +28,7 @@ impl Origin {
     /// What an error about a value of `option` begins with.
     pub(crate) fn place(&self, option: &str) -> String {
         match self {
-            Self::Default => option.to_owned(),
+            Self::Default | Self::Uwsgi => option.to_owned(),
             Self::File { path, line } => format!("{path}:{line}: {option}"),
             Self::Variable(name) | Self::Flag(name) => name.clone(),
         }
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Uwsgi => f.write_str("default of uWSGI"),
             Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::Flag(flag) => write!(f, "command line, {flag}"),

@@ -47,6 +47,10 @@ pub struct Settings {
     pub threads: usize,
     /// Whether a template process imports the application once and forks the workers.
     pub preload: bool,
+    /// Whether each worker imports it where that import leaves threads. Only with `preload`.
+    pub preload_fallback: bool,
+    /// What the shell runs before the first worker starts.
+    pub before_start: Vec<String>,
     /// Requests that make a worker fit to become the template; 0 is never. Only with `preload`.
     pub refork_after: u32,
     /// Connections of each worker; none means what the limit on open files leaves room for.
@@ -81,6 +85,10 @@ pub struct Settings {
     pub reload_poll: bool,
     /// When workers are replaced.
     pub recycling: Recycling,
+    /// Other applications, each with the prefix of its paths: `/blog`.
+    pub mounts: Vec<(String, String)>,
+    /// The virtual environment whose packages the application has.
+    pub virtualenv: Option<PathBuf>,
     /// The directory to change to before the application is loaded.
     pub chdir: Option<PathBuf>,
     /// Directories put before the import path.
@@ -137,6 +145,8 @@ pub struct Settings {
     pub forwarded_allow_ips: Peers,
     /// Peers besides unix sockets and loopback that may speak uwsgi.
     pub uwsgi_allow_from: Peers,
+    /// Whether the fields in uwsgi packets that say so set the scheme.
+    pub uwsgi_forwarded_scheme: bool,
     /// What becomes of field names with an underscore.
     pub header_map: HeaderMap,
     /// Whether early hints are sent.

@@ -107,8 +107,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     (&["enable-proxy-protocol", "http-enable-proxy-protocol"], "write --proxy-protocol auto"),
     (&["proxy-allow-ips"], "write --proxy-allow-from PEERS"),
     (
-        &["virtualenv", "H", "home", "venv"],
-        "start the tapster that is installed in the virtual environment: venv/bin/tapster",
+        &["H", "home", "venv"],
+        "write --virtualenv DIR, or start the tapster that is installed there: venv/bin/tapster",
     ),
     (
         &["daemon", "D", "daemonize", "daemonize2", "background"],
@@ -117,8 +117,8 @@ static ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["plugin", "plugins"], "leave it out: there are no plugins"),
     (
-        &["ini", "paste", "yaml", "xml", "json"],
-        "write the options as flags or in tapster.toml; uWSGI's files are not read in this version",
+        &["paste", "yaml", "xml", "json"],
+        "write the options as flags, in tapster.toml, or in a uwsgi.ini for --ini; no other file is read",
     ),
     (&["certfile", "ssl-certfile", "ssl-certificate"], "write --tls-certificate FILE"),
     (&["keyfile", "ssl-keyfile"], "write --tls-key FILE"),
@@ -220,7 +220,7 @@ pub(crate) fn unknown_name<'n>(
 }
 
 /// The candidate nearest to `typed`, when it is near enough to be worth naming.
-fn nearest<'n>(typed: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(typed: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let bound = 1 + typed.chars().count() / 4;
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))

@@ -41,6 +41,8 @@ pub(crate) struct Policy {
     proxy_allow_from: Peers,
     forwarded_allow_ips: Peers,
     uwsgi_allow_from: Peers,
+    /// Whether fields that a client may have written set the scheme of a uwsgi packet.
+    pub(crate) uwsgi_forwarded_scheme: bool,
 }
 
 impl Policy {
@@ -74,6 +76,7 @@ impl Policy {
             proxy_allow_from: settings.proxy_allow_from.clone(),
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
             uwsgi_allow_from: settings.uwsgi_allow_from.clone(),
+            uwsgi_forwarded_scheme: settings.uwsgi_forwarded_scheme,
         }
     }
 

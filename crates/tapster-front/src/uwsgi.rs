@@ -78,7 +78,11 @@ pub(crate) fn take(front: &Front, client: &mut Client) -> Result<Taken, Refused>
     let length = packet.length;
     let peer = peer(&vars).map(|peer| (client.local().clone(), peer));
     client.input.drain(..length);
-    client.introduced(peer, from_uwsgi::scheme(&vars) == Scheme::Https);
+    let scheme = match front.policy.uwsgi_forwarded_scheme {
+        true => from_uwsgi::forwarded_scheme(&vars),
+        false => from_uwsgi::scheme(&vars),
+    };
+    client.introduced(peer, scheme == Scheme::Https);
     Ok(Taken::Request(Box::new(request)))
 }
 

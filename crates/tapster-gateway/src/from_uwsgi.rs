@@ -56,6 +56,22 @@ pub fn scheme(vars: &Vars) -> Scheme {
     if https { Scheme::Https } else { Scheme::Http }
 }
 
+/// As [`scheme`], but X-Forwarded-Proto and X-Forwarded-SSL, which the client may have written, are stronger than all but
+/// UWSGI_SCHEME: as uWSGI has it.
+pub fn forwarded_scheme(vars: &Vars) -> Scheme {
+    let said = |value: Option<&[u8]>| value.is_some_and(|value| !value.is_empty());
+    if said(vars.get_named(b"UWSGI_SCHEME")) {
+        return scheme(vars);
+    }
+    let is_on = |value: &[u8]| value.eq_ignore_ascii_case(b"on") || value == b"1";
+    match vars.get(Variable::HttpXForwardedProto).filter(|value| !value.is_empty()) {
+        Some(value) if value.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        Some(_) => Scheme::Http,
+        None if vars.get_named(b"HTTP_X_FORWARDED_SSL").is_some_and(is_on) => Scheme::Https,
+        None => scheme(vars),
+    }
+}
+
 /// Copies what may pass.
 fn take(vars: &mut Vars, packet: &Packet<'_>) -> Result<(), Refusal> {
     for (name, value) in packet.vars() {

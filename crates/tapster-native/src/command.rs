@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use pyo3::prelude::*;
-use tapster_config::{Command, Files};
+use tapster_config::{Command, Fact, Files, Loaded};
 
 use crate::inheritance::Inheritance;
 use crate::renewal::Source;
-use crate::{client, server};
+use crate::{client, facts, server, virtualenv};
 
 /// The command line, a variable or a file is wrong.
 const EXIT_USAGE: i32 = 2;
@@ -24,6 +24,10 @@ impl Files for Disk {
             Err(error) => Err(error),
         }
     }
+
+    fn fact(&self, about: &Fact<'_>) -> Option<String> {
+        facts::answer(about, None)
+    }
 }
 
 /// Does what the arguments say; gives the exit status.
@@ -37,8 +41,14 @@ pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
         Ok(Command::Serve(loaded)) => {
-            let source = Source { arguments: arguments.to_vec(), environment, values: loaded.values };
-            server::run(py, loaded.settings, source, inheritance)
+            let Loaded { settings, values, notes, .. } = *loaded;
+            if let Some(directory) = &settings.virtualenv
+                && let Err(error) = virtualenv::enter(py, directory, arguments)
+            {
+                return complain(&error);
+            }
+            let source = Source { arguments: arguments.to_vec(), environment, values, notes };
+            server::run(py, settings, source, inheritance)
         }
         Ok(Command::Control(command)) => client::run(&command),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),

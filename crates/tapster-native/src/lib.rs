@@ -4,10 +4,12 @@
 #![deny(unsafe_code)]
 
 mod activation;
+mod before_start;
 mod client;
 mod command;
 mod development;
 mod django_static;
+mod facts;
 mod front;
 mod hooks;
 mod host;
@@ -26,6 +28,7 @@ mod server;
 mod start_lines;
 mod strength;
 mod template;
+mod virtualenv;
 mod worker;
 
 /// The native part: the server itself.

@@ -8,12 +8,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use tapster_config::{Command, Files, Loaded, Settings, Value, left_out};
+use tapster_config::{Command, Fact, Files, Loaded, Note, Settings, Value, left_out};
 use tapster_observe::{Incident, Log};
 use tapster_sys::memory;
 
 use crate::command::Disk;
-use crate::host;
+use crate::{facts, host};
 
 /// Where the configuration comes from, besides files.
 #[derive(Clone, Debug)]
@@ -22,6 +22,20 @@ pub(crate) struct Source {
     pub(crate) environment: Vec<(String, String)>,
     /// What was used at the start.
     pub(crate) values: Vec<Value>,
+    /// What is to be said of a configuration of uWSGI's.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Source {
+    /// Says what became of a configuration of uWSGI's, in the log.
+    pub(crate) fn say_notes(&self, log: &Log) {
+        for note in &self.notes {
+            match note {
+                Note::Warning(text) => log.report(Incident::UWSGI_OPTION_DIFFERS, format_args!("{text}")),
+                Note::Info(text) => log.info(format_args!("{text}")),
+            }
+        }
+    }
 }
 
 /// The configuration as it is now.
@@ -49,11 +63,21 @@ impl Files for Recorded {
         self.texts.borrow_mut().insert(path.to_string_lossy().into_owned(), text.clone());
         Ok(text)
     }
+
+    fn fact(&self, about: &Fact<'_>) -> Option<String> {
+        let answer = facts::answer(about, self.directory.as_deref());
+        self.texts.borrow_mut().insert(about.key(), answer.clone());
+        answer
+    }
 }
 
 impl Files for Replayed {
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
         Ok(self.0.get(path.to_string_lossy().as_ref()).cloned().flatten())
+    }
+
+    fn fact(&self, about: &Fact<'_>) -> Option<String> {
+        self.0.get(&about.key()).cloned().flatten()
     }
 }
 

@@ -31,8 +31,8 @@ use crate::log::NoLog;
 use crate::original::Granted;
 use crate::renewal::{Renewal, Source};
 use crate::{
-    development, django_static, front, host, identity, listeners, log, original, otlp, sandbox, start_lines,
-    strength, template, worker,
+    before_start, development, django_static, front, host, identity, listeners, log, original, otlp, sandbox,
+    start_lines, strength, template, worker,
 };
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -105,10 +105,12 @@ fn serve(
     // Before anything changes what the next server is to find as this one found it.
     let program = host::start_directory().and_then(|directory| original::program(py, directory, granted));
     host::prepare(&mut settings, log)?;
+    source.say_notes(log);
     development::prepare(&mut settings, log);
     otlp::prepare(&mut settings, log)?;
     let identity::Workers { privileges, mut environment } = identity::of_workers(&settings)?;
     django_static::prepare(py, &mut settings, privileges.identity.as_ref(), &environment)?;
+    before_start::run(&settings, privileges.identity.as_ref(), &environment, log)?;
     front::prepare(&settings, log)?;
     let hooks = Hooks::start(py, &settings, log)?;
     environment.append(&mut settings.env);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pyo3::prelude::*;
 use tapster_config::Settings;
 use tapster_observe::{Incident, Kind, Log};
-use tapster_supervisor::{TemplateEnd, TemplateStart, WorkerStart};
+use tapster_supervisor::{EXIT_NOT_SHARED, TemplateEnd, TemplateStart, WorkerStart};
 use tapster_wsgi::fork::fork_orphan_with_python_hooks;
 
 use crate::hooks::Hooks;
@@ -20,13 +20,15 @@ pub(crate) fn run(
     hooks: &Hooks,
     start: TemplateStart,
 ) -> i32 {
-    let level = if start.generation() == 0 { Kind::Info } else { Kind::Debug };
-    let application = match load(py, settings, log, level) {
+    let is_first = start.generation() == 0;
+    let level = if is_first { Kind::Info } else { Kind::Debug };
+    let application = match load(py, settings, log, level, is_first && settings.preload_fallback) {
         Ok(application) => application,
-        Err(reason) => {
+        Err(NoImport::Refused(reason)) => {
             start.say_boot_failed(&reason);
             return EXIT_BOOT_FAILED;
         }
+        Err(NoImport::NotShared) => return EXIT_NOT_SHARED,
     };
     Forks { py, settings, application, workers, log, hooks }.serve(start)
 }
@@ -63,11 +65,25 @@ impl Forks<'_> {
     }
 }
 
+/// Why there is no import that workers can have.
+enum NoImport {
+    /// It cannot be had at all; the log says why.
+    Refused(String),
+    /// Each worker may import the application by itself; the log has said so.
+    NotShared,
+}
+
 /// Imports the application and makes the process fit to be forked.
-fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Kind) -> Result<Py<PyAny>, String> {
+fn load(
+    py: Python<'_>,
+    settings: &Settings,
+    log: &Log,
+    level: Kind,
+    may_fall_back: bool,
+) -> Result<Py<PyAny>, NoImport> {
     let module = py.import("tapster._preload");
     let before = module.and_then(|module| module.call_method0("descriptors")?.extract::<HashSet<i32>>());
-    let application = worker::boot(py, settings, None, log, level, None, false)?;
+    let application = worker::boot(py, settings, None, log, level, None, false).map_err(NoImport::Refused)?;
     let prepared = before.and_then(|before| {
         let found = py.import("tapster._preload")?.call_method1("prepare", (before,))?;
         found.extract::<Vec<String>>()
@@ -79,7 +95,15 @@ fn load(py: Python<'_>, settings: &Settings, log: &Log, level: Kind) -> Result<P
             }
             Ok(application)
         }
-        Err(error) => Err(worker::say_boot_failure(py, &error, None, log)),
+        Err(error) if may_fall_back => {
+            let reason = worker::boot_failure(py, &error);
+            let (first, rest) = reason.split_once('\n').unwrap_or((&reason, ""));
+            let what = "each worker imports the application by itself, as lazy-apps would say";
+            let entry = log.entry(Incident::PRELOAD_NOT_SHARED).traceback(rest.as_bytes());
+            entry.write(format_args!("{what}: {first}"));
+            Err(NoImport::NotShared)
+        }
+        Err(error) => Err(NoImport::Refused(worker::say_boot_failure(py, &error, None, log))),
     }
 }
 

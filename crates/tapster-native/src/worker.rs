@@ -209,6 +209,7 @@ pub(crate) fn boot(
         settings.chdir.as_ref().map(text),
         settings.pythonpath.iter().map(text).collect::<Vec<_>>(),
         settings.env.clone(),
+        settings.mounts.clone(),
     );
     let load = || {
         let module = py.import("tapster._worker")?;
@@ -258,7 +259,7 @@ pub(crate) fn say_boot_failure(
 }
 
 /// An `AppError` is written for people; anything else is shown whole.
-fn boot_failure(py: Python<'_>, error: &PyErr) -> String {
+pub(crate) fn boot_failure(py: Python<'_>, error: &PyErr) -> String {
     let is_app_error = py
         .import("tapster.loading")
         .and_then(|module| module.getattr("AppError"))

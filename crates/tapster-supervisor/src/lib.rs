@@ -50,6 +50,7 @@ pub use promotion::Promotion;
 pub use report::{BootFailure, Report, TemplateNews};
 pub use retirement::RetireReason;
 pub use role::{Fork, Observer, Place, Roles, WorkerStart};
+pub use template::EXIT_NOT_SHARED;
 pub use template_start::{TemplateEnd, TemplateStart};
 
 /// What `ps` and `top` call the process of a supervisor.

@@ -3,6 +3,9 @@
 use crate::BootFailure;
 use crate::member::Time;
 
+/// With this a template exits whose import cannot be shared, though each worker may do it by itself: threads were left.
+pub const EXIT_NOT_SHARED: i32 = 4;
+
 /// One template process.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {

@@ -17,6 +17,7 @@ pub mod exec;
 pub mod file;
 pub mod file_system;
 pub mod fork;
+pub mod host_name;
 pub mod identity;
 pub mod inbox;
 pub mod jitter;

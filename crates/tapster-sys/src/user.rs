@@ -64,6 +64,11 @@ impl User {
     }
 }
 
+/// The numbers of the user and the group that this process has.
+pub fn own() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
 /// The number of the group with this name. None if there is none.
 ///
 /// # Errors

@@ -91,6 +91,8 @@ pub(crate) struct Policy {
     head_timeout: Duration,
     forwarded_allow_ips: Peers,
     uwsgi_allow_from: Peers,
+    /// Whether fields that a client may have written set the scheme of a uwsgi packet.
+    pub(crate) uwsgi_forwarded_scheme: bool,
     pub(crate) proxy_versions: ProxyVersions,
     proxy_allow_from: Peers,
 }
@@ -128,6 +130,7 @@ impl Policy {
             head_timeout: settings.head_timeout,
             forwarded_allow_ips: settings.forwarded_allow_ips.clone(),
             uwsgi_allow_from: settings.uwsgi_allow_from.clone(),
+            uwsgi_forwarded_scheme: settings.uwsgi_forwarded_scheme,
             proxy_versions: match settings.proxy_protocol {
                 ProxyProtocol::Off | ProxyProtocol::Auto => ProxyVersions::Any,
                 ProxyProtocol::V1 => ProxyVersions::One,

@@ -33,7 +33,10 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         field.set(&mut request.vars, true, ids);
     }
     request.protocol = Protocol::Uwsgi;
-    request.scheme = from_uwsgi::scheme(&request.vars);
+    request.scheme = match policy.uwsgi_forwarded_scheme {
+        true => from_uwsgi::forwarded_scheme(&request.vars),
+        false => from_uwsgi::scheme(&request.vars),
+    };
     request.body = Body::Empty;
     let exchange = Exchange {
         protocol: Protocol::Uwsgi,

@@ -8,14 +8,18 @@ Whatever cannot be loaded is an `AppError` that says what was found and what to 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tapster.loading.errors import AppError, NothingToServeError
 from tapster.loading.finding import discover, find
 from tapster.loading.forms import WsgiCallable, describe, wsgi_callable
 from tapster.loading.guard import Guard
 from tapster.loading.importing import import_target
+from tapster.loading.mounts import dispatcher
 from tapster.loading.spec import Spec, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["AppError", "LoadedApp", "load"]
 
@@ -29,14 +33,29 @@ class LoadedApp(NamedTuple):
     """For people: `app:app (Flask)`."""
 
 
-def load(text: str | None) -> LoadedApp:
+def load(text: str | None, mounts: Sequence[tuple[str, str]] = ()) -> LoadedApp:
     """Load the application that `text` names, or the one that the current directory holds.
+
+    With `mounts`, pairs of a prefix and a name, these have the paths below their prefixes; none is looked for then.
 
     The current directory must be on the import path already. Raises `AppError`, and nothing else that
     the application could cause, except KeyboardInterrupt.
     """
     with Guard():
+        if mounts:
+            return _load_mounted(text, mounts)
         return _load_discovered() if text is None else _load_spec(parse(text))
+
+
+def _load_mounted(text: str | None, mounts: Sequence[tuple[str, str]]) -> LoadedApp:
+    default = None if text is None else _load_spec(parse(text))
+    loaded = [(prefix, _load_spec(parse(name))) for prefix, name in mounts]
+    names = [
+        *([] if default is None else [default.name]),
+        *(f"{one.name} at {prefix}" for prefix, one in loaded),
+    ]
+    mounted = [(prefix, one.callable) for prefix, one in loaded]
+    return LoadedApp(dispatcher(default and default.callable, mounted), ", ".join(names))
 
 
 def _load_spec(spec: Spec) -> LoadedApp:

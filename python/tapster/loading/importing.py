@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 from tapster.loading.errors import AppError, app_code
@@ -86,6 +87,8 @@ def _finds(name: str, path: str) -> bool:
 def _import_by_location(name: str, path: str) -> ModuleType:
     """Run a file that no `import` line can reach, under its file name, as `python FILE` would."""
     found = importlib.util.spec_from_file_location(name, path)
+    if found is None and path.endswith(".wsgi"):
+        found = importlib.util.spec_from_loader(name, SourceFileLoader(name, path))
     loader: Any = getattr(found, "loader", None)
     if found is None or loader is None:
         raise AppError(f"{path} is not a Python file", hint="the name of a Python file ends in .py")

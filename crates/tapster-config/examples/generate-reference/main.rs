@@ -11,5 +11,6 @@ fn main() -> std::io::Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
     std::fs::create_dir_all(&directory)?;
     std::fs::write(directory.join("options.md"), page::page())?;
+    std::fs::write(directory.join("uwsgi.md"), tapster_config::uwsgi_page())?;
     std::fs::write(directory.join("tapster.schema.json"), schema::schema())
 }

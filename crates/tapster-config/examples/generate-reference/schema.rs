@@ -167,6 +167,6 @@ fn single(kind: &Kind) -> Vec<Value> {
             all.extend(is_switch.then(|| json!({ "type": "boolean" })));
             all
         }
-        Kind::ConfigFile | Kind::Switch(_) => Vec::new(),
+        Kind::ConfigFile | Kind::Imported(_) | Kind::Switch(_) => Vec::new(),
     }
 }

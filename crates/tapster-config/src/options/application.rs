@@ -2,6 +2,7 @@
 
 use super::{ROW, set_env};
 use crate::kind::Kind;
+use crate::mount;
 use crate::option::{Fallback, Group, List, OptionSpec};
 
 pub(super) static ROWS: &[OptionSpec] = &[
@@ -25,6 +26,33 @@ pub(super) static ROWS: &[OptionSpec] = &[
         help: "Change to this directory before the application is loaded",
         details: "Each new worker changes to it by its path, so a deploy that moves a symbolic link is seen by a reload. \
                   Paths of other options stay relative to the directory of the start.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "mount",
+        metavar: "/PREFIX=APP",
+        kind: Kind::Text {
+            allowed: "a path prefix, = and an application, such as /blog=blog.wsgi",
+            set: |settings, text| mount::add(&mut settings.mounts, text),
+        },
+        list: List::Many,
+        fallback: Fallback::Words("one application has every path"),
+        group: Group::Application,
+        help: "Give the paths below a prefix to another application; may be given several times",
+        details: "The longest prefix that fits holds; it goes from PATH_INFO to SCRIPT_NAME. Paths below none go to APP, and \
+                  without one they are answered with 404.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "virtualenv",
+        metavar: "DIR",
+        kind: Kind::Path(|settings, path| settings.virtualenv = Some(path)),
+        fallback: Fallback::Words("the Python that tapster runs on"),
+        group: Group::Application,
+        help: "Run the application with the packages of this virtual environment",
+        details: "If tapster is installed there, that one is started in the place of this one. If it is not, and the environment is of the same \
+                  version of Python, its packages are put on the import path; otherwise the start stops and says what to \
+                  install.",
         ..ROW
     },
     OptionSpec {

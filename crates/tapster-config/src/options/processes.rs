@@ -50,6 +50,17 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "preload-fallback",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.preload_fallback = on),
+        fallback: Fallback::Value("off"),
+        group: Group::Processes,
+        help: "Where --preload finds threads after the import, have each worker import the application itself",
+        details: "With one warning that names the threads, instead of a start that is refused. A uwsgi.ini without `lazy-apps` means \
+                  --preload with this.",
+        ..ROW
+    },
+    OptionSpec {
         name: "refork-after",
         metavar: "NUMBER",
         kind: Kind::Integer {
@@ -82,6 +93,24 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   have been idle for 5 seconds then make room. The default is seven eighths of the descriptors that \
                   are free when the application is loaded. The soft limit on open files is raised to the hard one at \
                   the start.",
+        ..ROW
+    },
+    OptionSpec {
+        name: "before-start",
+        metavar: "COMMAND",
+        kind: Kind::Text {
+            allowed: "a command for the shell",
+            set: |settings, text| {
+                settings.before_start.push(text.to_owned());
+                Ok(())
+            },
+        },
+        list: List::Many,
+        fallback: Fallback::Words("no command"),
+        group: Group::Processes,
+        help: "Run this command before the first worker starts, such as ./manage.py migrate; may be given several times",
+        details: "By `/bin/sh`, as the user of the workers, in the directory of `--chdir` and with `--env`; one after the other, once for each start and \
+                  not for a reload. One that fails stops the start.",
         ..ROW
     },
     OptionSpec {

@@ -34,6 +34,17 @@ pub(super) static ROWS: &[OptionSpec] = &[
         ..ROW
     },
     OptionSpec {
+        name: "uwsgi-forwarded-scheme",
+        metavar: "[on|off]",
+        kind: Kind::Flag(|settings, on| settings.uwsgi_forwarded_scheme = on),
+        fallback: Fallback::Value("off"),
+        group: Group::Trust,
+        help: "Take the scheme from X-Forwarded-Proto and X-Forwarded-SSL in uwsgi packets too, as uWSGI does",
+        details: "Where the packet has no UWSGI_SCHEME. nginx passes on what its client wrote, unless it sets these fields itself. A \
+                  uwsgi.ini means this.",
+        ..ROW
+    },
+    OptionSpec {
         name: "header-map",
         metavar: "RULE",
         kind: Kind::Choice(&[

@@ -8,4 +8,5 @@ mod mistakes;
 mod precedence;
 mod reference;
 mod sources;
+mod uwsgi;
 mod values;

@@ -45,6 +45,11 @@ fn defaults_are_those_of_the_design() {
             intercept: Some(false),
             ..tapster_config::Overrides::default()
         },
+        mounts: Vec::new(),
+        virtualenv: None,
+        preload_fallback: false,
+        before_start: Vec::new(),
+        uwsgi_forwarded_scheme: false,
         front_alone: false,
         upstreams: Vec::new(),
         groups: Vec::new(),

@@ -252,3 +252,23 @@ fn the_scheme_is_told() {
         assert_eq!(from_uwsgi::scheme(&vars), *expected, "{given:?}");
     }
 }
+
+#[test]
+fn the_forwarded_scheme_is_weaker_than_uwsgi_scheme_alone() {
+    let cases: &[(&[(&str, &str)], Scheme)] = &[
+        (&[("HTTP_X_FORWARDED_PROTO", "HTTPS")], Scheme::Https),
+        (&[("HTTP_X_FORWARDED_PROTO", "http"), ("HTTPS", "on")], Scheme::Http),
+        (&[("HTTP_X_FORWARDED_PROTO", "https"), ("UWSGI_SCHEME", "http")], Scheme::Http),
+        (&[("HTTP_X_FORWARDED_PROTO", ""), ("HTTPS", "on")], Scheme::Https),
+        (&[("HTTP_X_FORWARDED_SSL", "on")], Scheme::Https),
+        (&[("HTTP_X_FORWARDED_SSL", "off")], Scheme::Http),
+    ];
+    for (given, expected) in cases {
+        let given: Vec<_> = [("REQUEST_METHOD", "GET"), ("PATH_INFO", "/")]
+            .into_iter()
+            .chain(given.iter().copied())
+            .collect();
+        let (vars, _) = uwsgi(0, &given).expect("good");
+        assert_eq!(from_uwsgi::forwarded_scheme(&vars), *expected, "{given:?}");
+    }
+}

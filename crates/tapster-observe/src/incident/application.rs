@@ -88,4 +88,9 @@ incidents! {
         costs: "None. Handlers set by `signal.signal` run late.",
         remedy: "Report it with the version of the kernel.",
     }
+    PRELOAD_NOT_SHARED = 318 Warning "preload-not-shared" {
+        happened: "The import for `--preload` left threads that forked workers would not have, and `--preload-fallback` (or a `uwsgi.ini` without `lazy-apps`) has each worker import the application by itself. The threads are named below.",
+        costs: "None, but the memory that workers would have shared.",
+        remedy: "Start threads in each worker (`tapster.on_fork`, or uwsgidecorators' `postfork`), or write `lazy-apps = true`, which says what happens now.",
+    }
 }

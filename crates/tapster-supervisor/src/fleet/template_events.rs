@@ -7,6 +7,7 @@ use tapster_sys::wait::Status;
 use crate::backoff;
 use crate::member::{Member, State};
 use crate::report::Task;
+use crate::template::EXIT_NOT_SHARED;
 use crate::template::{Origin, Template, TemplateState};
 use crate::{Action, BootFailure, Outcome, Report, TemplateDeed, TemplateEvent, TemplateNews};
 
@@ -63,6 +64,13 @@ impl Fleet {
         let lived = turn.now.saturating_sub(template.started);
         let tell = |turn: &mut Turn<'_>, news| turn.report(Report::Template { template: id, news });
         match template.state {
+            TemplateState::Booting { .. }
+                if status == Status::Exited(EXIT_NOT_SHARED) && self.phase == Phase::Starting =>
+            {
+                // From now on as without --preload.
+                self.templates = None;
+                self.start(0, 0, turn);
+            }
             TemplateState::Booting { .. } => {
                 self.template_did_not_boot(template, BootFailure::Died(status), turn);
             }

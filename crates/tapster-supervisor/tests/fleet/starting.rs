@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tapster_supervisor::{Action, BootFailure, Command, Event, Outcome, Report};
+use tapster_supervisor::{
+    Action, BootFailure, Command, EXIT_NOT_SHARED, Event, Outcome, Report, TemplateEvent,
+};
 use tapster_sys::wait::Status;
 
 use crate::world::{CRASHED, KILLED, World, poke, start};
@@ -118,4 +120,18 @@ fn a_system_without_processes_is_asked_each_second() {
         assert_eq!((world.pass(pause - 1), world.pass(1)), (vec![], vec![start(0, 0)]));
     }
     assert_eq!(world.ready(0), []);
+}
+
+#[test]
+fn an_import_that_cannot_be_shared_is_left_to_each_worker() {
+    let mut world = World::preloading(2);
+    assert_eq!(world.template(1, TemplateEvent::Exited(Status::Exited(EXIT_NOT_SHARED))), [start(0, 0)]);
+    assert_eq!(world.ready(0), [start(1, 0)]);
+}
+
+#[test]
+fn any_other_end_of_the_first_import_ends_the_server() {
+    let mut world = World::preloading(2);
+    let end = world.template(1, TemplateEvent::Exited(Status::Exited(1)));
+    assert_eq!(end, [Action::CloseListeners, Action::Finish(Outcome::BootFailed)]);
 }

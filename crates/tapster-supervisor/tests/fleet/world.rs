@@ -37,8 +37,8 @@ impl World {
         World { fleet: Fleet::new(plan), now: Duration::ZERO }
     }
 
-    /// Workers in slots 0.., forked by template 1, all ready for ten seconds.
-    pub fn preloaded(workers: usize) -> World {
+    /// Template 1 imports the application.
+    pub fn preloading(workers: usize) -> World {
         let mut world = World::of(Plan {
             workers,
             most_workers: workers,
@@ -48,6 +48,12 @@ impl World {
             preload: true,
         });
         world.order(Command::Start);
+        world
+    }
+
+    /// Workers in slots 0.., forked by template 1, all ready for ten seconds.
+    pub fn preloaded(workers: usize) -> World {
+        let mut world = World::preloading(workers);
         world.template(1, TemplateEvent::Ready);
         for slot in 0..workers {
             world.deeds(Event::Born { slot });
