@@ -179,24 +179,28 @@ pub(crate) fn blank() -> Settings {
         overrides: crate::settings::Overrides::default(),
         front_alone: false,
         upstreams: Vec::new(),
-        passing: Passing {
-            resolvers: Vec::new(),
-            balance: Balance::LeastRequest,
-            key: BalanceKey::Client,
-            sticky_cookie: String::new(),
-            sticky_secret: None,
-            retry_idempotency_key: false,
-            slots: 0,
-            hold: Duration::ZERO,
-            connect_timeout: Duration::ZERO,
-            answer_timeout: Duration::ZERO,
-            tunnel_timeout: Duration::ZERO,
-            keep_alive: Duration::ZERO,
-            health_path: None,
-            health_interval: Duration::ZERO,
-        },
+        passing: blank_passing(),
         groups: Vec::new(),
         sites: Vec::new(),
+    }
+}
+
+fn blank_passing() -> Passing {
+    Passing {
+        resolvers: Vec::new(),
+        balance: Balance::LeastRequest,
+        key: BalanceKey::Client,
+        sticky_cookie: String::new(),
+        sticky_secret: None,
+        retry_idempotency_key: false,
+        slots: 0,
+        hold: Duration::ZERO,
+        connect_timeout: Duration::ZERO,
+        answer_timeout: Duration::ZERO,
+        tunnel_timeout: Duration::ZERO,
+        keep_alive: Duration::ZERO,
+        health_path: None,
+        health_interval: Duration::ZERO,
     }
 }
 
