@@ -64,6 +64,8 @@ pub struct ResponseHead {
     content_length: Option<u64>,
     has_date: bool,
     has_server: bool,
+    /// A bit for each name that was set, by [`mark`]: most names that are asked for are not there, and that is seen at once.
+    names: u64,
 }
 
 impl ResponseHead {
@@ -107,6 +109,7 @@ impl ResponseHead {
         if !self.note(name, value)? {
             return Ok(());
         }
+        self.names |= mark(name);
         self.text.reserve(name.len() + value.len() + 4);
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
@@ -142,10 +145,11 @@ impl ResponseHead {
 
     /// Whether the application set a field, whose name is given in small letters.
     pub fn has(&self, name: &[u8]) -> bool {
-        self.text.split(|&byte| byte == b'\n').skip(1).any(|line| {
-            line.get(..name.len()).is_some_and(|start| syntax::is_lower_case_of(name, start))
-                && line.get(name.len()) == Some(&b':')
-        })
+        self.names & mark(name) != 0
+            && self.text.split(|&byte| byte == b'\n').skip(1).any(|line| {
+                line.get(..name.len()).is_some_and(|start| syntax::is_lower_case_of(name, start))
+                    && line.get(name.len()) == Some(&b':')
+            })
     }
 
     fn clear(&mut self) {
@@ -179,6 +183,12 @@ impl ResponseHead {
         }
         Ok(true)
     }
+}
+
+/// One of 64 bits for a field's name, in whatever letters.
+fn mark(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, |first| usize::from(first | 0x20));
+    1 << ((first + name.len() * 7) % 64)
 }
 
 /// Fields that a WSGI application must not send (PEP 3333, `wsgiref.util.is_hop_by_hop`).

@@ -61,12 +61,17 @@ impl Previous {
     pub(crate) fn environ<'py>(&mut self, py: Python<'py>, vars: &Vars) -> PyResult<Bound<'py, PyDict>> {
         let own = self.dict.bind(py);
         let dict = own.copy()?;
+        // Variables with one value often share its bytes, one after the other: then they share a string, too.
+        let mut last: Option<(&[u8], Bound<'py, PyString>)> = None;
         for (entry, value) in self.entries.iter_mut().zip(vars.values()) {
             if entry.value.as_ref().is_some_and(|place| self.text.holds(place, value)) {
                 continue;
             }
-            let fresh =
-                if entry.is_client { self.recent.string(py, value)? } else { ffi::latin1(py, value)? };
+            let fresh = match last.take().filter(|(bytes, _)| std::ptr::eq(*bytes, value)) {
+                Some((_, string)) => string,
+                None if entry.is_client => self.recent.string(py, value)?,
+                None => ffi::latin1(py, value)?,
+            };
             dict.set_item(&entry.key, &fresh)?;
             if entry.repeats && value.len() <= LONGEST {
                 // Without a value until the new one is in the dict, so that the two never disagree.
@@ -74,6 +79,7 @@ impl Previous {
                 own.set_item(&entry.key, &fresh)?;
                 entry.value = Some(self.text.keep(place, value));
             }
+            last = Some((value, fresh));
         }
         Ok(dict)
     }
