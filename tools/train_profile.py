@@ -73,11 +73,21 @@ class Lesson:
     requests: Sequence[bytes]
     clients: int = 32
     seconds: float = 2.0
+    #: What else the server is asked for; `{folder}` is a directory for its files.
+    options: Sequence[str] = ()
 
+
+#: Access log, ids and metrics are off by default, and on in most places where it matters.
+OBSERVED = (
+    *("--access-log", "{folder}/access.log"),
+    *("--request-id", "on", "--admin-bind", "127.0.0.1:0"),
+)
 
 LESSONS = (
     Lesson("hello", 1, [GET, BROWSER]),
     Lesson("hello", 32, [GET, BROWSER]),
+    Lesson("hello", 1, [GET, BROWSER], options=OBSERVED),
+    Lesson("hello", 4, [GET, BROWSER], seconds=1.0, options=[*OBSERVED, "--access-log-format", "json"]),
     Lesson("hello", 1, [CLOSING]),
     Lesson("hello", 1, [uwsgi_packet()]),
     Lesson("flask_app", 4, [GET, BROWSER], seconds=3.0),
@@ -137,7 +147,7 @@ def main(folder: Path) -> None:
     """All lessons, then the profile; exits with a message when it cannot be made."""
     tool = merge_tool()
     for lesson in LESSONS:
-        answered = teach(lesson)
+        answered = teach(lesson, folder)
         print(f"{lesson.app}, {lesson.threads} thread(s): {answered} requests")
     profile = folder / "tapster.profdata"
     raw = sorted(str(path) for path in (folder / "raw").glob("*.profraw"))
@@ -149,13 +159,14 @@ def main(folder: Path) -> None:
         sys.exit(f"the workers' counters are not in the profile:\n{shown}")
 
 
-def teach(lesson: Lesson) -> int:
+def teach(lesson: Lesson, folder: Path) -> int:
     """Serves one kind of traffic with one worker; gives the number of answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "tapster", f"{lesson.app}:app", "--bind", f"127.0.0.1:{port}"]
     command += ["--workers", "1", "--threads", str(lesson.threads), "--log-level", "error"]
+    command += [option.format(folder=folder) for option in lesson.options]
     server = subprocess.Popen(command, cwd=REPOSITORY / "bench" / "apps")
     try:
         await_port(port, server)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.address import Address, addresses_in
+from tests.address import Address
 from tests.metrics.scrape import ADMIN, Scrape, admin_of
+from tests.metrics.statistics import STATS, document, requests, stats_of
 from tests.wire import Connection, exchange, http_request
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tests.process.conftest import Gates
     from tests.server import Server
 
-STATS = ("--stats", "127.0.0.1:0")
 PATIENCE = 40.0
 
 #: What uwsgi_exporter decodes: whole numbers and texts, for anything else it gives up.
@@ -94,17 +94,6 @@ FIELDS: dict[str, dict[str, type]] = {
 }
 
 
-def stats_of(server: Server) -> Address:
-    """Where its statistics are."""
-    return addresses_in(server.log.wait_for(r"statistics at .*").group())[0]
-
-
-def document(server: Server) -> dict[str, Any]:
-    """What who connects gets, without a word said."""
-    with stats_of(server).connect() as connection, connection.makefile("rb") as file:
-        return json.loads(file.read())
-
-
 def wait_for(server: Server, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Waits for statistics that are as they should be."""
     deadline = time.monotonic() + PATIENCE
@@ -112,10 +101,6 @@ def wait_for(server: Server, is_so: Callable[[dict[str, Any]], bool]) -> dict[st
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
     return found
-
-
-def requests(found: dict[str, Any]) -> int:
-    return sum(worker["requests"] for worker in found["workers"])
 
 
 def check(what: str, found: dict[str, Any]) -> None:
