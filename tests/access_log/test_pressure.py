@@ -114,6 +114,21 @@ def test_a_pipe_that_nobody_reads_costs_lines_and_all_are_counted(tmp_path: Path
     assert all(re.fullmatch(r"/\?\d-\d+-x{1500}", line) for line in lines)
 
 
+def test_lines_that_a_front_drops_are_counted_too(tmp_path: Path, unread: Path) -> None:
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / "file").write_text("hello")
+    words = ["--access-log", str(unread), "--access-log-format", "%(uri)"]
+    words += ["--static", f"/static/={tmp_path / 'public'}", "--control-socket", str(tmp_path / "c")]
+    with Server.start(APP, *words) as server:
+        targets = [f"/static/file?{'x' * 1500}"] * FILLS
+        ask(server.address, *targets)
+
+        def dropped() -> int:
+            return int(Operator(server, tmp_path / "c").status()["totals"]["log_lines_dropped"])
+
+        wait_until(lambda: dropped() > 0, "dropped lines")
+
+
 @pytest.mark.long
 def test_nobody_waits_for_a_pipe_that_nobody_reads(unread: Path) -> None:
     """The slowest of thousands of requests is at most 5 ms slower than where nothing is logged, in the best of five pairs."""

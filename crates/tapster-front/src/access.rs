@@ -40,7 +40,7 @@ pub(crate) fn note(front: &Front, client: &Client, request: &Request, status: u1
     });
 }
 
-/// The same for a refusal, of which the log tells why. A second line is for who wants one for every answer.
+/// The same for a refusal, of which the log tells why. A second line is for who asks for such answers.
 pub(crate) fn note_refusal(
     front: &Front,
     client: &Client,
@@ -48,13 +48,13 @@ pub(crate) fn note_refusal(
     status: u16,
     bytes: u64,
 ) {
-    if front.log.wants_access(200, Duration::ZERO)
+    if front.log.wants_refusal(status)
         && let Some(request) = request
     {
         return note(front, client, request, status, bytes);
     }
     front.board.answered(status, bytes);
-    if front.log.wants_access(200, Duration::ZERO) {
+    if front.log.wants_refusal(status) {
         front.log.access(&AccessEvent {
             peer: text(address(client.peer())).as_bytes(),
             method: b"",

@@ -269,6 +269,12 @@ impl Log {
         self.shared.filter.wants(status, duration)
     }
 
+    /// Whether a request that the server refused may be written. Its reason stands among the messages anyway: another line is for
+    /// who asked for every answer, or for those with its status.
+    pub fn wants_refusal(&self, status: u16) -> bool {
+        self.shared.filter.wants_refusal(status)
+    }
+
     /// What has to be kept of each request for its line.
     pub fn access_needs(&self) -> &Needs {
         &self.shared.needs

@@ -50,29 +50,32 @@ pub(crate) fn note(
         request_id: vars.get(Variable::TapsterRequestId),
         referer: vars.get(Variable::HttpReferer),
         user_agent: vars.get(Variable::HttpUserAgent),
-        details: &Known { request, head },
+        details: &Known { request: Some(request), head },
     });
 }
 
 /// Where a line finds what only some formats show.
-struct Known<'a> {
-    request: &'a Request,
-    head: &'a [u8],
+pub(crate) struct Known<'a> {
+    /// None where its head was not understood.
+    pub(crate) request: Option<&'a Request>,
+    /// That of the answer.
+    pub(crate) head: &'a [u8],
 }
 
 impl Details for Known<'_> {
     fn request_field(&self, name: &FieldName) -> Option<Cow<'_, [u8]>> {
-        self.request.vars.get_named(name.variable.as_bytes()).map(Cow::Borrowed)
+        self.request?.vars.get_named(name.variable.as_bytes()).map(Cow::Borrowed)
     }
 
     fn variable(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let seen = self.request.notes.variables.iter().find(|(known, _)| known == name);
+        let request = self.request?;
+        let seen = request.notes.variables.iter().find(|(known, _)| known == name);
         let seen = seen.map(|(_, value)| value.as_slice());
-        seen.or_else(|| self.request.vars.get_named(name.as_bytes())).map(Cow::Borrowed)
+        seen.or_else(|| request.vars.get_named(name.as_bytes())).map(Cow::Borrowed)
     }
 
     fn variable_count(&self) -> usize {
-        self.request.vars.len()
+        self.request.map_or(0, |request| request.vars.len())
     }
 
     fn response_head(&self) -> &[u8] {
@@ -80,6 +83,6 @@ impl Details for Known<'_> {
     }
 
     fn log_variables(&self) -> &[(String, Vec<u8>)] {
-        &self.request.notes.said
+        self.request.map_or(&[], |request| &request.notes.said)
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tapster_gateway::{Protocol, Request, RequestIds, Variable};
+use tapster_gateway::{Protocol, Request, RequestIds};
 use tapster_sys::jitter;
 
 use crate::backing::Backing;
@@ -191,14 +191,13 @@ impl Connection {
         }
     }
 
-    /// What names the request that has begun and is not with the application, where requests have names.
-    pub(crate) fn request_id(&self) -> Option<&[u8]> {
-        let request = match &self.state {
-            State::Body(receiving) | State::Spooling(receiving, _) => &receiving.request,
-            State::Waiting(waiting) => &waiting.0,
-            State::Head | State::Discarding(_) | State::Flushing { .. } | State::Lingering => return None,
-        };
-        request.vars.get(Variable::TapsterRequestId)
+    /// The request that has begun and is not with the application.
+    pub(crate) fn request(&self) -> Option<&Request> {
+        match &self.state {
+            State::Body(receiving) | State::Spooling(receiving, _) => Some(&receiving.request),
+            State::Waiting(waiting) => Some(&waiting.0),
+            State::Head | State::Discarding(_) | State::Flushing { .. } | State::Lingering => None,
+        }
     }
 
     /// Between requests, with nothing of the next one there: may be closed or given away without loss.

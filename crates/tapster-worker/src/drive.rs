@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tapster_gateway::Body;
-use tapster_http1::encode::RefusalFields;
-use tapster_observe::{Incident, about_request};
+use tapster_observe::Incident;
 
 use crate::answer;
 use crate::backing::Backing;
@@ -18,7 +17,7 @@ use crate::outbound::Flushed;
 use crate::pace::Slow;
 use crate::policy::Rest;
 use crate::receive::{Refused, too_slow};
-use crate::respond::refuse;
+use crate::refusal::refuse_and_close;
 use crate::serve::Context;
 use crate::stream::Shutdown;
 use crate::token::Phase;
@@ -253,44 +252,6 @@ fn queue_for_thread(shared: &Shared, context: &Context, connection: Box<Connecti
     // Without the token it still takes what waits.
     let _leads_now = granted;
     shared.wake(thread);
-}
-
-/// Answers a request that is not served, logs why, and closes so that the answer still arrives.
-fn refuse_and_close(
-    shared: &Shared,
-    context: &mut Context,
-    mut connection: Box<Connection>,
-    refused: &Refused,
-) -> Option<Box<Connection>> {
-    let about = connection.request_id().map(about_request);
-    shared.log.report(
-        Incident::REQUEST_REFUSED,
-        format_args!(
-            "{}: refused with {}: {}",
-            connection.facts.connection.peer(),
-            refused.status,
-            refused.reason
-        ),
-    );
-    drop(about);
-    shared.board.refused(refused.status);
-    let mut lines = Vec::new();
-    if let (Some(field), Some(id)) = (&shared.policy.request_id, connection.request_id()) {
-        field.write(&mut lines, id);
-    }
-    let date = context.date.at(context.now);
-    let out = &mut context.scratch.out;
-    out.clear();
-    // What is the server's own trouble is for the log only: it may name paths.
-    let reason = if refused.status < 500 { refused.reason.as_str() } else { "" };
-    let fields = RefusalFields { date: Some(date), server: shared.policy.server_header, lines: &lines };
-    refuse(out, refused.status, reason, &fields, refused.head_only);
-    if !connection.send(out, shared) {
-        close(shared, connection, "the client went away before it was refused");
-        return None;
-    }
-    connection.state = State::Flushing { keep_alive: false, linger: true };
-    Some(connection)
 }
 
 /// Forgets a connection and closes its socket; shut down first if somebody else may hold it: a child of the

@@ -74,7 +74,8 @@ fn whole_head(
             return Ok(Some((head.length, Parsed::Request(exchange))));
         }
         BodyLength::Length(length) if length > policy.max_body => {
-            return Ok(Some((filled, Parsed::Refused(too_large(policy).for_head(exchange.head_only)))));
+            let refused = too_large(policy).for_head(exchange.head_only).in_scratch();
+            return Ok(Some((filled, Parsed::Refused(refused))));
         }
         BodyLength::Length(length) => {
             let at_hand = buffer.len() - head.length;

@@ -55,6 +55,7 @@ mod profile;
 mod queue;
 mod quota;
 mod receive;
+mod refusal;
 mod reports;
 mod reserve;
 mod respond;

@@ -46,16 +46,23 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
     /// The answer goes without its body (RFC 9110 §9.3.2).
     pub(crate) head_only: bool,
+    /// What was understood of the request stands in the scratch.
+    pub(crate) is_in_scratch: bool,
 }
 
 impl Refused {
     pub(crate) fn new(status: u16, reason: impl fmt::Display) -> Refused {
-        Refused { status, reason: reason.to_string(), head_only: false }
+        Refused { status, reason: reason.to_string(), head_only: false, is_in_scratch: false }
     }
 
     /// Says whether the request is HEAD.
     pub(crate) fn for_head(self, head_only: bool) -> Refused {
         Refused { head_only, ..self }
+    }
+
+    /// Says that the head was understood: what came of it stands in the scratch.
+    pub(crate) fn in_scratch(self) -> Refused {
+        Refused { is_in_scratch: true, ..self }
     }
 }
 

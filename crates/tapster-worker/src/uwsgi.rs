@@ -46,7 +46,7 @@ pub(crate) fn head(facts: &Facts, scratch: &mut Scratch, filled: usize, policy: 
         proxied: true,
     };
     if length > policy.max_body {
-        return (filled, Parsed::Refused(too_large(policy)));
+        return (filled, Parsed::Refused(too_large(policy).in_scratch()));
     }
     let end = packet.length + usize::try_from(length).unwrap_or(usize::MAX - packet.length);
     if length == 0 {

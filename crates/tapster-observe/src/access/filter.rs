@@ -36,6 +36,8 @@ pub struct AccessFilter {
     /// But none whose path is one of these or below one.
     skipped: Vec<Box<[u8]>>,
     all: bool,
+    /// It was said which.
+    is_narrowed: bool,
 }
 
 impl AccessFilter {
@@ -66,6 +68,7 @@ impl AccessFilter {
     /// Decides what `auto` means for an output that a person reads, or not.
     pub(crate) fn decide(mut self, terminal: bool) -> AccessFilter {
         let is_narrowed = !self.statuses.is_empty() || self.slower.is_some();
+        self.is_narrowed = is_narrowed;
         self.all = !is_narrowed && (self.mode == AccessMode::On || self.mode == AccessMode::Auto && terminal);
         if self.mode == AccessMode::Auto && !is_narrowed && !terminal {
             self.statuses = vec![500..=u16::MAX];
@@ -83,6 +86,11 @@ impl AccessFilter {
     #[inline]
     pub fn wants(&self, status: u16, duration: Duration) -> bool {
         self.all || !self.is_off() && self.matches(status, duration)
+    }
+
+    /// Whether a refusal with this status is written.
+    pub(crate) fn wants_refusal(&self, status: u16) -> bool {
+        self.all || self.is_narrowed && self.wants(status, Duration::ZERO)
     }
 
     fn matches(&self, status: u16, duration: Duration) -> bool {

@@ -1,11 +1,15 @@
 //! A format at work: the pieces of a line, one after the other, and nothing that they do not ask for.
 
 use std::cell::Cell;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::field::{Field, Metric};
 use super::format::{AccessFormat, Piece, Shape};
-use super::{AccessEvent, json};
+use super::{AccessEvent, Details, FieldName, json};
 use crate::WorkerBoard;
 use crate::escape::quoted;
 use crate::line::MAX_LINE;
@@ -100,7 +104,7 @@ impl Field {
         match self {
             Field::Nobody => out.push(b'-'),
             Field::Client => value(out, Some(event.peer)),
-            Field::User => value(out, event.details.variable("REMOTE_USER").as_deref()),
+            Field::User => user(out, event.details),
             Field::Request => request(out, event),
             Field::Method => value(out, Some(event.method)),
             Field::Target => limited(out, Some(event.target), TARGET),
@@ -108,10 +112,8 @@ impl Field {
             // gunicorn leaves it empty.
             Field::Query => quoted(out, split_target(event.target).1, TARGET),
             Field::Protocol => value(out, Some(event.protocol)),
-            Field::Host => value(out, event.details.request_field(&host()).as_deref()),
-            Field::RequestBytes => {
-                value(out, event.details.request_field(&super::FieldName::new("content-length")).as_deref());
-            }
+            Field::Host => value(out, event.details.request_field(&HOST).as_deref()),
+            Field::RequestBytes => value(out, event.details.request_field(&CONTENT_LENGTH).as_deref()),
             Field::Status => number(out, event.status.into()),
             Field::Bytes => number(out, event.bytes),
             Field::BytesOrDash => write_or_dash(out, Some(event.bytes).filter(|bytes| *bytes > 0)),
@@ -186,8 +188,30 @@ impl Metric {
     }
 }
 
-fn host() -> super::FieldName {
-    super::FieldName::new("host")
+static HOST: LazyLock<FieldName> = LazyLock::new(|| FieldName::new("host"));
+static CONTENT_LENGTH: LazyLock<FieldName> = LazyLock::new(|| FieldName::new("content-length"));
+static AUTHORIZATION: LazyLock<FieldName> = LazyLock::new(|| FieldName::new("authorization"));
+
+/// Who the application or the server before it says it is, else who the request says.
+fn user(out: &mut Vec<u8>, details: &dyn Details) {
+    match details.variable("REMOTE_USER").filter(|user| !user.is_empty()) {
+        Some(user) => value(out, Some(&user)),
+        None => {
+            value(out, details.request_field(&AUTHORIZATION).and_then(|said| basic_user(&said)).as_deref())
+        }
+    }
+}
+
+/// The user of Basic credentials (RFC 7617 §2), which nobody here has checked. The password is not looked at.
+fn basic_user(credentials: &[u8]) -> Option<Vec<u8>> {
+    const SCHEME: &[u8] = b"basic ";
+    let (scheme, text) = credentials.split_at_checked(SCHEME.len())?;
+    let text = text.trim_ascii();
+    // As much as a line shows and more, in whole groups of digits.
+    let text = &text[..text.len().min(4 * FIELD)];
+    let decoded = scheme.eq_ignore_ascii_case(SCHEME).then(|| STANDARD.decode(text).ok()).flatten()?;
+    let end = decoded.iter().position(|byte| *byte == b':')?;
+    Some(decoded[..end].to_vec())
 }
 
 /// A second's text serves all requests of that second.
@@ -286,7 +310,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::format::tests::event;
-    use super::super::{Details, FieldName};
     use super::*;
 
     fn line(format: &str, event: &AccessEvent<'_>) -> String {
@@ -316,8 +339,8 @@ mod tests {
         }
 
         fn log_variables(&self) -> &[(String, Vec<u8>)] {
-            static SAID: std::sync::LazyLock<[(String, Vec<u8>); 1]> =
-                std::sync::LazyLock::new(|| [("tenant".to_owned(), b"42".to_vec())]);
+            static SAID: LazyLock<[(String, Vec<u8>); 1]> =
+                LazyLock::new(|| [("tenant".to_owned(), b"42".to_vec())]);
             &*SAID
         }
     }
@@ -359,6 +382,31 @@ mod tests {
         ] {
             assert_eq!(line(format, &event), expected, "{format}");
         }
+    }
+
+    struct Asked(&'static [u8]);
+
+    impl Details for Asked {
+        fn request_field(&self, name: &FieldName) -> Option<Cow<'_, [u8]>> {
+            (name.variable == "HTTP_AUTHORIZATION").then_some(Cow::Borrowed(self.0))
+        }
+    }
+
+    #[test]
+    fn a_user_who_nobody_names_is_that_of_basic_credentials() {
+        for (said, expected) in [
+            (&b"Basic YW5uOnNlY3JldDpvbmU="[..], "ann"),
+            (b"basic  YW5uOg==", "ann"),
+            (b"Basic YSJiCjpj", r"a\x22b\n"),
+            (b"Basic OnNlY3JldA==", "-"),
+            (b"Basic YW5u", "-"),
+            (b"Basic !", "-"),
+            (b"Basic", "-"),
+            (b"Bearer YW5uOnNlY3JldA==", "-"),
+        ] {
+            assert_eq!(line("%(u)s", &AccessEvent { details: &Asked(said), ..event(b"/", None) }), expected);
+        }
+        assert_eq!(line("%(u)s", &AccessEvent { details: &Told, ..event(b"/", None) }), "ann");
     }
 
     #[test]
