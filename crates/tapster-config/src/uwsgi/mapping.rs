@@ -88,26 +88,25 @@ impl Mapping<'_> {
         Ok(())
     }
 
+    /// A name that is very near to an option's stops the start; any other may be one that the application reads.
     fn unknown(&mut self, entry: &Entry) -> Result<(), ConfigError> {
-        let near = nearest(&entry.key.replace('_', "-"), table::names());
-        let from_file = !matches!(entry.origin, Origin::Variable(_));
-        match near {
-            Some(near) if from_file => {
-                self.stop(entry, "uWSGI has no such option", &format!("did you mean {near}?"))
+        let key = entry.key.replace('_', "-");
+        let is_variable = matches!(entry.origin, Origin::Variable(_));
+        match nearest(&key, table::names()) {
+            Some(near) if !is_variable && is_slip(&key, near) => {
+                return self.stop(entry, "uWSGI has no such option", &format!("did you mean {near}?"));
             }
             Some(near) => {
                 let place = entry.place();
-                self.warn(format!("{place}: uWSGI has no option {}; did you mean {near}?", entry.key));
-                Ok(())
+                self.warn(format!("{place}: uWSGI has no such option; did you mean {near}?"));
             }
+            None if is_variable => {}
             None => {
-                if from_file {
-                    let place = entry.place();
-                    self.warn(format!("{place}: uWSGI has no such option, and no placeholder uses it"));
-                }
-                Ok(())
+                let place = entry.place();
+                self.warn(format!("{place}: uWSGI has no such option, and no placeholder uses it"));
             }
         }
+        Ok(())
     }
 
     fn convert(&mut self, entry: &Entry, how: Convert) -> Result<Option<String>, ConfigError> {
@@ -181,6 +180,12 @@ impl Mapping<'_> {
         let lines: Vec<Note> = lines.collect();
         self.out.notes.extend(lines);
     }
+}
+
+/// Whether the name was most likely meant for the other; short names are near to many.
+fn is_slip(name: &str, option: &str) -> bool {
+    let length = name.chars().count();
+    length >= 5 && strsim::damerau_levenshtein(name, option) <= 1 + length / 8
 }
 
 /// Refuses a value with a placeholder that stands for nothing, where the option is not made of such.

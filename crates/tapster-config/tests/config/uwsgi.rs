@@ -196,3 +196,13 @@ fn odd_but_right_files() {
     assert!(notes(&loaded)[0].contains("\"x\" behind 2"), "{:?}", notes(&loaded));
     assert!(run("tapster --ini a.ini", &[("a.ini", "[uwsgi]\n")]).is_ok());
 }
+
+#[test]
+fn names_of_the_application_s_own_are_no_mistakes() {
+    let loaded = ini(
+        "[uwsgi]\nhttp = :0\nname = shop\nuser = x\ncolour-of-the-day = red\nused = 1\nenv = A=%(used)\n",
+    );
+    let told = notes(&loaded);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().all(|note| note.starts_with("warning: a.ini:")), "{told:?}");
+}
