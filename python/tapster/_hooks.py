@@ -39,7 +39,8 @@ class Hooks:
         Modules from the application's directories that it imports are forgotten, so that workers, which
         are forks of this process, import them afresh.
         """
-        with self._importing():
+        sys.modules.pop(self._module, None)
+        with application_imports(self._directories):
             importlib.invalidate_caches()
             spec = importlib.util.find_spec(self._module)
             if spec is None or spec.origin is None or not spec.has_location:
@@ -68,28 +69,28 @@ class Hooks:
             sys.stderr.flush()
         refuse_threads(name)
 
-    @contextmanager
-    def _importing(self) -> Generator[None, None, None]:
-        """Let imports find the application's directories, and forget what they found there."""
-        path, known = list(sys.path), set(sys.modules)
-        sys.path[:0] = self._directories
-        sys.modules.pop(self._module, None)
-        try:
-            yield
-        finally:
-            sys.path[:] = path
-            for name in set(sys.modules) - known:
-                if self._is_the_applications(getattr(sys.modules[name], "__file__", None)):
-                    del sys.modules[name]
 
-    def _is_the_applications(self, file: str | None) -> bool:
-        if file is None:
-            return False
-        inside = any(
-            os.path.commonpath([directory, os.path.abspath(file)]) == directory
-            for directory in self._directories
-        )
-        return inside and "site-packages" not in file
+@contextmanager
+def application_imports(directories: list[str]) -> Generator[None, None, None]:
+    """Let imports find the application's directories, and forget what they found there."""
+    path, known = list(sys.path), set(sys.modules)
+    sys.path[:0] = directories
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - known:
+            if _is_inside(directories, getattr(sys.modules[name], "__file__", None)):
+                del sys.modules[name]
+
+
+def _is_inside(directories: list[str], file: str | None) -> bool:
+    if file is None:
+        return False
+    inside = any(
+        os.path.commonpath([directory, os.path.abspath(file)]) == directory for directory in directories
+    )
+    return inside and "site-packages" not in file
 
 
 def refuse_threads(whose: str) -> None:

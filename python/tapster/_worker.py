@@ -78,8 +78,14 @@ def boot(
                 hint="`--pythonpath` names it",
             )
         put_first_on_path(directory)
+    # Imported by the supervisor under `tapster gunicorn`, and by nobody else.
+    gunicorn = sys.modules.get("tapster.gunicorn.hooks")
+    if gunicorn is None:
+        loaded = load(app, mounts)
+        return loaded.callable, loaded.name
+    gunicorn.configure_logging()
     loaded = load(app, mounts)
-    return loaded.callable, loaded.name
+    return gunicorn.around(loaded.callable), loaded.name
 
 
 def begin(number: int) -> None:

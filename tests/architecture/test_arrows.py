@@ -48,7 +48,7 @@ PURE_MAY_USE = {
     "http1": {"httparse", "httpdate", "memchr"},
     "uwsgi": {"memchr"},
     "gateway": {"memchr"},
-    "config": {"lexopt", "strsim", "toml"},
+    "config": {"lexopt", "serde_json", "strsim", "toml"},
 }
 
 

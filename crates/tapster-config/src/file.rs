@@ -23,6 +23,15 @@ pub trait Files {
     fn fact(&self, _about: &Fact<'_>) -> Option<String> {
         None
     }
+
+    /// What gunicorn's configuration says when it is executed: JSON with the members `path` and `values`, the latter a list of
+    /// names, lines and values. `location` is what follows `-c`; without one it is `./gunicorn.conf.py`, if there is one.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    fn gunicorn(&self, _location: Option<&str>) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 }
 
 /// What a uwsgi.ini may ask of the host.

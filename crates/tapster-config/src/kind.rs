@@ -251,8 +251,13 @@ pub(crate) fn foreign_file(path: &str) -> Option<Invalid> {
             format!("write --ini {path}"),
         ));
     }
-    let foreign = name.ends_with(".conf.py")
-        || [".yaml", ".yml", ".xml", ".json", ".conf"].iter().any(|ending| name.ends_with(ending));
+    if name.ends_with(".conf.py") {
+        return Some(Invalid::with_hint(
+            format!("{path} is a configuration of gunicorn"),
+            format!("write tapster gunicorn -c {path}, with the application behind it"),
+        ));
+    }
+    let foreign = [".yaml", ".yml", ".xml", ".json", ".conf"].iter().any(|ending| name.ends_with(ending));
     foreign.then(|| {
         Invalid::with_hint(
             format!("reading {path} is not supported in this version"),

@@ -8,13 +8,14 @@ use crate::document::Section;
 use crate::environment;
 use crate::error::{ConfigError, Invalid};
 use crate::file::{self, Files, FromFile};
+use crate::foreign::Note;
 use crate::kind::{Kind, Switch};
 use crate::option::{Fallback, List, OptionSpec};
 use crate::options::{self, OPTIONS, blank};
 use crate::origin::{Given, Layer, Origin};
 use crate::settings::{Bind, Sandbox, Settings};
-use crate::uwsgi::{self, Imported, Note};
-use crate::{acme, front, help, show, tls, values};
+use crate::uwsgi::{self, Imported};
+use crate::{acme, front, gunicorn, help, show, tls, values};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub struct Loaded {
     pub values: Vec<Value>,
     /// The configuration file that was read.
     pub file: Option<String>,
-    /// What is to be said of a configuration of uWSGI's.
+    /// What is to be said of another server's configuration.
     pub notes: Vec<Note>,
 }
 
@@ -77,6 +78,9 @@ pub fn load(
             control::Asked::Do(command) => Command::Control(command),
             control::Asked::Help(text) => Command::Help(text),
         });
+    }
+    if let Some((words, shown)) = gunicorn::asked(arguments) {
+        return gunicorn::load(words, shown, environment, files);
     }
     let (uwsgi, arguments) = match arguments.split_first() {
         Some((word, flags)) if word == "uwsgi" => {

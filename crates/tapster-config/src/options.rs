@@ -120,6 +120,7 @@ pub(crate) fn blank() -> Settings {
         umask: None,
         limit_nofile: None,
         hooks: None,
+        gunicorn: None,
         pidfile: None,
         touch_reload: Vec::new(),
         reload: false,

@@ -11,6 +11,8 @@ pub enum Origin {
     Default,
     /// Nobody wrote it, in a configuration of uWSGI.
     Uwsgi,
+    /// Nobody wrote it, and gunicorn has it so.
+    Gunicorn,
     /// A line of a configuration file, counted from 1.
     File {
         /// The file, as it was named.
@@ -28,7 +30,7 @@ impl Origin {
     /// What an error about a value of `option` begins with.
     pub(crate) fn place(&self, option: &str) -> String {
         match self {
-            Self::Default | Self::Uwsgi => option.to_owned(),
+            Self::Default | Self::Uwsgi | Self::Gunicorn => option.to_owned(),
             Self::File { path, line } => format!("{path}:{line}: {option}"),
             Self::Variable(name) | Self::Flag(name) => name.clone(),
         }
@@ -40,6 +42,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Uwsgi => f.write_str("default of uWSGI"),
+            Self::Gunicorn => f.write_str("gunicorn's default"),
             Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::Flag(flag) => write!(f, "command line, {flag}"),

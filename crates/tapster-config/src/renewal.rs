@@ -46,6 +46,7 @@ impl Settings {
             umask: stays.umask,
             limit_nofile: stays.limit_nofile,
             hooks: stays.hooks,
+            gunicorn: stays.gunicorn,
             pidfile: stays.pidfile,
             touch_reload: stays.touch_reload,
             reload: stays.reload,

@@ -71,6 +71,8 @@ pub struct Settings {
     pub limit_nofile: Option<usize>,
     /// The module with the operator's functions.
     pub hooks: Option<String>,
+    /// What gunicorn was configured with, for its hooks; none without `tapster gunicorn`.
+    pub gunicorn: Option<Gunicorn>,
     /// Where the number of the server's process is written.
     pub pidfile: Option<PathBuf>,
     /// Files whose change reloads.

@@ -196,8 +196,8 @@ pub(crate) fn unknown(
     otherwise: &str,
 ) -> ConfigError {
     let error = ConfigError::new(format!("unknown option {}", spell(name)));
-    if let Some((_, advice)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)) {
-        return error.hint(*advice);
+    if let Some(advice) = spelled_otherwise(name) {
+        return error.hint(advice);
     }
     match nearest(&name.replace('_', "-"), known) {
         Some(right) => error.hint(format!("did you mean {}?", spell(right))),
@@ -217,6 +217,11 @@ pub(crate) fn unknown_name<'n>(
         Some(right) => error.hint(format!("did you mean {right}?")),
         None => error.hint(otherwise),
     }
+}
+
+/// What to write for an option of another server.
+pub(crate) fn spelled_otherwise(name: &str) -> Option<&'static str> {
+    ELSEWHERE.iter().find(|(names, _)| names.contains(&name)).map(|(_, advice)| *advice)
 }
 
 /// The candidate nearest to `typed`, when it is near enough to be worth naming.

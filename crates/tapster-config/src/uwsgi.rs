@@ -22,18 +22,10 @@ pub use page::uwsgi_page;
 
 use crate::error::ConfigError;
 use crate::file::Files;
+use crate::foreign::Note;
 use crate::kind::Kind;
 use crate::origin::{Layer, Origin};
 use reader::{Entry, Reader};
-
-/// What is to be said at the start.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Note {
-    /// Something that changes what happens.
-    Warning(String),
-    /// Something that does not.
-    Info(String),
-}
 
 /// Variables of uWSGI's own, which are no options.
 const INTERNAL: &[&str] = &[

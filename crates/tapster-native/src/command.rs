@@ -28,6 +28,24 @@ impl Files for Disk {
     fn fact(&self, about: &Fact<'_>) -> Option<String> {
         facts::answer(about, None)
     }
+
+    fn gunicorn(&self, location: Option<&str>) -> Result<Option<String>, String> {
+        gunicorn(location, None)
+    }
+}
+
+/// Executes gunicorn's configuration; relative paths are those of `directory`.
+pub(crate) fn gunicorn(location: Option<&str>, directory: Option<&Path>) -> Result<Option<String>, String> {
+    let directory = directory.map(|directory| directory.to_string_lossy().into_owned());
+    let read = |py: Python<'_>| {
+        let module = py.import("tapster.gunicorn.configuration")?;
+        module.call_method1("try_read", (location, directory))?.extract::<(Option<String>, Option<String>)>()
+    };
+    match Python::attach(read) {
+        Ok((_, Some(failure))) => Err(failure),
+        Ok((text, None)) => Ok(text),
+        Err(error) => Err(format!("gunicorn's configuration cannot be executed: {error}")),
+    }
 }
 
 /// Does what the arguments say; gives the exit status.

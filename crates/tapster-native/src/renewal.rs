@@ -12,7 +12,7 @@ use tapster_config::{Command, Fact, Files, Loaded, Note, Settings, Value, left_o
 use tapster_observe::{Incident, Log};
 use tapster_sys::memory;
 
-use crate::command::Disk;
+use crate::command::{Disk, gunicorn};
 use crate::{facts, host};
 
 /// Where the configuration comes from, besides files.
@@ -22,21 +22,26 @@ pub(crate) struct Source {
     pub(crate) environment: Vec<(String, String)>,
     /// What was used at the start.
     pub(crate) values: Vec<Value>,
-    /// What is to be said of a configuration of uWSGI's.
+    /// What is to be said of another server's configuration.
     pub(crate) notes: Vec<Note>,
 }
 
 impl Source {
-    /// Says what became of a configuration of uWSGI's, in the log.
+    /// Says in the log what became of another server's configuration.
     pub(crate) fn say_notes(&self, log: &Log) {
         for note in &self.notes {
             match note {
-                Note::Warning(text) => log.report(Incident::UWSGI_OPTION_DIFFERS, format_args!("{text}")),
+                Note::Warning(text) => {
+                    log.report(Incident::IMPORTED_OPTION_DIFFERS, format_args!("{text}"));
+                }
                 Note::Info(text) => log.info(format_args!("{text}")),
             }
         }
     }
 }
+
+/// What no file has as its name: the text is what gunicorn's configuration said.
+const GUNICORN: &str = "\0gunicorn";
 
 /// The configuration as it is now.
 pub(crate) struct Renewal {
@@ -69,6 +74,12 @@ impl Files for Recorded {
         self.texts.borrow_mut().insert(about.key(), answer.clone());
         answer
     }
+
+    fn gunicorn(&self, location: Option<&str>) -> Result<Option<String>, String> {
+        let text = gunicorn(location, self.directory.as_deref())?;
+        self.texts.borrow_mut().insert(GUNICORN.to_owned(), text.clone());
+        Ok(text)
+    }
 }
 
 impl Files for Replayed {
@@ -78,6 +89,10 @@ impl Files for Replayed {
 
     fn fact(&self, about: &Fact<'_>) -> Option<String> {
         self.0.get(&about.key()).cloned().flatten()
+    }
+
+    fn gunicorn(&self, _location: Option<&str>) -> Result<Option<String>, String> {
+        Ok(self.0.get(GUNICORN).cloned().flatten())
     }
 }
 

@@ -123,6 +123,7 @@ fn serve(
     let access = identity::of_sockets(settings, &privileges)?;
     let (sockets, predecessor) = open_sockets(settings, access, log, inheritance)
         .map_err(|reason| Failed { incident: Incident::LISTENER_NOT_OPENED, reason })?;
+    hooks.listening(py);
     let write = match before {
         None => PidFile::write,
         Some(_) => |path: &Path, pid| Ok(PidFile::later(path, pid)),
@@ -133,6 +134,7 @@ fn serve(
     let renewal = Rc::new(Renewal::new(source, settings.clone()));
     let outcome = supervise(py, &renewal, privileges, sockets, log, succession, own)
         .map_err(|error| format!("the server failed: {error}"));
+    hooks.ended(py);
     pidfile.as_ref().inspect(|file| file.remove());
     Ok(outcome?)
 }

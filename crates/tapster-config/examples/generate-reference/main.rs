@@ -12,5 +12,6 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir_all(&directory)?;
     std::fs::write(directory.join("options.md"), page::page())?;
     std::fs::write(directory.join("uwsgi.md"), tapster_config::uwsgi_page())?;
+    std::fs::write(directory.join("gunicorn.md"), tapster_config::gunicorn_page())?;
     std::fs::write(directory.join("tapster.schema.json"), schema::schema())
 }

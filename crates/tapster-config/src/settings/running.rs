@@ -81,3 +81,12 @@ pub enum LogLevel {
     /// Each step.
     Debug,
 }
+
+/// What `tapster gunicorn` was configured with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gunicorn {
+    /// The file that was executed, as it was named.
+    pub file: Option<String>,
+    /// Every setting under gunicorn's name for it, as JSON.
+    pub settings: String,
+}

@@ -8,6 +8,7 @@ use super::row::{Becomes, Convert};
 use super::{Note, placeholders, table, values};
 use crate::error::{ConfigError, Invalid};
 use crate::file::{Fact, Files};
+use crate::foreign::not_needed;
 use crate::options;
 use crate::origin::{Given, Layer, Origin};
 use crate::unknown::nearest;
@@ -167,18 +168,8 @@ impl Mapping<'_> {
 
     /// One line for each reason.
     fn tell_harmless(&mut self) {
-        let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
-        for (key, why) in &self.harmless {
-            match told.iter_mut().find(|(known, _)| known == why) {
-                Some((_, keys)) if keys.contains(&key.as_str()) => {}
-                Some((_, keys)) => keys.push(key),
-                None => told.push((why, vec![key])),
-            }
-        }
-        let lines =
-            told.iter().map(|(why, keys)| Note::Info(format!("{}: not needed; {why}", keys.join(", "))));
-        let lines: Vec<Note> = lines.collect();
-        self.out.notes.extend(lines);
+        let harmless = self.harmless.iter().map(|(key, why)| (key.as_str(), *why));
+        self.out.notes.extend(not_needed(harmless));
     }
 }
 

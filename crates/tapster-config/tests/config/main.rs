@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so")]
 
 mod control;
+mod gunicorn;
 mod help;
 mod mistakes;
 mod precedence;

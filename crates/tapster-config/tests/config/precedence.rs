@@ -99,6 +99,7 @@ fn defaults_are_those_of_the_design() {
         umask: None,
         limit_nofile: None,
         hooks: None,
+        gunicorn: None,
         pidfile: None,
         touch_reload: Vec::new(),
         reload: false,

@@ -93,9 +93,9 @@ incidents! {
         costs: "None: a server that runs is not changed by it.",
         remedy: "Run it as the user of the server, in its directory or with the same `--control-socket`. `tapster status --control-socket PATH` says more about one place.",
     }
-    UWSGI_OPTION_DIFFERS = 119 Warning "uwsgi-option-differs" {
-        happened: "Something in a `uwsgi.ini`, a command line of uWSGI or a `UWSGI_` variable is not what it looks like: it was left out (`--ini-lenient`), is no option, or trusts more than it says.",
+    IMPORTED_OPTION_DIFFERS = 119 Warning "imported-option-differs" {
+        happened: "Something in a `uwsgi.ini` or a gunicorn.conf.py, in the command line or a variable of uWSGI or gunicorn, is not what it looks like: it was left out (`--ini-lenient`), is no option, means something else here, or trusts more than it says.",
         costs: "As the message says; where an option was left out, what it did is not done.",
-        remedy: "Correct the line that the message names. docs/reference/uwsgi.md has every option and what it becomes.",
+        remedy: "Correct what the message names. docs/reference/uwsgi.md and docs/reference/gunicorn.md have every option and what it becomes.",
     }
 }

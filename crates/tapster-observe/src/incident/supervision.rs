@@ -149,7 +149,7 @@ incidents! {
         remedy: "Give each server a `--control-socket` of its own.",
     }
     HOOK_FAILED = 230 Error "hook-failed" {
-        happened: "A function of `--hooks` raised, or is not there.",
+        happened: "A function of `--hooks` or of gunicorn.conf.py raised, or is not there.",
         costs: "None: the server goes on as if it had returned.",
         remedy: "The traceback below the line names the place in your hooks.",
     }
@@ -172,5 +172,15 @@ incidents! {
         happened: "The file of `--pidfile` could not be written while one server took over from another.",
         costs: "None for users. Who takes over stops again, and the other goes on; or the file names a process that is gone.",
         remedy: "Let the user of the server write that directory, look at `df`, and send `USR2` again if it was an upgrade.",
+    }
+    HOOK_WARNING = 235 Warning "hook-warning" {
+        happened: "A function of gunicorn.conf.py wrote this with `server.log.warning` or `worker.log.warning`.",
+        costs: "What the function says.",
+        remedy: "Look at the function: the message is its own.",
+    }
+    HOOK_ERROR = 236 Error "hook-error" {
+        happened: "A function of gunicorn.conf.py wrote this with `server.log.error` or `worker.log.error`.",
+        costs: "What the function says.",
+        remedy: "Look at the function: the message is its own.",
     }
 }
