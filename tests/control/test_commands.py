@@ -97,7 +97,7 @@ def test_a_reload_onto_a_broken_application_fails_with_the_reason(
     project.replace(text)
     done = operator.run("reload")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("tapster: error: not reloaded: ")
+    assert done.stderr.startswith("tapster: error: TAP0118 not reloaded: ")
     assert reason in done.stderr
     assert exchange(operator.server.address, http_request(target="/version")).body == b"1"
     status = operator.status()

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests.server import run
 from tests.wire import exchange, http_request
 
 if TYPE_CHECKING:
@@ -103,3 +104,15 @@ def test_with_0_every_one_is_logged(serve: Serve, tmp_path: Path) -> None:
     ask(server, "/fail-last")
     server.log.wait_for("ValueError: last")
     assert len(server.log.find("ValueError: same")) == 15
+
+
+def test_each_id_has_a_page_and_what_ends_a_start_has_one() -> None:
+    refused = run("app:app", "--workerz", "2")
+    assert refused.stderr.startswith("tapster: error: TAP0101 ")
+    page = run("explain", "TAP0301")
+    assert (page.returncode, page.stderr) == (0, "")
+    assert page.stdout.startswith("TAP0301 application-failed (error)\n") and "--log-repeats" in page.stdout
+    assert "TAP0402 error   cannot-accept\n" in run("explain").stdout
+    unknown = run("explain", "TAP0300")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "TAP0301 application-failed" in unknown.stderr

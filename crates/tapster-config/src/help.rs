@@ -14,6 +14,7 @@ Usage: tapster [APP] [OPTIONS]
        tapster front [OPTIONS]       for requests that other servers answer
        tapster config show [APP] [OPTIONS]
        tapster COMMAND [OPTIONS]     for a server that runs
+       tapster explain [ID]          what an error in the log means
 
 Serves a WSGI application over HTTP and uwsgi.
 
@@ -21,6 +22,14 @@ Examples:
   tapster app:app
   tapster wsgiref.simple_server:demo_app
   tapster -b unix:/run/app.sock -w auto mysite.wsgi
+";
+
+/// The help of `tapster explain`.
+pub(crate) const EXPLAIN: &str = "\
+Usage: tapster explain [ID]
+
+Says what an error or a warning of the log means, what it costs users and what to
+do, by its id: tapster explain TAP0301. Without an id it lists all.
 ";
 
 const SOURCES: &str = "Each option is also a variable (TAPSTER_GRACEFUL_TIMEOUT=30s) and a key in \

@@ -32,6 +32,8 @@ pub enum Command {
     Version,
     /// Print every value with its origin: this text.
     ConfigShow(String),
+    /// Say what the error with this id means, or list all.
+    Explain(Option<String>),
 }
 
 /// Settings, and where each came from.
@@ -73,6 +75,9 @@ pub fn load(
     environment: &[(String, String)],
     files: &dyn Files,
 ) -> Result<Command, ConfigError> {
+    if let Some(("explain", rest)) = arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return explain(rest);
+    }
     if let Some(word) = control::word(arguments) {
         return Ok(match control::read(word, arguments, environment, files)? {
             control::Asked::Do(command) => Command::Control(command),
@@ -127,6 +132,17 @@ pub fn load(
     loaded.settings.front_alone = line.asked == Asked::Front;
     front::check(&loaded)?;
     Ok(Command::Serve(Box::new(loaded)))
+}
+
+/// `tapster explain`, from what follows it.
+fn explain(rest: &[String]) -> Result<Command, ConfigError> {
+    match rest {
+        [] => Ok(Command::Explain(None)),
+        [flag] if flag == "-h" || flag == "--help" => Ok(Command::Help(help::EXPLAIN.to_owned())),
+        [id] => Ok(Command::Explain(Some(id.clone()))),
+        _ => Err(ConfigError::new("the command is written: tapster explain [ID]")
+            .hint("to serve a module named explain, write explain:app or ./explain.py")),
+    }
 }
 
 /// The settings when nothing is given anywhere.

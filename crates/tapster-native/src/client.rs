@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tapster_config::{ControlCommand, Verb};
+use tapster_observe::Incident;
 use tapster_supervisor::control::protocol::{
     Answer, Collected, Identity, Purging, Recycling, Reloaded, Request, Scaled, Status,
 };
@@ -73,7 +74,8 @@ fn finish(said: Said) -> i32 {
             0
         }
         Err(error) => {
-            let _closed = writeln!(io::stderr().lock(), "tapster: error: {error}");
+            let _closed =
+                writeln!(io::stderr().lock(), "tapster: error: {} {error}", Incident::COMMAND_FAILED);
             EXIT_NO
         }
     }

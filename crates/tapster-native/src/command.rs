@@ -5,10 +5,11 @@ use std::path::Path;
 
 use pyo3::prelude::*;
 use tapster_config::{Command, Fact, Files, Loaded};
+use tapster_observe::Incident;
 
 use crate::inheritance::Inheritance;
 use crate::renewal::Source;
-use crate::{client, facts, server, virtualenv};
+use crate::{client, explain, facts, server, virtualenv};
 
 /// The command line, a variable or a file is wrong.
 const EXIT_USAGE: i32 = 2;
@@ -70,6 +71,10 @@ pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
         }
         Ok(Command::Control(command)) => client::run(&command),
         Ok(Command::Help(text) | Command::HelpAll(text) | Command::ConfigShow(text)) => print(&text),
+        Ok(Command::Explain(id)) => match explain::text(id.as_deref()) {
+            Ok(text) => print(&text),
+            Err(error) => complain(&error),
+        },
         Ok(Command::Version) => print(&format!("tapster {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => complain(&error),
     }
@@ -84,6 +89,6 @@ fn print(text: &str) -> i32 {
 
 /// Says on standard error what is wrong with the call; gives the exit status.
 pub(crate) fn complain(error: &dyn std::fmt::Display) -> i32 {
-    let _closed = writeln!(io::stderr().lock(), "tapster: error: {error}");
+    let _closed = writeln!(io::stderr().lock(), "tapster: error: {} {error}", Incident::CONFIGURATION_WRONG);
     EXIT_USAGE
 }

@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod development;
 mod django_static;
+mod explain;
 mod facts;
 mod front;
 mod hooks;

@@ -62,10 +62,19 @@ impl Incident {
         Incident::all().find(|incident| incident.0.number == number)
     }
 
-    /// The incident whose number is nearest to that of this text, or whose name is meant.
+    /// The incident with this name.
+    pub fn named(name: &str) -> Option<Incident> {
+        Incident::all().find(|incident| incident.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The incident whose number is nearest to the one in this text, or whose name is much like it.
     pub fn nearest(text: &str) -> Option<Incident> {
-        if let Some(incident) = Incident::all().find(|incident| incident.name().eq_ignore_ascii_case(text)) {
-            return Some(incident);
+        /// What is less like it than this is no help.
+        const ALIKE: f64 = 0.8;
+        let alike = |incident: &Incident| strsim::jaro_winkler(incident.name(), text);
+        let most = Incident::all().max_by(|one, other| alike(one).total_cmp(&alike(other)));
+        if let Some(most) = most.filter(|most| alike(most) >= ALIKE) {
+            return Some(most);
         }
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let number: u16 = digits.parse().ok()?;
@@ -172,7 +181,8 @@ mod tests {
             assert_eq!(Incident::find(id), None, "{id}");
         }
         assert_eq!(Incident::nearest("TAP0300"), Some(Incident::APPLICATION_FAILED));
-        assert_eq!(Incident::nearest("application-failed"), Some(Incident::APPLICATION_FAILED));
+        assert_eq!(Incident::nearest("aplication-failed"), Some(Incident::APPLICATION_FAILED));
+        assert_eq!(Incident::named("Application-Failed"), Some(Incident::APPLICATION_FAILED));
         assert_eq!(Incident::nearest("what"), None);
     }
 

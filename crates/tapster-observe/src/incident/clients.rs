@@ -19,7 +19,7 @@ incidents! {
         remedy: "Out of descriptors or memory: raise the limits. Otherwise report it.",
     }
     CLIENT_REFUSED = 404 Warning "client-refused" {
-        happened: "A client is on a list of `--deny`, not on one of `--allow`, or beyond a limit of `--limit-*`. Refusals of one network and cause are told with growing pauses, with their number.",
+        happened: "A client is on a list of `--deny`, not on one of `--allow`, or beyond `--limit-requests` or `--limit-connections`. Refusals of one network and cause are told with growing pauses, with their number.",
         costs: "That client got 403, 429 or 503, or no connection.",
         remedy: "If it should come in: correct the list, raise the limit, or exempt it (`--limit-exempt`). `--limit-dry-run` only tells.",
     }
