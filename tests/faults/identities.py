@@ -123,7 +123,7 @@ def identities(victim: Victim, workers: int) -> dict[int, list[str]]:
 
     def all_have_said() -> bool:
         """Asks with several clients at once: one worker that is quick would answer all that come one by one."""
-        for answer in clients.map(lambda _: victim.get("/identity"), range(8)):
+        for answer in clients.map(victim.get, ["/identity"] * 8):
             pid, *words = answer.body.decode().split(" ", 4)
             said.setdefault(int(pid), words)
         return len(said) >= workers
