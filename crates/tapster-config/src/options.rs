@@ -168,6 +168,7 @@ pub(crate) fn blank() -> Settings {
         spool_max: 0,
         control_socket: ControlSocket::Default,
         admin_bind: Vec::new(),
+        admin: crate::settings::AdminAccess::default(),
         monitoring: crate::settings::Monitoring::default(),
         protection: crate::settings::Protection::default(),
         compression: crate::Compression::default(),

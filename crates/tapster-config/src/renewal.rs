@@ -73,6 +73,7 @@ impl Settings {
             temp_dir: stays.temp_dir,
             control_socket: stays.control_socket,
             admin_bind: stays.admin_bind,
+            admin: stays.admin,
             monitoring: stays.monitoring,
             state_dir: stays.state_dir,
             front_alone: stays.front_alone,

@@ -167,6 +167,8 @@ pub struct Settings {
     pub control_socket: ControlSocket,
     /// Where health checks are answered.
     pub admin_bind: Vec<BindPlace>,
+    /// Who may do what there.
+    pub admin: AdminAccess,
     /// Where metrics go besides.
     pub monitoring: Monitoring,
     /// How often clients may come, and who may.

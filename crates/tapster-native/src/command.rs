@@ -60,13 +60,13 @@ pub(crate) fn run(py: Python<'_>, arguments: &[String]) -> i32 {
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     match tapster_config::load(arguments, &environment, &Disk) {
         Ok(Command::Serve(loaded)) => {
-            let Loaded { settings, values, notes, .. } = *loaded;
+            let Loaded { settings, values, tables, notes, .. } = *loaded;
             if let Some(directory) = &settings.virtualenv
                 && let Err(error) = virtualenv::enter(py, directory, arguments)
             {
                 return complain(&error);
             }
-            let source = Source { arguments: arguments.to_vec(), environment, values, notes };
+            let source = Source { arguments: arguments.to_vec(), environment, values, tables, notes };
             server::run(py, settings, source, inheritance)
         }
         Ok(Command::Control(command)) => client::run(&command),

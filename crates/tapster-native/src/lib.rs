@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod activation;
+mod admin_token;
 mod before_start;
 mod client;
 mod command;

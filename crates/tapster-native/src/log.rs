@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tapster_config::{AccessLog, LogDestination, LogFormat, LogLevel, Settings};
+use tapster_observe::recent::RECENT_WORDS;
 use tapster_observe::{
-    AccessFilter, AccessFormat, AccessMode, Datagrams, Level, Log, LogOptions, Output, Relay,
+    AccessFilter, AccessFormat, AccessMode, Datagrams, Level, Log, LogOptions, Output, Recent, Relay,
 };
 use tapster_sys::log_file;
+use tapster_sys::memory::SharedWords;
 
 /// Why there is no such log, and one to complain in.
 pub(crate) struct NoLog {
@@ -42,6 +44,11 @@ pub(crate) fn open(settings: &Settings) -> Result<Log, NoLog> {
 }
 
 fn complete(settings: &Settings, options: &mut LogOptions) -> Result<(), (String, bool)> {
+    if !settings.admin_bind.is_empty() {
+        let words = SharedWords::create("tapster-recent", RECENT_WORDS);
+        let words = words.map_err(|error| (format!("no memory for the dashboard: {error}"), false))?;
+        options.recent = Some(Recent::new(Arc::new(words)));
+    }
     let format = AccessFormat::parse(&settings.access_log.format);
     options.format = format.map_err(|error| (format!("--access-log-format: {error}"), true))?;
     if let Some(path) = &settings.log_file {

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use tapster_config::{Command, Fact, Files, Loaded, Note, Settings, Value, left_out};
+use tapster_config::{Command, Fact, Files, Loaded, Note, Settings, Shown, Value, left_out, shown};
 use tapster_observe::{Incident, Log};
 use tapster_sys::memory;
 
@@ -22,6 +22,8 @@ pub(crate) struct Source {
     pub(crate) environment: Vec<(String, String)>,
     /// What was used at the start.
     pub(crate) values: Vec<Value>,
+    /// And what stood in tables of the file.
+    pub(crate) tables: Vec<[String; 3]>,
     /// What is to be said of another server's configuration.
     pub(crate) notes: Vec<Note>,
 }
@@ -110,6 +112,12 @@ impl Renewal {
         self.settings.borrow().clone()
     }
 
+    /// Everything with its origin, without secrets.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let source = self.source.borrow();
+        shown(&source.values, &source.tables)
+    }
+
     /// In the supervisor: reads the configuration anew and checks it. From then on it holds for new processes; what is given is
     /// for those that run.
     ///
@@ -130,7 +138,9 @@ impl Renewal {
                 format_args!("what is new of these takes another start (USR2): {names}"),
             );
         }
-        self.source.borrow_mut().values = loaded.values;
+        let mut source = self.source.borrow_mut();
+        (source.values, source.tables) = (loaded.values, loaded.tables);
+        drop(source);
         self.settings.replace(Rc::new(settings));
         Ok(file)
     }

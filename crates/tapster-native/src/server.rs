@@ -31,8 +31,8 @@ use crate::log::NoLog;
 use crate::original::Granted;
 use crate::renewal::{Renewal, Source};
 use crate::{
-    before_start, development, django_static, front, host, identity, listeners, log, original, otlp, sandbox,
-    start_lines, strength, template, worker,
+    admin_token, before_start, development, django_static, front, host, identity, listeners, log, original,
+    otlp, sandbox, start_lines, strength, template, worker,
 };
 
 /// A listener cannot be opened, or the system refuses something else that no server can do without.
@@ -112,6 +112,7 @@ fn serve(
     django_static::prepare(py, &mut settings, privileges.identity.as_ref(), &environment)?;
     before_start::run(&settings, privileges.identity.as_ref(), &environment, log)?;
     front::prepare(&settings, log)?;
+    admin_token::read(&mut settings)?;
     let hooks = Hooks::start(py, &settings, log)?;
     environment.append(&mut settings.env);
     let settings = &Settings { env: environment, ..settings };
@@ -199,6 +200,7 @@ fn supervise(
     let secrets = || front::secrets(&renewal.settings(), log);
     let read = || renewal.read(log);
     let front = before_workers.then_some(FrontRole { run: &mut stand, secrets: &secrets });
+    let configuration = || renewal.shown();
     let reports = log.clone();
     let observer: Observer<'_> = Box::new(|report, pid| hooks.note(py, report, pid));
     let supervision = Supervision {
@@ -217,6 +219,7 @@ fn supervise(
         renewal: settings
             .has_front()
             .then_some(tapster_supervisor::Renewal { read: &read, secrets: &secrets }),
+        configuration: &configuration,
         observer,
     };
     Ok(supervision

@@ -31,7 +31,9 @@ pub(crate) fn write(py: Python<'_>, settings: &Settings, workers: Strength, sock
         log.info(format_args!("requests are passed to {upstream}"));
     }
     for listener in &sockets.admin {
-        log.info(format_args!("health checks at {}, path /-/ready and others", url(listener, "http")));
+        let url = url(listener, "http");
+        let page = if listener.is_unix() { ", path /-/".to_owned() } else { format!(" at {url}/-/") };
+        log.info(format_args!("health checks at {url}, path /-/ready and others; dashboard{page}"));
     }
     let scheme = if settings.monitoring.stats_http { "http" } else { "tcp" };
     for listener in &sockets.stats {

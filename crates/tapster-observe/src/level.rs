@@ -15,6 +15,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// All levels, the most important first.
+    pub const ALL: [Level; 4] = [Level::Error, Level::Warning, Level::Info, Level::Debug];
+
     /// The level as the log and `--log-level` write it.
     pub const fn as_str(self) -> &'static str {
         match self {

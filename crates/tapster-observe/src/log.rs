@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::about;
 use crate::access::Place;
 use crate::direct::Direct;
 use crate::drain::Queue;
 use crate::entry::{Kind, Line};
 use crate::line::{Layout, Record, Style};
+use crate::recent::{Recent, Topic};
 use crate::relay::Relay;
 use crate::repeats::{Repeats, Verdict};
 use crate::tally::Tally;
@@ -51,6 +53,8 @@ pub struct LogOptions {
     pub capacity: usize,
     /// Tells the number of the process that asks; asked for every line.
     pub process: fn() -> u32,
+    /// Where errors, warnings and slow requests are kept besides, if anybody is to read them there.
+    pub recent: Option<Recent>,
 }
 
 impl Default for LogOptions {
@@ -65,6 +69,7 @@ impl Default for LogOptions {
             requests: Output::Stdout,
             capacity: 1024 * 1024,
             process: std::process::id,
+            recent: None,
         }
     }
 }
@@ -180,6 +185,7 @@ impl Log {
             return;
         }
         self.tell_repeats_if_due();
+        self.keep(&line);
         with_record(|record| {
             record.compose(self.shared.layout, line);
             self.push(Stream::Messages, record.as_bytes(), level <= Level::Warning);
@@ -260,6 +266,28 @@ impl Log {
             suppressed: own.suppressed.load(Relaxed),
             dropped: self.dropped(),
         }
+    }
+
+    /// For whoever shows what was logged last.
+    fn keep(&self, line: &Line<'_>) {
+        let Shared { options, layout, .. } = &*self.shared;
+        let (Some(recent), Kind::Incident(incident)) = (&options.recent, line.kind) else { return };
+        let is_slow = [Incident::REQUEST_SLOW, Incident::REQUEST_TIMED_OUT].contains(&incident);
+        let topic = if is_slow { Topic::SlowRequests } else { Topic::Messages };
+        let mut whole = format!("{} ({incident})", line.message).into_bytes();
+        about::with_id(|id| {
+            whole.extend_from_slice(format!(" (request {})", id.escape_ascii()).as_bytes());
+        });
+        if !line.below.1.is_empty() {
+            whole.push(b'\n');
+            whole.extend_from_slice(line.below.1);
+        }
+        recent.note(topic, incident.level(), line.worker.or(layout.worker), &whole);
+    }
+
+    /// What was logged last, if that is kept.
+    pub fn recent(&self) -> Option<&Recent> {
+        self.shared.options.recent.as_ref()
     }
 
     /// Whether a request with this status that took this long may be written: ask before collecting what

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod clients;
+mod dashboard;
 mod door;
 mod front;
 mod history;
@@ -23,7 +24,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use tapster_config::{ControlSocket, MetricNames, Settings};
+use tapster_config::{ControlSocket, MetricNames, Settings, Shown};
 use tapster_observe::{Incident, Log, LogCounts, Scoreboard, exposition};
 use tapster_sys::inbox::Inbox;
 use tapster_sys::peer;
@@ -35,8 +36,9 @@ use crate::channels::Channels;
 use crate::children::Children;
 use crate::{Command, Fleet, Report};
 
-use admin::{Admin, Sources};
-use clients::{After, ClientId, Clients};
+use admin::{Admin, Sources, Views};
+use clients::{ClientId, Clients};
+use dashboard::Dashboard;
 use door::Door;
 use history::{History, ReloadEnd};
 use metrics::Subject;
@@ -72,6 +74,8 @@ pub struct Scene<'a> {
     pub listeners: &'a [Listener],
     /// The supervisor's log.
     pub log: &'a Log,
+    /// What holds, and where it was written.
+    pub configuration: &'a dyn Fn() -> Vec<Shown>,
 }
 
 impl Scene<'_> {
@@ -96,14 +100,16 @@ pub struct Control {
     /// When a socket that another server had is tried again.
     retry: Option<Time>,
     clients: Clients,
-    waiting: Vec<(ClientId, Wish)>,
+    waiting: Vec<(Asker, Wish)>,
     stacks: Option<Collection>,
     /// The profile that is being made, and for whom.
-    profile: Option<(ClientId, Collection)>,
+    profile: Option<(Asker, Collection)>,
     /// Whether [`Control::serve`] has work of its own: a client that was answered may have sent its next request already,
     /// and a reload that was ordered is to be followed.
     has_work: bool,
     admin: Admin,
+    /// What is shown there; none where nobody listens.
+    dashboard: Option<Dashboard>,
     statistics: Statistics,
     pusher: Option<Pusher>,
     names: MetricNames,
@@ -113,6 +119,15 @@ pub struct Control {
     /// The workers are fronts.
     is_front: bool,
     started: SystemTime,
+}
+
+/// Who asks something that others answer too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asker {
+    /// A client of the control socket.
+    Operator(ClientId),
+    /// A client of the admin listeners.
+    Page(ClientId),
 }
 
 /// What a client waits for.
@@ -153,6 +168,9 @@ impl Control {
             app: settings.app.clone().unwrap_or_default(),
             listeners: listeners.iter().map(|listener| listener.address().to_string()).collect(),
         };
+        let started = SystemTime::now();
+        let admin = Admin::new(admin, settings.admin.clone(), log);
+        let dashboard = admin.is_there().then(|| Dashboard::new(started, log, admin.takes_orders()));
         Control {
             wanted: settings.control_socket.clone(),
             log: log.clone(),
@@ -165,7 +183,8 @@ impl Control {
             stacks: None,
             profile: None,
             has_work: false,
-            admin: Admin::new(admin),
+            admin,
+            dashboard,
             statistics: Statistics::new(stats, settings.monitoring.stats_http),
             pusher: Pusher::new(&settings.monitoring.statsd, log),
             names: settings.monitoring.names,
@@ -173,7 +192,7 @@ impl Control {
             identity,
             has_cache: settings.caching.size > 0,
             is_front: settings.front_alone,
-            started: SystemTime::now(),
+            started,
         }
     }
 
@@ -218,8 +237,9 @@ impl Control {
         let stacks = self.stacks.as_ref().map(Collection::deadline);
         let profile = self.profile.as_ref().map(|(_, profile)| profile.deadline());
         let push = self.pusher.as_ref().map(Pusher::deadline);
+        let look = self.dashboard.as_ref().map(Dashboard::next);
         let listeners = [self.admin.deadline(), self.statistics.deadline()];
-        [self.clients.deadline(), self.retry, push, door, stacks, profile, now]
+        [self.clients.deadline(), self.retry, push, look, door, stacks, profile, now]
             .into_iter()
             .chain(listeners)
             .flatten()
@@ -243,26 +263,47 @@ impl Control {
         self.pass_time(scene.now);
         self.tell_stacks(scene.now);
         self.tell_profile(scene.now);
-        self.answer_admin(scene);
-        self.answer_requests(scene)
+        self.look(scene);
+        let mut commands = self.answer_admin(scene);
+        commands.extend(self.answer_requests(scene));
+        commands
     }
 
-    fn answer_admin(&mut self, scene: &Scene<'_>) {
+    /// Sees how the server is, if it is time, and tells those who follow.
+    fn look(&mut self, scene: &Scene<'_>) {
+        let Some(dashboard) = &mut self.dashboard else { return };
+        let (history, identity) = (&self.history, &self.identity);
+        let has_seen = dashboard.look(scene.now, || live::look::reading(scene, history, identity));
+        if has_seen && self.admin.is_followed() {
+            self.admin.tell(&dashboard.news(history), scene.now);
+        }
+    }
+
+    fn answer_admin(&mut self, scene: &Scene<'_>) -> Vec<Command> {
         let health = status::health(scene, &self.history, self.heir.is_some());
         let subject = Subject { scene, history: &self.history, health, started: self.started };
         let names = self.names;
         let metrics = |format| Some(exposition::text(&metrics::named(&subject, names), format));
-        self.admin.answer(&Sources { health, metrics: &metrics }, scene.now);
+        let configuration = || protocol::configuration(&(scene.configuration)());
+        let events = |last: Option<&str>| {
+            let dashboard = self.dashboard.as_ref();
+            dashboard.map_or_else(Vec::new, |dashboard| dashboard.opening(&self.history, last))
+        };
+        let views = Views { configuration: &configuration, events: &events };
+        // Who follows comes to the server that goes on.
+        let views = self.heir.is_none().then_some(views);
+        let asked = self.admin.answer(&Sources { health, metrics: &metrics, views }, scene.now);
         self.statistics.answer(scene, self.started);
         if let Some(pusher) = &mut self.pusher {
             pusher.push(scene.now, || metrics::families(&subject));
         }
+        asked.into_iter().filter_map(|(id, request)| self.obey(Asker::Page(id), request, scene)).collect()
     }
 
     /// The fleet knows of every order by now. One that it folded into a reload before was not reported.
     fn follow_reloads(&mut self, now: Time) {
         self.begin_reloads();
-        if let Some(last) = self.history.last_reload.clone().filter(|_| !self.history.is_reloading()) {
+        if let Some(last) = self.history.last_reload().cloned().filter(|_| !self.history.is_reloading()) {
             self.tell_reload(last, now);
         }
     }
@@ -307,7 +348,9 @@ impl Control {
             while let Some(stream) = door.accept(listener, now) {
                 let own = peer::own_user();
                 match peer::user(stream.as_fd()) {
-                    Ok(user) if user == own || user == 0 => self.clients.add(stream, now),
+                    Ok(user) if user == own || user == 0 => {
+                        self.clients.add(stream, now);
+                    }
                     Ok(user) => self.log.report(Incident::CONTROL_PEER_REFUSED, format_args!(
                         "refused user {user} at the control socket: only user {own} and root are listened to"
                     )),
@@ -362,7 +405,7 @@ impl Control {
         let (ready, still): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|(_, wish)| *wish == done);
         self.waiting = still;
         for (id, _) in ready {
-            self.clients.answer(id, answer, After::Next, now);
+            self.reply(id, answer, now);
             self.has_work = true;
         }
     }
@@ -417,6 +460,7 @@ impl Control {
     /// Lets go of the control socket, which is another server's from now on. Who orders something here is sent there.
     pub fn give_away(&mut self, heir: Pid) {
         self.heir = u32::try_from(heir.as_raw()).ok();
+        self.admin.end_streams();
         if let Some((socket, _)) = self.socket.take() {
             socket.remove();
         }
@@ -427,7 +471,7 @@ impl Control {
     pub fn part_from_probes(&mut self, began: Instant) {
         if self.heir.is_some() {
             let health = Health { ready: true, started: true };
-            self.admin.serve_to_end(&Sources { health, metrics: &|_| None }, || began.elapsed());
+            self.admin.serve_to_end(&Sources { health, metrics: &|_| None, views: None }, || began.elapsed());
         }
     }
 

@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use tapster_config::Settings;
+use tapster_config::{Settings, Shown};
 use tapster_observe::{Log, Scoreboard, WorkerState};
 use tapster_sys::inbox::Message;
 use tapster_sys::privileges::Privileges;
@@ -74,6 +74,8 @@ pub struct Supervision<'a> {
     pub front: Option<FrontRole<'a>>,
     /// Reads the configuration of the front anew, where there is one.
     pub renewal: Option<Renewal<'a>>,
+    /// Every value of the configuration with its origin, without secrets.
+    pub configuration: &'a dyn Fn() -> Vec<Shown>,
     /// Hears every report: the operator's hooks.
     pub observer: Observer<'a>,
 }
@@ -134,6 +136,7 @@ struct Driver<'a> {
     drain_delay: Duration,
     parting: Parting,
     renewal: Option<Renewal<'a>>,
+    configuration: &'a dyn Fn() -> Vec<Shown>,
     configuring: Option<Configuring>,
 }
 
@@ -176,6 +179,7 @@ impl<'a> Driver<'a> {
             exporter,
             front,
             renewal,
+            configuration,
             observer,
         } = given;
         let watcher = Watcher::new(watcher)?;
@@ -231,6 +235,7 @@ impl<'a> Driver<'a> {
             drain_delay: settings.drain_delay,
             parting: Parting::default(),
             renewal,
+            configuration,
             configuring: None,
         })
     }

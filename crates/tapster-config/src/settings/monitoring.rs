@@ -111,3 +111,20 @@ impl fmt::Display for StatsdAddress {
         }
     }
 }
+
+/// Who may do what on the admin listeners.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct AdminAccess {
+    /// Who has it may give orders.
+    pub token: Option<String>,
+    /// Where it stands.
+    pub token_file: Option<PathBuf>,
+    /// Names that browsers may have for listeners on this machine, in small letters.
+    pub hosts: Vec<String>,
+}
+
+impl fmt::Debug for AdminAccess {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("AdminAccess").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}

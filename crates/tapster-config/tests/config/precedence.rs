@@ -19,6 +19,7 @@ fn defaults_are_those_of_the_design() {
     let expected = Settings {
         control_socket: tapster_config::ControlSocket::Default,
         admin_bind: Vec::new(),
+        admin: tapster_config::AdminAccess::default(),
         monitoring: Monitoring {
             statsd: Statsd {
                 prefix: "tapster".to_owned(),

@@ -183,4 +183,9 @@ incidents! {
         costs: "What the function says.",
         remedy: "Look at the function: the message is its own.",
     }
+    ADMIN_TOKEN_WRONG = 237 Warning "admin-token-wrong" {
+        happened: "Somebody gave an order in the dashboard, or wanted to look at it from elsewhere, with a token that is not that of `--admin-token-file`.",
+        costs: "None: it was refused with 401. Told of once in ten seconds at most.",
+        remedy: "If the token was changed, sign in with the new one. If it was nobody you know, bind `--admin-bind` where fewer can reach it.",
+    }
 }

@@ -72,8 +72,8 @@ impl Clients {
         Clients { list: Vec::new(), most, longest_request, last_id: 0 }
     }
 
-    /// Takes a connection; drops another one if there is no room.
-    pub fn add(&mut self, stream: OwnedFd, now: Time) {
+    /// Takes a connection, and gives its name; drops another one if there is no room.
+    pub fn add(&mut self, stream: OwnedFd, now: Time) -> ClientId {
         if self.list.len() >= self.most {
             let silent =
                 self.list.iter().enumerate().min_by_key(|(_, client)| client.deadline.unwrap_or(Time::MAX));
@@ -91,6 +91,7 @@ impl Clients {
             phase: Phase::Reading,
             deadline: Some(now + PATIENCE),
         });
+        self.last_id
     }
 
     /// What is to be waited for, by client.
@@ -143,6 +144,34 @@ impl Clients {
         if !client.write(now) {
             self.list.retain(|client| client.id != id);
         }
+    }
+
+    /// Sends more to a client that is held, now or as soon as it takes it. One that has not yet taken `most` bytes of what came
+    /// before is dropped.
+    pub fn send_more(&mut self, id: ClientId, bytes: &[u8], most: usize, now: Time) {
+        let Some(client) = self.find(id).filter(|client| client.phase == Phase::Last { close: false }) else {
+            return;
+        };
+        if client.output.len() > most {
+            return self.drop_client(id);
+        }
+        if client.output.is_empty() {
+            client.deadline = Some(now + PATIENCE);
+        }
+        client.output.extend_from_slice(bytes);
+        if !client.write(now) {
+            self.drop_client(id);
+        }
+    }
+
+    /// Ends a connection here and now.
+    pub fn drop_client(&mut self, id: ClientId) {
+        self.list.retain(|client| client.id != id);
+    }
+
+    /// Whether it is still there.
+    pub fn has(&self, id: ClientId) -> bool {
+        self.list.iter().any(|client| client.id == id)
     }
 
     /// Drops those whose time is over.
@@ -311,6 +340,25 @@ mod tests {
             clients.attend(id, NOW);
         }
         assert!(clients.ids().is_empty());
+    }
+
+    #[test]
+    fn who_is_held_gets_more_until_it_does_not_read() {
+        let mut clients = Clients::new(4, 100);
+        let (mut client, id) = connect(&mut clients, NOW);
+        clients.send_more(id, b"too early", 100, NOW);
+        clients.answer(id, b"one\n", After::Hold, NOW);
+        clients.send_more(id, b"two\n", 100, NOW);
+        let mut answer = [0; 8];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!((&answer, clients.deadline()), (b"one\ntwo\n", None));
+        clients.send_more(id, &vec![b'x'; 10 << 20], 100, NOW);
+        let later = NOW + Duration::from_secs(1);
+        assert_eq!((clients.has(id), clients.deadline()), (true, Some(NOW + PATIENCE)));
+        clients.send_more(id, b"more", 20 << 20, later);
+        assert_eq!(clients.deadline(), Some(NOW + PATIENCE), "what is written to it is no sign of it");
+        clients.send_more(id, b"more", 100, later);
+        assert!(!clients.has(id));
     }
 
     #[test]

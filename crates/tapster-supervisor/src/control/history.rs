@@ -1,7 +1,7 @@
 //! What has happened so far, as operators ask for it: reloads and how they ended, and why workers were restarted. Learns
 //! from the reports that the fleet makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tapster_sys::wait::Status;
@@ -10,6 +10,9 @@ use crate::{Report, TemplateNews};
 
 /// Time since the supervisor started.
 type Time = Duration;
+
+/// Reloads that are remembered.
+const REMEMBERED: usize = 20;
 
 /// The end of a reload.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,8 +32,8 @@ pub struct History {
     pub reloads: u64,
     /// Reloads that were given up.
     pub failed_reloads: u64,
-    /// The last reload that ended.
-    pub last_reload: Option<ReloadEnd>,
+    /// The reloads that ended last, the last one at the end.
+    pub ended_reloads: VecDeque<ReloadEnd>,
     /// Why workers ended unasked or were replaced one by one, and how often.
     pub restarts: BTreeMap<&'static str, u64>,
     /// Whether a worker has served.
@@ -67,6 +70,11 @@ impl History {
     /// Whether a reload runs.
     pub fn is_reloading(&self) -> bool {
         self.reload.is_some()
+    }
+
+    /// The last reload that ended.
+    pub fn last_reload(&self) -> Option<&ReloadEnd> {
+        self.ended_reloads.back()
     }
 
     /// Learns from a report. Gives the end of a reload if it is one.
@@ -132,7 +140,10 @@ impl History {
         *if error.is_none() { &mut self.reloads } else { &mut self.failed_reloads } += 1;
         let took = now.saturating_sub(self.reload.take().unwrap_or(now));
         let end = ReloadEnd { error, took, at: now };
-        self.last_reload = Some(end.clone());
+        if self.ended_reloads.len() == REMEMBERED {
+            self.ended_reloads.pop_front();
+        }
+        self.ended_reloads.push_back(end.clone());
         end
     }
 }
@@ -168,7 +179,7 @@ mod tests {
         history.note_reason(2, "no module named app".to_owned());
         history.note(&Report::NotBooted { slot: 2, failure: BootFailure::Refused }, second(6));
         history.note(&Report::ReloadAborted { serving: 1 }, second(6));
-        let last = history.last_reload.clone().unwrap();
+        let last = history.last_reload().cloned().unwrap();
         assert_eq!((last.error.as_deref(), last.took), (Some("no module named app"), second(1)));
         assert_eq!((history.reloads, history.failed_reloads, history.is_reloading()), (1, 1, false));
         assert_eq!(history.restarts, BTreeMap::from([("boot failure", 1)]));
@@ -190,6 +201,17 @@ mod tests {
             history.note(&Report::Retiring { slot: 0, reason }, second(1));
         }
         assert_eq!(history.restarts, BTreeMap::from([("max requests", 1), ("recycled", 2)]));
+    }
+
+    #[test]
+    fn the_last_reloads_are_remembered() {
+        let mut history = History::default();
+        for number in 0..30 {
+            history.note(&Report::Reloading, second(number));
+            history.note(&Report::Reloaded(second(0)), second(number + 1));
+        }
+        let ends: Vec<Time> = history.ended_reloads.iter().map(|end| end.at).collect();
+        assert_eq!((ends.len(), ends[0], history.last_reload().unwrap().at), (20, second(11), second(30)));
     }
 
     #[test]

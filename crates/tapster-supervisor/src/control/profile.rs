@@ -4,16 +4,15 @@ use tapster_sys::inbox::Sampling;
 
 use crate::Command;
 
-use super::clients::{After, ClientId};
 use super::protocol::success;
 use super::stacks::Collection;
-use super::{Control, Scene, Time};
+use super::{Asker, Control, Scene, Time};
 
 impl Control {
     /// Asks the workers, unless they are at work on another one.
     pub(super) fn begin_profile(
         &mut self,
-        id: ClientId,
+        id: Asker,
         sampling: Sampling,
         scene: &Scene<'_>,
     ) -> Option<Command> {
@@ -37,7 +36,7 @@ impl Control {
                 scene.now,
             );
         }
-        self.note_order("profile");
+        self.note_order("profile", id);
         self.profile = Some((id, Collection::begin_profile(scene, sampling)));
         None
     }
@@ -45,11 +44,12 @@ impl Control {
     /// Answers when there is nothing more to wait for.
     pub(super) fn tell_profile(&mut self, now: Time) {
         let Some((id, profile)) = &self.profile else { return };
-        if self.clients.has_left(*id) {
+        if self.has_left(*id) {
             // The workers see that nobody reads any more.
             self.profile = None;
         } else if let Some(result) = profile.result(now) {
-            self.clients.answer(*id, &success(result), After::Next, now);
+            let id = *id;
+            self.reply(id, &success(result), now);
             (self.profile, self.has_work) = (None, true);
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tapster_config::Shown;
 
 /// The longest line of a request, in bytes.
 pub const LONGEST_REQUEST: usize = 4096;
@@ -399,6 +400,39 @@ pub struct LastReload {
     pub seconds: f64,
     /// Seconds since the end.
     pub ago: f64,
+}
+
+/// One row of [`Configuration`].
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfiguredValue {
+    /// The option, or the name of what stands in a table.
+    pub name: String,
+    /// Its value; what is secret is left out.
+    pub value: String,
+    /// Where it was written.
+    pub origin: String,
+    /// Whether nobody wrote it.
+    pub default: bool,
+}
+
+/// What a server was told to do.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Configuration {
+    /// Every value that holds.
+    pub options: Vec<ConfiguredValue>,
+}
+
+/// The configuration as one line.
+pub fn configuration(shown: &[Shown]) -> Vec<u8> {
+    let value = |Shown { name, value, origin, is_default }| ConfiguredValue {
+        name,
+        value,
+        origin,
+        default: is_default,
+    };
+    success(Configuration { options: shown.iter().cloned().map(value).collect() })
 }
 
 /// One line that says yes.

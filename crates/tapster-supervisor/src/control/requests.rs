@@ -11,7 +11,7 @@ use crate::Command;
 use super::clients::{After, ClientId};
 use super::protocol::{self, LONGEST_REQUEST, Purging, Recycling, Request, failure, success};
 use super::stacks::Collection;
-use super::{Control, Scene, Time, Wish, live, status};
+use super::{Asker, Control, Scene, Time, Wish, live, status};
 
 impl Control {
     pub(super) fn answer_requests(&mut self, scene: &Scene<'_>) -> Vec<Command> {
@@ -19,23 +19,26 @@ impl Control {
         let mut commands = Vec::new();
         for id in self.clients.ids() {
             while let Some(line) = self.clients.take_request(id, length_of_line) {
-                commands.extend(self.obey(id, &line, scene));
+                commands.extend(self.read(id, &line, scene));
             }
         }
         commands
     }
 
-    /// Answers a request, now or when what it orders is done. Gives the order.
-    fn obey(&mut self, id: ClientId, line: &[u8], scene: &Scene<'_>) -> Option<Command> {
+    fn read(&mut self, id: ClientId, line: &[u8], scene: &Scene<'_>) -> Option<Command> {
         if line.last() != Some(&b'\n') {
             let error = failure(format!("a request has at most {LONGEST_REQUEST} bytes"));
             self.clients.answer(id, &error, After::Close, scene.now);
             return None;
         }
-        let request = match protocol::request(line) {
-            Ok(request) => request,
-            Err(error) => return self.refuse(id, error, scene.now),
-        };
+        match protocol::request(line) {
+            Ok(request) => self.obey(Asker::Operator(id), request, scene),
+            Err(error) => self.refuse(Asker::Operator(id), error, scene.now),
+        }
+    }
+
+    /// Answers a request, now or when what it orders is done. Gives the order.
+    pub(super) fn obey(&mut self, id: Asker, request: Request, scene: &Scene<'_>) -> Option<Command> {
         if let Some(heir) = self.heir.filter(|_| request.is_an_order()) {
             return self.answer(id, &protocol::moved(heir), scene.now);
         }
@@ -54,8 +57,13 @@ impl Control {
                 self.answer(id, &success(reading), scene.now)
             }
             Request::Stop => {
-                self.note_order("stop");
-                self.clients.answer(id, &success(&self.identity), After::Hold, scene.now);
+                self.note_order("stop", id);
+                match id {
+                    Asker::Operator(id) => {
+                        self.clients.answer(id, &success(&self.identity), After::Hold, scene.now);
+                    }
+                    Asker::Page(_) => self.reply(id, &success(&self.identity), scene.now),
+                }
                 Some(Command::Stop)
             }
             Request::Stacks => {
@@ -68,13 +76,13 @@ impl Control {
             }
             _ if self.history.stopping => self.refuse(id, "the server is stopping", scene.now),
             Request::Reload => {
-                self.note_order("reload");
+                self.note_order("reload", id);
                 self.waiting.push((id, Wish::ReloadOrdered));
                 self.has_work = true;
                 Some(Command::Reload)
             }
             Request::Scale { workers } => {
-                self.note_order("scale");
+                self.note_order("scale", id);
                 self.waiting.push((id, Wish::Scaled));
                 Some(Command::Scale(workers))
             }
@@ -84,11 +92,11 @@ impl Control {
     }
 
     /// Tells every front: the one before the workers, or those that are workers themselves.
-    fn purge(&mut self, id: ClientId, what: &str, scene: &Scene<'_>) -> Option<Command> {
+    fn purge(&mut self, id: Asker, what: &str, scene: &Scene<'_>) -> Option<Command> {
         if !self.has_cache {
             return self.refuse(id, "the server keeps no answers (--cache)", scene.now);
         }
-        self.note_order("purge");
+        self.note_order("purge", id);
         let tell = |send: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>| {
             letter::write(what.as_bytes()).and_then(|letter| send(letter.as_fd())).is_ok()
         };
@@ -103,7 +111,7 @@ impl Control {
         self.answer(id, &success(Purging { fronts }), scene.now)
     }
 
-    fn recycle(&mut self, id: ClientId, worker: u32, scene: &Scene<'_>) -> Option<Command> {
+    fn recycle(&mut self, id: Asker, worker: u32, scene: &Scene<'_>) -> Option<Command> {
         let Some((slot, pid)) = status::serving(scene, worker) else {
             return self.refuse(
                 id,
@@ -111,22 +119,42 @@ impl Control {
                 scene.now,
             );
         };
-        self.note_order("recycle");
+        self.note_order("recycle", id);
         self.answer(id, &success(Recycling { worker: slot + 1, pid }), scene.now);
         Some(Command::Recycle { slot })
     }
 
-    pub(super) fn answer(&mut self, id: ClientId, line: &[u8], now: Time) -> Option<Command> {
-        self.clients.answer(id, line, After::Next, now);
+    /// Sends an answer, after which the next request may come.
+    pub(super) fn reply(&mut self, id: Asker, line: &[u8], now: Time) {
+        match id {
+            Asker::Operator(id) => self.clients.answer(id, line, After::Next, now),
+            Asker::Page(id) => self.admin.reply(id, line, now),
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: Asker, line: &[u8], now: Time) -> Option<Command> {
+        self.reply(id, line, now);
         None
     }
 
-    pub(super) fn refuse(&mut self, id: ClientId, error: impl Into<String>, now: Time) -> Option<Command> {
+    pub(super) fn refuse(&mut self, id: Asker, error: impl Into<String>, now: Time) -> Option<Command> {
         self.answer(id, &failure(error), now)
     }
 
-    pub(super) fn note_order(&self, word: &str) {
-        self.log.info(format_args!("{word} ordered through the control socket"));
+    /// Whether whoever asked has gone.
+    pub(super) fn has_left(&self, id: Asker) -> bool {
+        match id {
+            Asker::Operator(id) => self.clients.has_left(id),
+            Asker::Page(id) => self.admin.has_left(id),
+        }
+    }
+
+    pub(super) fn note_order(&self, word: &str, id: Asker) {
+        let way = match id {
+            Asker::Operator(_) => "through the control socket",
+            Asker::Page(_) => "in the dashboard",
+        };
+        self.log.info(format_args!("{word} ordered {way}"));
     }
 }
 

@@ -50,7 +50,7 @@ pub fn status(scene: &Scene<'_>, history: &History, identity: &Identity) -> Stat
         totals: totals(scene),
         front: front::status(scene.board),
         reloads: Reloads { ok: history.reloads, failed: history.failed_reloads },
-        last_reload: history.last_reload.as_ref().map(|end| last_reload(scene, end)),
+        last_reload: history.last_reload().map(|end| last_reload(scene, end)),
         restarts: history.restarts.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
     }
 }

@@ -85,9 +85,21 @@ impl Driver<'_> {
     }
 
     fn serve_operators(&mut self, found: &[bool]) {
-        let Driver { fleet, children, board, channels, front, listeners, log, .. } = self;
+        let Driver { fleet, children, board, channels, front, listeners, log, configuration, .. } = self;
         let (now, front_process, front) = (self.began.elapsed(), front.pid(), front.inbox());
-        let scene = Scene { now, fleet, children, board, channels, front, front_process, listeners, log };
+        let configuration = *configuration;
+        let scene = Scene {
+            now,
+            fleet,
+            children,
+            board,
+            channels,
+            front,
+            front_process,
+            listeners,
+            log,
+            configuration,
+        };
         let commands = self.control.serve(found, &scene);
         commands.into_iter().for_each(|command| self.obey(command));
     }

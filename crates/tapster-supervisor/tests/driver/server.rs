@@ -200,6 +200,7 @@ fn supervise(
         succession: Succession::default(),
         front: None,
         renewal: None,
+        configuration: &Vec::new,
         watcher: None,
         exporter: None,
         observer: Box::new(|_, _| {}),

@@ -24,7 +24,7 @@ pub fn server(subject: &Subject<'_>) -> Vec<Family> {
         .with(label("outcome", "failed"), Value::Count(history.failed_reloads));
     let restarts =
         history.restarts.iter().map(|(reason, count)| (label("reason", word(reason)), Value::Count(*count)));
-    let last = history.last_reload.as_ref();
+    let last = history.last_reload();
     let successful = last.map(|end| (Vec::new(), Value::Count(u64::from(end.error.is_none()))));
     let ended = last.map(|end| (Vec::new(), seconds(*started, end.at)));
     vec![

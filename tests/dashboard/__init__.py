@@ -1,0 +1,1 @@
+"""Tests of the dashboard, by bytes and in a browser."""
