@@ -235,9 +235,9 @@ def _requests() -> list[bytes]:
 def _uwsgi(host: Host, name: str) -> Generator[Address]:
     """uWSGI itself with a file of the corpus; where it listens."""
     path = host.install(f"{name}.ini")
-    found = os.environ.get("UWSGI") or shutil.which("uwsgi")
+    found = os.environ.get("UWSGI") or shutil.which("uwsgi_python3")
     if found is None:
-        pytest.skip("not on this system: uwsgi, or the variable UWSGI that says where it is")
+        pytest.skip("no uWSGI: install uwsgi-plugin-python3, or set UWSGI to where it is")
     process = subprocess.Popen(
         [found, "--ini", str(path), "--die-on-term"],
         cwd=host.root,
