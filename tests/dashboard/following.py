@@ -41,6 +41,9 @@ class Follower(Connection):
         self.send(http_request(target="/-/events", fields=given))
         self.head = self.read_head()
 
+    def __enter__(self) -> Follower:
+        return self
+
     def event(self) -> Event:
         """The next one."""
         values = {"event": "", "id": "", "data": ""}

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.dashboard.following import ADMIN, Follower, admin_of, ask
 from tests.wire import Connection, exchange, http_request
@@ -29,6 +29,7 @@ def test_the_past_comes_first_and_then_every_second(serve: Serve) -> None:
         for _ in range(20):
             assert exchange(server.address, http_request(target="/hello")).status == 200
         counted = 0.0
+        data: Any = None
         # A point has one digit behind the point.
         while round(counted) < 20:
             data = follower.wait_for("second").data
