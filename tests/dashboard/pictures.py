@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from tests.dashboard.following import ADMIN, TOKEN, admin_of
 from tests.load import Load
 from tests.process.conftest import Gates
-from tests.server import Server
+from tests.server import APPS, Server
 from tests.wire import Connection, http_request
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def main(into: Path) -> None:
         gates = Gates(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         env = {**gates.env, "TAPSTER_ADMIN_TOKEN": TOKEN}
         options = ("--workers", "2", "--slow-log", "1s")
-        server = stack.enter_context(Server.start("steps:application", *ADMIN, *options, env=env))
+        # Stacks show where the application is: nobody's own directory.
+        project = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-")))
+        shutil.copytree(APPS, project, dirs_exist_ok=True)
+        start = Server.start("steps:application", *ADMIN, *options, cwd=project, env=env)
+        server = stack.enter_context(start)
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-GB")
