@@ -101,6 +101,8 @@ class Victim:
                 "PYTHONPATH": str(project.directory),
                 "EVENTS": str(project.directory),
                 "PYTHONUNBUFFERED": "1",
+                # Every failure is to be found in the log, also one that only repeats another.
+                "TAPSTER_LOG_REPEATS": "0",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if output is None else output,
