@@ -11,6 +11,8 @@ const INDENT: usize = 29;
 
 const HEAD: &str = "\
 Usage: tapster [APP] [OPTIONS]
+       tapster uwsgi OPTIONS         what uWSGI is given; or tapster uwsgi.ini
+       tapster gunicorn OPTIONS      what gunicorn is given
        tapster front [OPTIONS]       for requests that other servers answer
        tapster config show [APP] [OPTIONS]
        tapster COMMAND [OPTIONS]     for a server that runs

@@ -29,7 +29,7 @@ const STATIC: OptionSpec = OptionSpec {
               and so does every name with a dot in front, but `.well-known`, and everything outside of the directory, \
               also by a symbolic link. A relative directory is relative to where the server is started. Where PREFIX \
               is a whole path, such as `/favicon.ico`, a file may be given. Clients come to that process, which passes all \
-              other requests to the workers; it speaks HTTP, and no uwsgi.",
+              other requests to the workers.",
     ..ROW
 };
 

@@ -34,7 +34,7 @@ pub(super) static ROWS: &[OptionSpec] = &[
                   (`--forwarded-allow-ips`, PROXY headers). Clients of unix sockets have no address and no limit. 65,536 \
                   networks are remembered for each limit, and those that were idle longest are forgotten. Every front process \
                   counts for itself. As any option of this group that asks for something, it has clients served by a process \
-                  in front of the workers, which speaks HTTP, and no uwsgi.",
+                  in front of the workers.",
         ..PROTECTION
     },
     OptionSpec {

@@ -18,7 +18,7 @@ fn help_fits_a_terminal() {
 #[test]
 fn help_begins_with_usage_and_examples() {
     let text = printed("tapster -h", &[]);
-    let head: Vec<&str> = text.lines().take(12).collect();
+    let head: Vec<&str> = text.lines().take(14).collect();
     assert!(head[0].starts_with("Usage: tapster [APP] [OPTIONS]"));
     for example in [
         "tapster app:app",
