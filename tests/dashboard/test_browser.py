@@ -117,6 +117,8 @@ def test_without_a_token_it_only_shows(serve: Serve, visit: Visit) -> None:
 def test_it_says_when_the_server_is_gone_and_finds_the_next(serve: Serve, visit: Visit) -> None:
     server = serve("plain:application", *ADMIN)
     page = visit(server)
+    # Who has not seen the one cannot tell it from the other.
+    expect(page.locator("#identity")).to_contain_text(f"pid {server.pid}", timeout=PATIENCE)
     server.send(signal.SIGUSR2)
     expect(page.locator("#announcement")).to_contain_text("Another server has taken over", timeout=PATIENCE)
     expect(page.locator("#connection")).to_have_text("live")
