@@ -34,7 +34,7 @@ def gates(tmp_path: Path) -> Gates:
 
 def ready(server: Server) -> int:
     """What the probe says."""
-    (address,) = addresses_in(server.log.wait_for(r"health checks at .*").group())
+    address = addresses_in(server.log.wait_for(r"health checks at .*").group())[0]
     return exchange(address, http_request(target="/-/ready")).status
 
 

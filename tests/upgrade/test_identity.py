@@ -109,7 +109,7 @@ def test_health_checks_are_about_the_server_in_charge(start: Start, project: Pro
     configuration = project.directory / "tapster.toml"
     configuration.write_text('bind = ["127.0.0.1:0"]\nadmin-bind = ["127.0.0.1:0"]\n')
     server = start()
-    (admin,) = addresses_in(server.log.wait_for("health checks at .*").group())
+    admin = addresses_in(server.log.wait_for("health checks at .*").group())[0]
     answers: set[int] = set()
     mark = server.log.mark()
     old = server.pid
@@ -128,7 +128,7 @@ def test_who_asked_the_old_server_is_told_of_the_service(
     configuration = project.directory / "tapster.toml"
     configuration.write_text('bind = ["127.0.0.1:0"]\nadmin-bind = ["127.0.0.1:0"]\n')
     server = start()
-    (admin,) = addresses_in(server.log.wait_for("health checks at .*").group())
+    admin = addresses_in(server.log.wait_for("health checks at .*").group())[0]
     old = server.pid
     with Connection(server.server.address) as held, Connection(admin) as probe:
         held.send(http_request(target="/gate?name=held"))

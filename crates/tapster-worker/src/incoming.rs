@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tapster_gateway::{Body, Request};
 use tapster_http1::encode::CONTINUE;
@@ -21,6 +21,10 @@ const READ: usize = 64 * 1024;
 
 /// The most of an unread body that is read and dropped for the sake of keeping the connection.
 const DISCARD: u64 = 256 * 1024;
+
+/// How often a reader that waits looks whether its request was answered: what came for it may be taken by the loop before it
+/// wakes, and nothing else tells it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The body of one request on its way. Shared by its reader and the connection.
 pub(crate) struct Incoming {
@@ -168,8 +172,17 @@ impl Incoming {
     /// it is waited for, and not while the application is busy with what it sent.
     fn wait(&self) -> io::Result<()> {
         let until = self.lock().wait_until(Instant::now(), &self.limits);
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let came = poll::wait(&[(self.stream.as_fd(), Interest::Readable)], left)?.contains(&true);
+        let came = loop {
+            let now = Instant::now();
+            let left = until.map_or(LOOK, |until| until.saturating_duration_since(now).min(LOOK));
+            let came = poll::wait(&[(self.stream.as_fd(), Interest::Readable)], Some(left))?.contains(&true);
+            if self.lock().is_over {
+                return Ok(());
+            }
+            if came || until.is_some_and(|until| until <= Instant::now()) {
+                break came;
+            }
+        };
         self.lock().end_wait(came, Instant::now(), &self.limits).map_err(Failure::error)
     }
 
